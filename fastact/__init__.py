@@ -1,0 +1,37 @@
+"""fastact: the activation functions of neural networks, for NumPy arrays.
+
+Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax,
+softmin and log_softmax work over any axes. `fastact.backend` names what was chosen for this CPU.
+"""
+
+from fastact import ufuncs
+from fastact._backend import backend
+from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
+from fastact._formulas import ACTIVATIONS
+from fastact._functions import function_of
+from fastact._reductions import log_softmax, softmax, softmin
+
+globals().update({name: function_of(getattr(ufuncs, name), row) for name, row in ACTIVATIONS.items()})
+
+__all__ = [
+    *ACTIVATIONS,
+    "softmin",
+    "softmax",
+    "log_softmax",
+    "ufuncs",
+    "backend",
+    "show_config",
+    "set_num_threads",
+    "get_num_threads",
+]
+
+read_environment()
+del read_environment, function_of
+
+
+def __getattr__(name):
+    if name == "__version__":  # looked up only when asked for: it takes longer than all the rest
+        from importlib.metadata import version
+
+        return version("fastact")
+    raise AttributeError(f"module 'fastact' has no attribute {name!r}")

@@ -1,0 +1,53 @@
+"""What this machine can run, and the choice at import.
+
+A backend is a pair of compiled modules for one CPU level, or `numpy`, which is the same functions in
+plain NumPy behind the same ufunc driver.
+"""
+
+import importlib
+import os
+
+from fastact._cpu import features
+
+# Level -> the features that it needs; the best first. Those that were built are the choice.
+LEVELS = {
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "bmi", "bmi2", "fma"},
+    "x86-64-v3": {"avx2", "bmi", "bmi2", "fma"},
+    "x86-64": set(),
+    "native": set(),
+}
+PLAIN = "numpy"
+
+cpu_features = features()
+
+
+def load(level, part):
+    """The compiled module `part` for a level."""
+    return importlib.import_module(f"fastact.{part}_{level.replace('-', '_')}")
+
+
+def _try(level):
+    try:
+        return load(level, "_ufunc"), load(level, "_kernels")
+    except ModuleNotFoundError:
+        return None
+
+
+def available():
+    """The backends that can run here, the best first."""
+    return [*(level for level, needed in LEVELS.items() if needed <= set(cpu_features) and _try(level)), PLAIN]
+
+
+def choose(wanted):
+    """The backend's name and its compiled modules; for `numpy`, those of the lowest level."""
+    runnable = [level for level, needed in LEVELS.items() if needed <= set(cpu_features)]
+    candidates = runnable[::-1] if wanted == PLAIN else runnable if wanted is None else [wanted]
+    for level in candidates:
+        if level in runnable and (modules := _try(level)):
+            return wanted or level, *modules
+    raise ImportError(
+        f"FASTACT_BACKEND={wanted!r} is not a backend that runs here; these do: {', '.join(available())}"
+    )
+
+
+backend, ufunc_module, kernels_module = choose(os.environ.get("FASTACT_BACKEND") or None)

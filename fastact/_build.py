@@ -1,0 +1,180 @@
+"""Build time only: formulas -> Numba's ufunc loops -> one object file per CPU level, and their table in C.
+
+    python fastact/_build.py OUTPUT_DIRECTORY LEVEL...
+
+Numba types and lowers each formula once, without optimising; LLVM then optimises the whole for each
+level. Nothing depends on the CPU of the machine that builds. Run by meson.build.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+# What Numba sees of the machine, before it is imported: nothing.
+os.environ.update(NUMBA_OPT="0", NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_DISABLE_JIT="0")
+
+# The package's own __init__ needs what is built here: import its modules without it.
+sys.modules["fastact"] = ModuleType("fastact")
+sys.modules["fastact"].__path__ = [str(Path(__file__).parent)]
+
+import llvmlite.binding as llvm  # noqa: E402
+import numba  # noqa: E402
+import numpy as np  # noqa: E402
+from llvmlite import ir  # noqa: E402
+from numba.core.compiler_lock import global_compiler_lock  # noqa: E402
+from numba.extending import intrinsic  # noqa: E402
+from numba.np.ufunc.ufuncbuilder import UFuncBuilder  # noqa: E402
+from numba.np.ufunc.wrappers import build_ufunc_wrapper  # noqa: E402
+
+from fastact._formulas import ACTIVATIONS  # noqa: E402
+from fastact._reduction_formulas import REDUCTION_FORMULAS  # noqa: E402
+from fastact._specialise import specialise  # noqa: E402
+
+# level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
+LEVELS = {"x86-64": "x86-64", "x86-64-v3": "x86-64-v3", "x86-64-v4": "x86-64-v4", "native": "generic"}
+WITHOUT_FMA = {"x86-64"}
+COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
+
+
+
+
+@intrinsic
+def fma(typing_context, a, b, c):
+    def generate(context, builder, signature, values):
+        return builder.fma(*values)
+
+    return a(a, a, a), generate
+
+
+@intrinsic
+def fabs(typing_context, a):
+    def generate(context, builder, signature, values):
+        kind = values[0].type
+        return builder.call(builder.module.declare_intrinsic("llvm.fabs", (kind,)), values)
+
+    return a(a), generate
+
+
+@intrinsic
+def copysign(typing_context, a, b):
+    def generate(context, builder, signature, values):
+        kind = values[0].type
+        function = builder.module.declare_intrinsic("llvm.copysign", (kind,), ir.FunctionType(kind, [kind, kind]))
+        return builder.call(function, values)
+
+    return a(a, a), generate
+
+
+@intrinsic
+def power_of_two(typing_context, t):
+    mantissa, bias, width = {32: (23, 127, 32), 64: (52, 1023, 64)}[t.bitwidth]
+
+    def generate(context, builder, signature, values):
+        integer = ir.IntType(width)
+        bits = builder.bitcast(values[0], integer)
+        exponent = builder.add(bits, integer(bias))
+        return builder.bitcast(builder.shl(exponent, integer(mantissa)), values[0].type)
+
+    return t(t), generate
+
+
+PRIMITIVES = {"fma": fma, "fabs": fabs, "copysign": copysign, "power_of_two": power_of_two}
+
+
+
+def compile_loop(formula, nin, dtype):
+    """The LLVM text of Numba's ufunc loop over `formula`, and the loop's name in it."""
+    jit = numba.njit(error_model="numpy")
+    builder = UFuncBuilder(specialise(formula, dtype, PRIMITIVES, jit), targetoptions={"nopython": True})
+    kind = numba.from_dtype(np.dtype(dtype))
+    result = builder.add(kind(*[kind] * nin))
+    name = result.fndesc.llvm_func_name
+    with global_compiler_lock:
+        info = build_ufunc_wrapper(result.library, result.target_context, name, result.signature, False, result)
+        info.library.finalize()
+    return str(info.library._final_module), info.name
+
+
+def loops():
+    """Every loop there is: (symbol, formula, number of inputs, dtype)."""
+    for row in ACTIVATIONS.values():
+        nin = 1 + len(row.parameters)
+        for dtype in dict.fromkeys(COMPUTED_AS.get(c, np.dtype(c).name) for c in row.types):
+            yield f"fastact_{row.name}_{dtype}", row.formula, nin, dtype
+    for name, (formula, nin) in REDUCTION_FORMULAS.items():
+        for dtype in ("float32", "float64"):
+            yield f"fastact_{name}_{dtype}", formula, nin, dtype
+
+
+def link_all():
+    """One module of all loops, each under its symbol and nothing else visible."""
+    module = None
+    for symbol, formula, nin, dtype in loops():
+        text, name = compile_loop(formula, nin, dtype)
+        part = llvm.parse_assembly(text)
+        for function in part.functions:
+            if not function.is_declaration:
+                if function.name == name:
+                    function.name, function.linkage = symbol, "external"
+                else:
+                    function.linkage = "internal"
+                    function.add_function_attribute("alwaysinline")
+        for variable in part.global_variables:
+            if not variable.is_declaration:
+                variable.linkage = "internal"
+        if module is None:
+            module = part
+        else:
+            module.link_in(part)
+    return str(module)
+
+
+def emit(text, level):
+    """Machine code of the loops for one level."""
+    if level in WITHOUT_FMA:
+        # llvm.fma would become a call of libm's for each element
+        text = re.sub(r"llvm\.fma\.", "llvm.fmuladd.", text)
+    target = llvm.Target.from_triple(llvm.get_default_triple())
+    machine = target.create_target_machine(cpu=LEVELS[level], opt=3, reloc="pic", codemodel="small")
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = options.loop_unrolling = True
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
+    module.verify()
+    undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
+    if undefined:
+        raise RuntimeError(f"the loops for {level} need functions from outside: {undefined}")
+    return machine.emit_object(module)
+
+
+def header():
+    """The table of loops for the Cython modules: by ufunc and type character, and the declarations."""
+    lines = ["/* Made by fastact/_build.py. */", "#include <Python.h>", "#include <numpy/npy_common.h>", ""]
+    loop_type = "typedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *);"
+    lines += [loop_type, ""]
+    lines += [f"extern fastact_loop {symbol};" for symbol, *_ in loops()]
+    lines += ["", "typedef struct { const char *ufunc; char type; int nin; fastact_loop *loop; } fastact_loop_row;"]
+    lines += ["", "static const fastact_loop_row fastact_loops[] = {"]
+    for row in ACTIVATIONS.values():
+        for character in row.types:
+            dtype = COMPUTED_AS.get(character, np.dtype(character).name)
+            nin = 1 + len(row.parameters)
+            lines.append(f'    {{"{row.name}", \'{character}\', {nin}, fastact_{row.name}_{dtype}}},')
+    lines += ["    {0, 0, 0, 0},", "};", ""]
+    return "\n".join(lines)
+
+
+def main(directory, *levels):
+    directory = Path(directory)
+    text = link_all()
+    for level in levels:
+        directory.joinpath(f"loops-{level}.o").write_bytes(emit(text, level))
+    directory.joinpath("fastact_loops.h").write_text(header())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,98 @@
+"""Threads, and the configuration that `show_config` prints."""
+
+import operator
+import os
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+
+from fastact import _backend
+
+OPTIONAL = {"numba": "compiles the kernels when the package is built", "matplotlib": "plots", "torch": "benchmarks"}
+
+
+def set_num_threads(n):
+    """Set how many threads a large call may use.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Raises
+    ------
+    TypeError
+        If `n` is not an int.
+    ValueError
+        If `n` is less than 1.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> before = fastact.get_num_threads()
+    >>> fastact.set_num_threads(1)
+    >>> fastact.get_num_threads()
+    1
+    >>> fastact.set_num_threads(before)
+    """
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise TypeError(f"n must be an int, got {type(n).__name__}") from None
+    if not 1 <= n <= 4096:
+        raise ValueError(f"n must be from 1 to 4096, got {n}")
+    for module in (_backend.ufunc_module, _backend.kernels_module):
+        module.set_num_threads(n)
+
+
+def get_num_threads():
+    """How many threads a large call may use: what was set, or else what OpenMP says; 1 after a fork.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.get_num_threads() >= 1
+    True
+    """
+    return _backend.kernels_module.get_num_threads()
+
+
+def show_config():
+    """Print version, backend, CPU features, threads and the optional packages found.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.show_config()  # doctest: +ELLIPSIS
+    fastact ...
+    """
+    from importlib.metadata import version
+
+    others = ", ".join(name for name in _backend.available() if name != _backend.backend)
+    found = ", ".join(f"{name} {version(name)}" for name in OPTIONAL if find_spec(name))
+    rows = {
+        "backend": f"{_backend.backend} (also here: {others})",
+        "CPU features": ", ".join(_backend.cpu_features) or "not looked at on this architecture",
+        "threads": get_num_threads(),
+        "NumPy": np.__version__,
+        "Python": sys.version.split()[0],
+        "optional": found or "none found",
+    }
+    print(f"fastact {version('fastact')}")
+    for name, value in rows.items():
+        print(f"  {name + ':':<14}{value}")
+
+
+def read_environment():
+    """Take FASTACT_NUM_THREADS over."""
+    wanted = os.environ.get("FASTACT_NUM_THREADS")
+    if wanted:
+        try:
+            set_num_threads(int(wanted))
+        except ValueError:
+            raise ImportError(f"FASTACT_NUM_THREADS must be a whole number from 1 to 4096, got {wanted!r}") from None

@@ -1,0 +1,25 @@
+"""The features of this CPU that decide which level it can run."""
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__)
+    #define FASTACT_SEE(name) if (__builtin_cpu_supports(name)) seen[n++] = name;
+    static int fastact_see_features(const char **seen) {
+        int n = 0;
+        __builtin_cpu_init();
+        FASTACT_SEE("avx2") FASTACT_SEE("bmi") FASTACT_SEE("bmi2") FASTACT_SEE("fma")
+        FASTACT_SEE("avx512f") FASTACT_SEE("avx512bw") FASTACT_SEE("avx512cd") FASTACT_SEE("avx512dq")
+        FASTACT_SEE("avx512vl")
+        return n;
+    }
+    #else
+    static int fastact_see_features(const char **seen) { return 0; }
+    #endif
+    """
+    int fastact_see_features(const char **)
+
+
+def features():
+    cdef const char *seen[16]
+    cdef int n = fastact_see_features(seen)
+    return [seen[k].decode() for k in range(n)]

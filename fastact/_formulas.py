@@ -1,0 +1,463 @@
+"""Every elementwise activation: one scalar formula each, and the table of them.
+
+A formula is written once, for one element, in terms of `_math.py`; ufuncs, signatures, documentation,
+tests and benchmarks are made from it. To add one, write the function and decorate it: parameters and
+their defaults are its signature's. Use float literals (0.0, not 0), and let both sides of every
+`a if c else b` be cheap and free of side effects: they are both computed, in vector registers.
+"""
+
+import inspect
+from typing import Callable, NamedTuple
+
+from fastact._math import (
+    LARGE,
+    copysign,
+    divide_pair,
+    exp_parts,
+    expm1_pair,
+    fabs,
+    fma,
+    log1p_exp,
+    scale,
+    tanh_pair,
+    tanhshrink_remainder,
+)
+
+FLOAT_TYPES = "efd"  # float16 is computed in float32
+INTEGER_TYPES = "bBhHiIlLqQ"
+
+
+class Activation(NamedTuple):
+    """A row of the table."""
+
+    name: str
+    formula: Callable
+    parameters: dict  # name -> default, or inspect.Parameter.empty where it is required
+    types: str  # NumPy type characters, in the order in which NumPy tries them
+    doc: str
+
+
+ACTIVATIONS: dict[str, Activation] = {}
+
+SHARED_DOC = {
+    "{x}": """Parameters
+    ----------
+    x : array_like
+        Real numbers, of any shape.""",
+    "{out}": """out : ndarray or tuple of one ndarray, optional
+        Where the result goes; may be `x` itself.
+    where : array_like of bool, optional
+        Elements to compute; the others of `out` are left as they are.
+    **kwargs
+        `dtype`, `casting`, `order`, `subok`: as for every `numpy.ufunc`.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the inputs' broadcast shape. float16, float32 and float64 are kept, {integers}.
+
+    Raises
+    ------
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where the shapes do not broadcast.""",
+}
+
+
+def activation(formula=None, *, integers=False):
+    """Enter a formula into the table; with `integers`, integers are kept as they are."""
+    if formula is None:
+        return lambda formula: activation(formula, integers=integers)
+    _, *parameters = inspect.signature(formula).parameters.values()
+    doc = formula.__doc__
+    for mark, text in SHARED_DOC.items():
+        doc = doc.replace(mark, text)
+    promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
+    doc = doc.replace("{integers}", promotion)
+    ACTIVATIONS[formula.__name__] = Activation(
+        formula.__name__,
+        formula,
+        {p.name: p.default for p in parameters},
+        (INTEGER_TYPES if integers else "") + FLOAT_TYPES,
+        inspect.cleandoc(doc),
+    )
+    return formula
+
+
+@activation(integers=True)
+def relu(x):
+    """Rectified linear unit: max(0, x).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; -0.0 becomes 0.0; relu(inf) = inf and relu(-inf) = 0.
+
+    References
+    ----------
+    V. Nair and G. E. Hinton, Rectified linear units improve restricted Boltzmann machines, ICML 2010.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.relu([-1.5, 0.0, 2.0])
+    array([0., 0., 2.])
+    """
+    return 0.0 if x <= 0.0 else x
+
+
+@activation(integers=True)
+def relu6(x):
+    """Rectified linear unit, cut at 6: min(max(0, x), 6).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; -0.0 becomes 0.0; relu6(inf) = 6 and relu6(-inf) = 0.
+
+    References
+    ----------
+    A. G. Howard et al., MobileNets: efficient convolutional neural networks for mobile vision
+    applications, arXiv:1704.04861, 2017.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.relu6([-1.5, 2.0, 9.0])
+    array([0., 2., 6.])
+    """
+    return 6.0 if x > 6.0 else (0.0 if x <= 0.0 else x)
+
+
+@activation
+def elu(x, alpha=1.0):
+    """Exponential linear unit: x if x > 0, else alpha * (exp(x) - 1).
+
+    {x}
+    alpha : array_like, default 1.0
+        Minus the limit at -inf; finite. Broadcasts against `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; elu(0) = 0, elu(inf) = inf and elu(-inf) = -alpha.
+
+    References
+    ----------
+    D.-A. Clevert, T. Unterthiner and S. Hochreiter, Fast and accurate deep network learning by
+    exponential linear units (ELUs), ICLR 2016.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.elu([-1.0, 0.0, 2.0])
+    array([-0.63212056,  0.        ,  2.        ])
+    """
+    high, low = expm1_pair(0.0 if x > 0.0 else x)
+    return fma(alpha, high, alpha * low) if x < 0.0 else x
+
+
+@activation
+def prelu(x, weight):
+    """Parametric rectified linear unit: x if x > 0, else weight * x.
+
+    {x}
+    weight : array_like
+        The learned slope for negative `x`. Broadcasts against `x`: for one weight a channel of images
+        of shape (N, C, H, W), give it the shape (C, 1, 1).
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; prelu(inf) = inf and prelu(-inf) = -inf * weight.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren and J. Sun, Delving deep into rectifiers: surpassing human-level performance
+    on ImageNet classification, ICCV 2015.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.prelu([[-1.0, 2.0], [-1.0, 2.0]], [[0.25], [0.5]])
+    array([[-0.25,  2.  ],
+           [-0.5 ,  2.  ]])
+    """
+    return x if x > 0.0 else weight * x
+
+
+@activation
+def leaky_relu(x, negative_slope=0.01):
+    """Leaky rectified linear unit: x if x > 0, else negative_slope * x.
+
+    {x}
+    negative_slope : array_like, default 0.01
+        The slope for negative `x`. Broadcasts against `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; leaky_relu(inf) = inf and leaky_relu(-inf) = -inf * negative_slope.
+
+    References
+    ----------
+    A. L. Maas, A. Y. Hannun and A. Y. Ng, Rectifier nonlinearities improve neural network acoustic
+    models, ICML 2013.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.leaky_relu([-2.0, 0.0, 3.0])
+    array([-0.02,  0.  ,  3.  ])
+    """
+    return x if x > 0.0 else negative_slope * x
+
+
+@activation
+def threshold(x, threshold, value):
+    """Threshold unit: x if x > threshold, else value.
+
+    {x}
+    threshold : array_like
+        Where it switches. Broadcasts against `x`.
+    value : array_like
+        What replaces an `x` that does not exceed the threshold. Broadcasts against `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; at x = threshold the result is `value`.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.threshold([-1.0, 0.5, 2.0], 0.5, -7.0)
+    array([-7., -7.,  2.])
+    """
+    return value if x <= threshold else x
+
+
+@activation
+def hardtanh(x, min_val=-1.0, max_val=1.0):
+    """Piecewise linear tanh: min(max(x, min_val), max_val).
+
+    {x}
+    min_val, max_val : array_like, default -1.0 and 1.0
+        The range of the result. Where min_val > max_val the result is max_val, as in `numpy.clip`.
+        Broadcast against `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; hardtanh(inf) = max_val and hardtanh(-inf) = min_val.
+
+    References
+    ----------
+    R. Collobert, Large scale machine learning, PhD thesis, Université Paris VI, 2004.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.hardtanh([-3.0, 0.25, 3.0])
+    array([-1.  ,  0.25,  1.  ])
+    """
+    above = min_val if x < min_val else x
+    return max_val if above > max_val else above
+
+
+@activation
+def sigmoid(x):
+    """Logistic sigmoid: 1 / (1 + exp(-x)).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; sigmoid(0) = 0.5, sigmoid(inf) = 1 and sigmoid(-inf) = 0. The left tail is exact
+    down to the smallest subnormal number.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.sigmoid([-2.0, 0.0, 2.0])
+    array([0.11920292, 0.5       , 0.88079708])
+    """
+    # With e = exp(-|x|), in (0, 1]: 1 / (1 + e) on the right and e / (1 + e) on the left.
+    high, low, t = exp_parts(-fabs(x), 0.0)
+    e = scale(high, t)
+    b = 1.0 + e
+    b_low = (1.0 - b) + e + scale(low, t)
+    left = x < 0.0
+    q, q_low = divide_pair(high if left else 1.0, low if left else 0.0, b, b_low)
+    return scale(q + q_low, t) if left else q + q_low
+
+
+@activation
+def tanh(x):
+    """Hyperbolic tangent.
+
+    .. math:: \\tanh x = \\frac{e^x - e^{-x}}{e^x + e^{-x}}
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; tanh(-0.0) = -0.0, tanh(inf) = 1 and tanh(-inf) = -1. Odd to the last bit.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.tanh([-1.0, 0.0, 1.0])
+    array([-0.76159416,  0.        ,  0.76159416])
+    """
+    q, q_low = tanh_pair(fabs(x))
+    return copysign(q + q_low, x)
+
+
+@activation
+def log_sigmoid(x):
+    """Logarithm of the logistic sigmoid: log(1 / (1 + exp(-x))) = min(x, 0) - log(1 + exp(-abs(x))).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; log_sigmoid(inf) = -0.0 and log_sigmoid(-inf) = -inf. The right tail is exact down to
+    the smallest subnormal number.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.log_sigmoid([-2.0, 0.0, 2.0])
+    array([-2.12692801, -0.69314718, -0.12692801])
+    """
+    return -log1p_exp(-x, 0.0)
+
+
+@activation
+def softplus(x, beta=1.0, threshold=20.0):
+    """Smooth rectifier: log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold.
+
+    {x}
+    beta : array_like, default 1.0
+        Sharpness of the bend; finite and not 0. Broadcasts against `x`.
+    threshold : array_like, default 20.0
+        Where beta * x exceeds it, the result is `x`. The default costs float32 nothing (the exact result
+        rounds to `x` there); in float64 it cuts off up to 2e-9, and inf gives the unabridged function.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; softplus(inf) = inf and softplus(-inf) = 0 for positive `beta`. The left tail is exact
+    down to the smallest subnormal number.
+
+    References
+    ----------
+    C. Dugas, Y. Bengio, F. Bélisle, C. Nadeau and R. Garcia, Incorporating second-order functional
+    knowledge for better option pricing, NIPS 2000.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.softplus([-2.0, 0.0, 2.0])
+    array([0.12692801, 0.69314718, 2.12692801])
+    """
+    z = beta * x
+    z_low = fma(beta, x, -z)
+    z_low = z_low if fabs(z) < LARGE else 0.0
+    return x if z > threshold else log1p_exp(z, z_low) / beta
+
+
+@activation
+def softshrink(x, lambd=0.5):
+    """Soft shrinkage: x - lambd if x > lambd, x + lambd if x < -lambd, else 0.
+
+    {x}
+    lambd : array_like, default 0.5
+        Half the width of the zone that becomes 0; not negative. Broadcasts against `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; at x = lambd and x = -lambd the result is 0; softshrink(inf) = inf and
+    softshrink(-inf) = -inf.
+
+    References
+    ----------
+    D. L. Donoho, De-noising by soft-thresholding, IEEE Transactions on Information Theory 41(3), 1995.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.softshrink([-2.0, 0.25, 0.75])
+    array([-1.5 ,  0.  ,  0.25])
+    """
+    middle = x if x != x else 0.0
+    return x - lambd if x > lambd else (x + lambd if x < -lambd else middle)
+
+
+@activation
+def softsign(x):
+    """Soft sign: x / (1 + abs(x)).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; softsign(-0.0) = -0.0, softsign(inf) = 1 and softsign(-inf) = -1. Odd to the last bit.
+
+    References
+    ----------
+    J. Turian, J. Bergstra and Y. Bengio, Quadratic features and deep architectures for chunking,
+    NAACL 2009.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.softsign([-3.0, 0.0, 1.0])
+    array([-0.75,  0.  ,  0.5 ])
+    """
+    a = fabs(x)
+    a = LARGE if a > LARGE else a
+    b = 1.0 + a
+    part = b - a
+    q, q_low = divide_pair(a, 0.0, b, (a - (b - part)) + (1.0 - part))
+    return copysign(q + q_low, x)
+
+
+@activation
+def tanhshrink(x):
+    """x - tanh(x).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; tanhshrink(-0.0) = -0.0, tanhshrink(inf) = inf and tanhshrink(-inf) = -inf. Near 0,
+    where the difference would cancel, a polynomial keeps every digit: it is x**3 / 3 there. Odd to the
+    last bit.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.tanhshrink([-2.0, 0.001, 2.0])
+    array([-1.03597242e+00,  3.33333200e-10,  1.03597242e+00])
+    """
+    a = fabs(x)
+    u = a * a
+    small = (a * u) * tanhshrink_remainder(u)
+    q, q_low = tanh_pair(a)
+    d = a - q
+    big = d + (((a - d) - q) - q_low)
+    big = a if a > LARGE else big
+    return copysign(small if a < 0.625 else big, x)

@@ -1,0 +1,657 @@
+"""softmax, softmin and log_softmax over any axes: max-shift, exponentials, sum, quotient.
+
+Every row's sum is taken in an order that depends on the row's length alone: LANES interleaved partial
+sums over each chunk of CHUNK elements, combined as a tree, the chunks one after another. Whatever path a
+row takes (alone, as a column beside others, through a tile, by several threads), its bits are the same.
+
+Ones are counted apart from the other terms of the sum, so that log_softmax keeps its digits where the
+maximum has almost all the weight.
+"""
+
+cimport cython
+cimport numpy as cnp
+from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY, NAN, isinf, log, log1p
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport uint8_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+import numpy
+
+cdef extern from "_runtime.h" nogil:
+    ctypedef unsigned int fastact_flags
+    fastact_flags fastact_save_flags()
+    void fastact_restore_flags(fastact_flags)
+    void fastact_start_threads()
+    int fastact_threads()
+    int fastact_limit
+
+cdef extern from "fastact_loops.h":
+    ctypedef void fastact_loop(char **, const cnp.npy_intp *, const cnp.npy_intp *, void *) noexcept nogil
+    fastact_loop fastact_exp_difference_float32
+    fastact_loop fastact_exp_difference_float64
+
+cdef extern from *:
+    """
+    #ifdef __FP_FAST_FMA
+    #define FASTACT_FMA(a, b, c) __builtin_fma(a, b, c)
+    #define FASTACT_FMAF(a, b, c) __builtin_fmaf(a, b, c)
+    #else
+    #define FASTACT_FMA(a, b, c) ((a) * (b) + (c))
+    #define FASTACT_FMAF(a, b, c) ((a) * (b) + (c))
+    #endif
+    """
+    double FASTACT_FMA(double, double, double) noexcept nogil
+    float FASTACT_FMAF(float, float, float) noexcept nogil
+
+ctypedef fused real:
+    float
+    double
+
+cdef enum:
+    SOFTMAX, SOFTMIN, LOG_SOFTMAX
+
+cdef enum:
+    LANES = 16
+    CHUNK = 4096      # elements whose sum is one tree
+    BLOCK = 1024      # elements to a call of a compiled loop
+    TILE = 64         # rows that are packed side by side
+    COLUMNS = 128     # columns that are worked on together
+    SHORT = 48        # rows up to this length are packed
+    NARROW = 16       # fewer columns than this are packed
+    LONG = 1024       # rows longer than this are packed singly
+    PER_THREAD = 16384
+    MAX_DIMENSIONS = 64
+
+# A row's sum: `ones` terms that are exactly 1, and all others, as a pair.
+ctypedef struct Sum:
+    double ones
+    double high
+    double low
+
+
+cdef inline void add(Sum *total, double ones, double high, double low) noexcept nogil:
+    cdef double s = total.high + high
+    cdef double part = s - total.high
+    total.ones += ones
+    total.low += (total.high - (s - part)) + (high - part) + low
+    total.high = s
+
+
+# ---- one row, contiguous ---------------------------------------------------------------------------
+
+cdef real extreme(const real *x, ptrdiff_t n, int kind) noexcept nogil:
+    """The maximum, or for softmin the minimum; NaN does not count."""
+    cdef real lanes[4 * LANES]
+    cdef const real *here
+    cdef ptrdiff_t i
+    cdef int j
+    cdef real m
+    if kind == SOFTMIN:
+        m = INFINITY
+        for j in range(4 * LANES):
+            lanes[j] = m
+        for i in range(n // (4 * LANES)):
+            here = x + i * (4 * LANES)
+            for j in range(4 * LANES):
+                lanes[j] = here[j] if here[j] < lanes[j] else lanes[j]
+        for j in range(4 * LANES):
+            m = lanes[j] if lanes[j] < m else m
+        for i in range(n - n % (4 * LANES), n):
+            m = x[i] if x[i] < m else m
+    else:
+        m = -INFINITY
+        for j in range(4 * LANES):
+            lanes[j] = m
+        for i in range(n // (4 * LANES)):
+            here = x + i * (4 * LANES)
+            for j in range(4 * LANES):
+                lanes[j] = here[j] if here[j] > lanes[j] else lanes[j]
+        for j in range(4 * LANES):
+            m = lanes[j] if lanes[j] > m else m
+        for i in range(n - n % (4 * LANES), n):
+            m = x[i] if x[i] > m else m
+    return m
+
+
+cdef inline void exponentials(const real *x, const real *m, real *e, ptrdiff_t n, int kind) noexcept nogil:
+    """e**(x - m), for softmin e**(m - x); the three must not overlap."""
+    cdef char *args[3]
+    cdef cnp.npy_intp[3] steps
+    cdef cnp.npy_intp length = n
+    steps[0] = steps[1] = steps[2] = sizeof(real)
+    args[0] = <char *>(m if kind == SOFTMIN else x)
+    args[1] = <char *>(x if kind == SOFTMIN else m)
+    args[2] = <char *>e
+    if real is float:
+        fastact_exp_difference_float32(args, &length, steps, NULL)
+    else:
+        fastact_exp_difference_float64(args, &length, steps, NULL)
+
+
+# The partial sums of a chunk of a row.
+ctypedef struct Lanes:
+    double high[LANES]
+    double low[LANES]
+    float ones[LANES]
+
+
+cdef inline void add_lane(real e, double *high, double *low, float *ones) noexcept nogil:
+    cdef double term = 0.0 if e == 1.0 else e
+    cdef double s, part
+    ones[0] += <float>1.0 if e == 1.0 else <float>0.0
+    if real is float:
+        high[0] += term
+    else:
+        s = high[0] + term
+        part = s - high[0]
+        low[0] += (high[0] - (s - part)) + (term - part)
+        high[0] = s
+
+
+cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
+    """Add elements of a chunk, of which the first is in lane 0."""
+    cdef Lanes lanes = given[0]
+    cdef ptrdiff_t i
+    cdef int j
+    for i in range(n // LANES):
+        for j in range(LANES):
+            add_lane(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
+        e += LANES
+    for j in range(<int>(n % LANES)):
+        add_lane(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
+    given[0] = lanes
+
+
+cdef void add_lanes(Sum *total, Lanes *lanes) noexcept nogil:
+    cdef int width = LANES // 2, j
+    cdef double s, part
+    while width:
+        for j in range(width):
+            s = lanes.high[j] + lanes.high[j + width]
+            part = s - lanes.high[j]
+            lanes.low[j] += (lanes.high[j] - (s - part)) + (lanes.high[j + width] - part) + lanes.low[j + width]
+            lanes.high[j] = s
+            lanes.ones[j] += lanes.ones[j + width]
+        width //= 2
+    add(total, lanes.ones[0], lanes.high[0], lanes.low[0])
+
+
+cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint in_place) noexcept nogil:
+    """Write the exponentials of a chunk to `out` (log_softmax: nowhere) and return their sum."""
+    cdef real ms[BLOCK]
+    cdef real block[BLOCK]
+    cdef real copy[BLOCK]
+    cdef Lanes lanes
+    cdef Sum total
+    cdef ptrdiff_t start, length, i
+    cdef const real *source
+    cdef real *target
+    memset(&lanes, 0, sizeof(Lanes))
+    memset(&total, 0, sizeof(Sum))
+    for i in range(min(n, BLOCK)):
+        ms[i] = m
+    for i in range((n + BLOCK - 1) // BLOCK):
+        start = i * BLOCK
+        length = min(<ptrdiff_t>BLOCK, n - start)
+        source = x + start
+        target = &block[0] if kind == LOG_SOFTMAX else out + start
+        if in_place and kind != LOG_SOFTMAX:
+            memcpy(copy, source, length * sizeof(real))
+            source = copy
+        exponentials(source, ms, target, length, kind)
+        add_to_lanes(target, length, &lanes)
+    add_lanes(&total, &lanes)
+    return total
+
+
+cdef void factor_of(Sum total, real m, int kind, real *high, real *low) noexcept nogil:
+    """What the elements are multiplied by, or for log_softmax diminished by, as a pair."""
+    cdef double s, s_low, q
+    cdef double limit = -INFINITY if kind != SOFTMIN else INFINITY
+    if m == limit or (isinf(m) and total.ones != 1.0):
+        high[0] = NAN
+        low[0] = NAN
+        return
+    if kind == LOG_SOFTMAX:
+        if total.ones == 1.0:
+            q = log1p(total.high)
+            s = 1.0 + total.high
+            s_low = total.low
+        else:
+            s = total.ones + total.high
+            s_low = (total.ones - s) + total.high if total.ones >= total.high else (total.high - s) + total.ones
+            s_low += total.low
+            q = log(s)
+        high[0] = <real>q
+        low[0] = <real>((q - high[0]) + s_low / s)
+    else:
+        s = total.ones + total.high
+        s_low = (total.ones - s) + total.high if total.ones >= total.high else (total.high - s) + total.ones
+        s_low += total.low
+        q = 1.0 / s
+        high[0] = <real>q
+        if real is float:
+            low[0] = <real>(q - high[0])
+        else:
+            low[0] = (FASTACT_FMA(-q, s, 1.0) - q * s_low) * q
+
+
+cdef inline real finish_one(real e, real high, real low) noexcept nogil:
+    if real is float:
+        return FASTACT_FMAF(e, high, e * low)
+    else:
+        return FASTACT_FMA(e, high, e * low)
+
+
+cdef inline real log_one(real x, real m, real high, real low) noexcept nogil:
+    """(x - m) - (high + low)"""
+    cdef real d = <real>0.0 if x == m else x - m
+    cdef real part = d - x
+    cdef real d_low = (x - (d - part)) - (m + part)
+    cdef real r = d - high
+    cdef real r_low
+    part = r - d
+    r_low = (d - (r - part)) - (high + part)
+    # no low parts beside 0, an infinity or NaN
+    d_low = d_low if d < 0.0 else <real>0.0
+    r_low = ((r_low + d_low) - low) if r > -INFINITY else <real>0.0
+    return r + r_low
+
+
+cdef void finish_chunk(
+    const real *x, real m, real *out, ptrdiff_t n, int kind, bint in_place, real high, real low
+) noexcept nogil:
+    cdef real copy[BLOCK]
+    cdef ptrdiff_t start, length, i
+    cdef const real *source
+    cdef real *target
+    if kind != LOG_SOFTMAX:
+        for i in range(n):
+            out[i] = finish_one(out[i], high, low)
+        return
+    for i in range((n + BLOCK - 1) // BLOCK):
+        start = i * BLOCK
+        length = min(<ptrdiff_t>BLOCK, n - start)
+        source = x + start
+        target = out + start
+        if in_place:
+            memcpy(copy, source, length * sizeof(real))
+            source = copy
+        for i in range(length):
+            target[i] = log_one(source[i], m, high, low)
+
+
+cdef void row(const real *x, real *out, ptrdiff_t n, int kind) noexcept nogil:
+    cdef real m = extreme(x, n, kind)
+    cdef real high, low
+    cdef Sum total, part
+    cdef ptrdiff_t start, i
+    cdef bint in_place = x == out
+    memset(&total, 0, sizeof(Sum))
+    for i in range((n + CHUNK - 1) // CHUNK):
+        start = i * CHUNK
+        part = sum_chunk(x + start, m, out + start, min(<ptrdiff_t>CHUNK, n - start), kind, in_place)
+        add(&total, part.ones, part.high, part.low)
+    factor_of(total, m, kind, &high, &low)
+    finish_chunk(x, m, out, n, kind, in_place, high, low)
+
+
+cdef int row_by_threads(const real *x, real *out, ptrdiff_t n, int kind, int threads) except -1 nogil:
+    """One long row; the chunks are shared out."""
+    cdef ptrdiff_t chunks = (n + CHUNK - 1) // CHUNK, k
+    cdef Sum *sums = <Sum *>malloc(chunks * sizeof(Sum))
+    cdef real *extremes = <real *>malloc(chunks * sizeof(real))
+    cdef real m, high, low
+    cdef Sum total
+    cdef bint in_place = x == out
+    if not sums or not extremes:
+        free(sums)
+        free(extremes)
+        with gil:
+            raise MemoryError
+    memset(&total, 0, sizeof(Sum))
+    for k in prange(chunks, num_threads=threads, schedule="static"):
+        extremes[k] = extreme(x + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind)
+    m = extreme(extremes, chunks, kind)
+    for k in prange(chunks, num_threads=threads, schedule="static"):
+        sums[k] = sum_chunk(x + k * CHUNK, m, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place)
+    for k in range(chunks):
+        add(&total, sums[k].ones, sums[k].high, sums[k].low)
+    factor_of(total, m, kind, &high, &low)
+    for k in prange(chunks, num_threads=threads, schedule="static"):
+        finish_chunk(
+            x + k * CHUNK, m, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place, high, low
+        )
+    free(sums)
+    free(extremes)
+    return 0
+
+
+# ---- columns, side by side -------------------------------------------------------------------------
+
+# Of up to COLUMNS columns at a time: the state that `row` keeps in registers.
+ctypedef struct ColumnState:
+    double high[LANES * COLUMNS]
+    double low[LANES * COLUMNS]
+    float ones[COLUMNS]
+    Sum sums[COLUMNS]
+
+
+cdef inline void add_columns(const real *e, double *high, double *low, float *ones, ptrdiff_t n) noexcept nogil:
+    cdef ptrdiff_t c
+    for c in range(n):
+        add_lane(e[c], high + c, low + c, ones + c)
+
+
+cdef void columns(
+    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t width, int kind
+) noexcept nogil:
+    """`width` columns of length n; the steps, in elements, lead from one element of a column to the next."""
+    cdef ColumnState state
+    cdef Lanes lanes
+    cdef real m[COLUMNS]
+    cdef real high[COLUMNS]
+    cdef real low[COLUMNS]
+    cdef real ms[BLOCK]
+    cdef real block[BLOCK]
+    cdef real copy[BLOCK]
+    cdef bint in_place = x == out
+    # rows to a call of the compiled loop: several where they follow one another in memory
+    cdef ptrdiff_t together = BLOCK // width if x_step == width and out_step == width else 1
+    cdef ptrdiff_t i, c, k, rows, start, stop
+    cdef const real *source
+    cdef real *target
+    cdef int used, j
+    for c in range(width):
+        m[c] = INFINITY if kind == SOFTMIN else -INFINITY
+    for i in range(n):
+        source = x + i * x_step
+        if kind == SOFTMIN:
+            for c in range(width):
+                m[c] = source[c] if source[c] < m[c] else m[c]
+        else:
+            for c in range(width):
+                m[c] = source[c] if source[c] > m[c] else m[c]
+    for i in range(min(together, n)):
+        memcpy(ms + i * width, m, width * sizeof(real))
+    for c in range(width):
+        memset(&state.sums[c], 0, sizeof(Sum))
+    for i in range((n + CHUNK - 1) // CHUNK):
+        start = i * CHUNK
+        stop = min(n, start + CHUNK)
+        used = <int>min(<ptrdiff_t>LANES, n - start)
+        memset(state.high, 0, used * width * sizeof(double))
+        memset(state.low, 0, used * width * sizeof(double))
+        memset(state.ones, 0, width * sizeof(float))
+        i = start
+        while i < stop:
+            rows = min(together, stop - i)
+            source = x + i * x_step
+            target = &block[0] if kind == LOG_SOFTMAX else out + i * out_step
+            if in_place and kind != LOG_SOFTMAX:
+                memcpy(copy, source, rows * width * sizeof(real))
+                source = copy
+            exponentials(source, ms, target, rows * width, kind)
+            for k in range(rows):
+                j = (i + k - start) % LANES
+                add_columns(target + k * width, state.high + j * width, state.low + j * width, state.ones, width)
+            i += rows
+        for c in range(width):
+            memset(&lanes, 0, sizeof(Lanes))
+            for j in range(used):
+                lanes.high[j] = state.high[j * width + c]
+                lanes.low[j] = state.low[j * width + c]
+            lanes.ones[0] = state.ones[c]
+            add_lanes(&state.sums[c], &lanes)
+    for c in range(width):
+        factor_of(state.sums[c], m[c], kind, &high[c], &low[c])
+    for i in range(n):
+        source = x + i * x_step
+        target = out + i * out_step
+        if kind == LOG_SOFTMAX:
+            if in_place:
+                memcpy(copy, source, width * sizeof(real))
+                source = copy
+            for c in range(width):
+                target[c] = log_one(source[c], m[c], high[c], low[c])
+        else:
+            for c in range(width):
+                target[c] = finish_one(target[c], high[c], low[c])
+
+
+# ---- any memory layout -----------------------------------------------------------------------------
+
+ctypedef struct Dimension:
+    ptrdiff_t size
+    ptrdiff_t x_step  # all steps in bytes
+    ptrdiff_t out_step
+    ptrdiff_t where_step
+
+ctypedef struct Job:
+    const char *x
+    char *out
+    const char *where  # NULL: everywhere
+    int kind
+    int n_kept
+    int n_reduced
+    Dimension kept[MAX_DIMENSIONS]
+    Dimension reduced[MAX_DIMENSIONS]
+    ptrdiff_t rows    # the product of the kept sizes
+    ptrdiff_t length  # and of the reduced ones
+
+ctypedef struct Place:
+    ptrdiff_t x
+    ptrdiff_t out
+    ptrdiff_t where
+
+
+cdef inline Place place(const Dimension *dimensions, int count, ptrdiff_t index) noexcept nogil:
+    """Where the element number `index` of a group of dimensions is."""
+    cdef Place p
+    cdef ptrdiff_t k
+    p.x = p.out = p.where = 0
+    while count:
+        count -= 1
+        k = index % dimensions[count].size
+        index //= dimensions[count].size
+        p.x += k * dimensions[count].x_step
+        p.out += k * dimensions[count].out_step
+        p.where += k * dimensions[count].where_step
+    return p
+
+
+cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *tile) noexcept nogil:
+    """Some rows, packed as the columns of a tile (a single one as it is), and back."""
+    cdef Place rows[TILE]
+    cdef Place p
+    cdef ptrdiff_t i, c
+    cdef ptrdiff_t n = job.length
+    cdef real left_out = INFINITY if job.kind == SOFTMIN else -INFINITY
+    cdef real left_out_result = -INFINITY if job.kind == LOG_SOFTMAX else 0.0
+    for c in range(width):
+        rows[c] = place(job.kept, job.n_kept, first + c)
+    for i in range(n):
+        p = place(job.reduced, job.n_reduced, i)
+        if job.where:
+            for c in range(width):
+                tile[i * width + c] = (
+                    (<const real *>(job.x + rows[c].x + p.x))[0]
+                    if (job.where + rows[c].where + p.where)[0] else left_out
+                )
+        else:
+            for c in range(width):
+                tile[i * width + c] = (<const real *>(job.x + rows[c].x + p.x))[0]
+    if width == 1:
+        row(tile, tile, n, job.kind)
+    else:
+        columns(tile, width, tile, width, n, width, job.kind)
+    for i in range(n):
+        p = place(job.reduced, job.n_reduced, i)
+        if job.where:
+            for c in range(width):
+                (<real *>(job.out + rows[c].out + p.out))[0] = (
+                    tile[i * width + c] if (job.where + rows[c].where + p.where)[0] else left_out_result
+                )
+        else:
+            for c in range(width):
+                (<real *>(job.out + rows[c].out + p.out))[0] = tile[i * width + c]
+
+
+cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
+    cdef ptrdiff_t width = 1 if job.length > LONG else TILE
+    cdef ptrdiff_t tiles = (job.rows + width - 1) // width, t
+    cdef ptrdiff_t bytes = (job.length * width * sizeof(real) + 63) // 64 * 64
+    cdef char *scratch
+    threads = <int>min(<ptrdiff_t>threads, tiles)
+    scratch = <char *>malloc(bytes * threads)
+    if not scratch:
+        with gil:
+            raise MemoryError
+    for t in prange(tiles, num_threads=threads, schedule="static"):
+        through_tile[real](job, t * width, min(width, job.rows - t * width), <real *>(scratch + bytes * threadid()))
+    free(scratch)
+    return 0
+
+
+cdef int run_rows(const Job *job, int threads, real *type_tag) except -1 nogil:
+    cdef ptrdiff_t k
+    cdef Place p
+    if job.rows < threads and job.length >= 2 * PER_THREAD:
+        for k in range(job.rows):
+            p = place(job.kept, job.n_kept, k)
+            row_by_threads(<const real *>(job.x + p.x), <real *>(job.out + p.out), job.length, job.kind, threads)
+        return 0
+    for k in prange(job.rows, num_threads=threads, schedule="static"):
+        one_row[real](job, k)
+    return 0
+
+
+cdef void one_row(const Job *job, ptrdiff_t k, real *type_tag=NULL) noexcept nogil:
+    cdef Place p = place(job.kept, job.n_kept, k)
+    row(<const real *>(job.x + p.x), <real *>(job.out + p.out), job.length, job.kind)
+
+
+cdef int run_columns(const Job *job, int threads, real *type_tag) except -1 nogil:
+    """The innermost kept dimension is contiguous; there is one reduced dimension."""
+    cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
+    cdef ptrdiff_t groups = (across + COLUMNS - 1) // COLUMNS
+    cdef ptrdiff_t t
+    for t in prange(job.rows // across * groups, num_threads=threads, schedule="static"):
+        one_group[real](job, t // groups * across + t % groups * COLUMNS, min(<ptrdiff_t>COLUMNS, across - t % groups * COLUMNS))
+    return 0
+
+
+cdef void one_group(const Job *job, ptrdiff_t first, ptrdiff_t width, real *type_tag=NULL) noexcept nogil:
+    cdef Place p = place(job.kept, job.n_kept, first)
+    columns(
+        <const real *>(job.x + p.x), job.reduced[0].x_step // <ptrdiff_t>sizeof(real),
+        <real *>(job.out + p.out), job.reduced[0].out_step // <ptrdiff_t>sizeof(real),
+        job.length, width, job.kind,
+    )
+
+
+cdef int run(const Job *job, real *type_tag) except -1 nogil:
+    """Choose the path by layout and shape."""
+    cdef fastact_flags flags = fastact_save_flags()
+    cdef int threads = fastact_threads()
+    cdef const Dimension *inner = &job.kept[job.n_kept - 1]
+    cdef const Dimension *along = &job.reduced[0]
+    cdef ptrdiff_t size = sizeof(real)
+    cdef bint plain = job.where == NULL and job.n_reduced == 1
+    if job.rows * job.length < 2 * PER_THREAD:
+        threads = 1
+    if plain and along.x_step == size and along.out_step == size and (job.length > SHORT or job.rows < NARROW):
+        run_rows[real](job, threads, NULL)
+    elif (
+        plain and job.n_kept and inner.size >= NARROW and inner.x_step == size and inner.out_step == size
+        and along.x_step % size == 0 and along.out_step % size == 0
+    ):
+        run_columns[real](job, threads, NULL)
+    else:
+        run_tiles[real](job, threads, NULL)
+    fastact_restore_flags(flags)
+    return 0
+
+
+cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
+    """Add a dimension within the ones before it, merged with the last if they are one in memory."""
+    cdef Dimension *last
+    if one.size == 1:
+        return count
+    if count:
+        last = &dimensions[count - 1]
+        if (
+            last.x_step == one.x_step * one.size and last.out_step == one.out_step * one.size
+            and last.where_step == one.where_step * one.size
+        ):
+            one.size *= last.size
+            last[0] = one
+            return count
+    dimensions[count] = one
+    return count + 1
+
+
+cdef dict KINDS = {"softmax": SOFTMAX, "softmin": SOFTMIN, "log_softmax": LOG_SOFTMAX}
+
+
+def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, where):
+    """softmax, softmin or log_softmax of `x` over `axes` (distinct, from 0) into `out`.
+
+    `x` and `out` are aligned, of the same shape, both float32 or both float64 in native byte order, and
+    are the same memory or do not overlap; `where` is None or a bool array of the same shape.
+    """
+    cdef Job job
+    cdef Dimension one
+    cdef cnp.ndarray mask
+    cdef list kept = [k for k in range(cnp.PyArray_NDIM(x)) if k not in axes]
+    if cnp.PyArray_SIZE(x) == 0:
+        return
+    job.kind = KINDS[name]
+    job.x = <const char *>cnp.PyArray_DATA(x)
+    job.out = <char *>cnp.PyArray_DATA(out)
+    job.where = NULL
+    if where is not None:
+        mask = where
+        job.where = <const char *>cnp.PyArray_DATA(mask)
+    # the order of the kept dimensions is free: as in memory; that of the reduced ones is the sum's
+    kept.sort(key=lambda k: -abs(x.strides[k]))
+    job.n_kept = job.n_reduced = 0
+    job.rows = job.length = 1
+    for k in kept + sorted(axes):
+        one.size = cnp.PyArray_DIM(x, k)
+        one.x_step = cnp.PyArray_STRIDE(x, k)
+        one.out_step = cnp.PyArray_STRIDE(out, k)
+        one.where_step = 0 if where is None else cnp.PyArray_STRIDE(mask, k)
+        if k in axes:
+            job.length *= one.size
+            job.n_reduced = append(job.reduced, job.n_reduced, one)
+        else:
+            job.rows *= one.size
+            job.n_kept = append(job.kept, job.n_kept, one)
+    if job.n_reduced == 0:  # rows of one element
+        one.size = 1
+        one.x_step = one.out_step = cnp.PyArray_ITEMSIZE(x)
+        one.where_step = 0
+        job.reduced[0] = one
+        job.n_reduced = 1
+    if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
+        with nogil:
+            run[float](&job, NULL)
+    else:
+        with nogil:
+            run[double](&job, NULL)
+
+
+def set_num_threads(int n):
+    global fastact_limit
+    fastact_limit = n
+
+
+def get_num_threads():
+    return fastact_threads()
+
+
+cnp.import_array()
+fastact_start_threads()

@@ -1,0 +1,263 @@
+"""softmax, softmin and log_softmax: their arguments checked, then handed to the backend."""
+
+import operator
+
+import numpy as np
+from numpy.exceptions import AxisError
+
+from fastact import _backend
+
+if _backend.backend == _backend.PLAIN:
+    from fastact._numpy import reduce
+else:
+    reduce = _backend.kernels_module.reduce
+
+# As `numpy.exp` promotes; everything else has no real exponential.
+RESULT_TYPES = {
+    np.dtype(character): np.dtype(result)
+    for characters, result in {"?bBe": "e", "hHf": "f", "iIlLqQd": "d"}.items()
+    for character in characters
+}
+COMPUTED_AS = {np.dtype("e"): np.dtype("f"), np.dtype("f"): np.dtype("f"), np.dtype("d"): np.dtype("d")}
+
+
+def softmax(x, axis=-1, *, out=None, where=None, dtype=None):
+    """Softmax: exp(x) / sum(exp(x)), the sum over one axis, several, or all.
+
+    .. math:: y_i = \\frac{e^{x_i - m}}{\\sum_j e^{x_j - m}}, \\quad m = \\max_j x_j
+
+    Parameters
+    ----------
+    x : array_like
+        Real numbers (scores, logits), of any shape.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over; None is everything.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of the shape of `x`; may be `x` itself.
+    where : array_like of bool, optional
+        Elements that take part; the result of the others is 0. Broadcasts to the shape of `x`.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
+        `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `x` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
+    with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
+
+    References
+    ----------
+    J. S. Bridle, Probabilistic interpretation of feedforward classification network outputs, in:
+    Neurocomputing, Springer, 1990.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.softmax([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]], axis=1)
+    array([[0.09003057, 0.24472847, 0.66524096],
+           [0.33333333, 0.33333333, 0.33333333]])
+    """
+    return _apply("softmax", x, axis, out, where, dtype)
+
+
+def softmin(x, axis=-1, *, out=None, where=None, dtype=None):
+    """Softmin: softmax(-x), over one axis, several, or all.
+
+    .. math:: y_i = \\frac{e^{m - x_i}}{\\sum_j e^{m - x_j}}, \\quad m = \\min_j x_j
+
+    Parameters
+    ----------
+    x : array_like
+        Real numbers, of any shape.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over; None is everything.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of the shape of `x`; may be `x` itself.
+    where : array_like of bool, optional
+        Elements that take part; the result of the others is 0. Broadcasts to the shape of `x`.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
+        `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `x` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    A NaN makes its row NaN. inf gives 0. A row with exactly one -inf has a limit: 1 there, 0 elsewhere;
+    with several, or where all are inf, it is NaN. An empty axis gives an empty result.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.softmin([1.0, 2.0, 3.0])
+    array([0.66524096, 0.24472847, 0.09003057])
+    """
+    return _apply("softmin", x, axis, out, where, dtype)
+
+
+def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None):
+    """Logarithm of softmax: x - log(sum(exp(x))), over one axis, several, or all.
+
+    .. math:: y_i = x_i - m - \\log \\sum_j e^{x_j - m}, \\quad m = \\max_j x_j
+
+    Parameters
+    ----------
+    x : array_like
+        Real numbers (scores, logits), of any shape.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over; None is everything.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of the shape of `x`; may be `x` itself.
+    where : array_like of bool, optional
+        Elements that take part; the result of the others is -inf. Broadcasts to the shape of `x`.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
+        `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `x` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    Keeps its digits everywhere, also where one element has almost all the weight and its logarithm is
+    nearly 0. A NaN makes its row NaN. -inf gives -inf. A row with exactly one inf has a limit: 0 there,
+    -inf elsewhere; with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.log_softmax([1.0, 2.0, 3.0])
+    array([-2.40760596, -1.40760596, -0.40760596])
+    """
+    return _apply("log_softmax", x, axis, out, where, dtype)
+
+
+def _apply(name, x, axis, out, where, dtype):
+    x = np.asarray(x)
+    result_type = _result_type(name, x.dtype, dtype)
+    axes = _axes(axis, x.ndim)
+    if where is not None:
+        where = _mask(where, x.shape)
+    if out is not None:
+        out = _checked_out(name, out, x.shape, result_type)
+    computed_as = COMPUTED_AS[result_type]
+    source = x
+    if source.dtype != computed_as or not source.flags.aligned:
+        with np.errstate(all="ignore"):
+            source = source.astype(computed_as)
+    if out is not None and out.dtype == computed_as and out.flags.aligned:
+        target = out
+        if np.may_share_memory(out, source) and not _same_memory(out, source):
+            source = source.copy(order="K")
+        if where is not None and np.may_share_memory(out, where):
+            where = where.copy(order="K")
+    else:
+        target = np.empty_like(source, subok=False)
+    reduce(name, source, axes, target, where)
+    if target is out:
+        return out
+    with np.errstate(all="ignore"):
+        if out is not None:
+            np.copyto(out, target, casting="same_kind")
+            return out
+        return target.astype(result_type, copy=False)[()]
+
+
+def _result_type(name, given, dtype):
+    if dtype is None:
+        try:
+            return RESULT_TYPES[given]
+        except KeyError:
+            if given.newbyteorder("=") in RESULT_TYPES:
+                return RESULT_TYPES[given.newbyteorder("=")]
+            raise TypeError(f"{name}: x must be real numbers of at most 64 bits, got dtype {given}") from None
+    dtype = np.dtype(dtype).newbyteorder("=")
+    if dtype not in COMPUTED_AS:
+        raise TypeError(f"{name}: dtype must be float16, float32 or float64, got {dtype}")
+    if given.kind not in "biuf":
+        raise TypeError(f"{name}: x must be real numbers, got dtype {given}")
+    return dtype
+
+
+def _axes(axis, ndim):
+    if axis is None:
+        return tuple(range(ndim))
+    axes = []
+    for one in axis if isinstance(axis, tuple) else (axis,):
+        try:
+            one = operator.index(one)
+        except TypeError:
+            raise TypeError(f"axis must be an int, a tuple of ints or None, got {axis!r}") from None
+        if ndim == 0 and one in (0, -1):  # as for NumPy's reductions
+            continue
+        if not -ndim <= one < ndim:
+            raise AxisError(one, ndim)
+        axes.append(one % ndim)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"repeated axis in axis={axis!r}")
+    return tuple(axes)
+
+
+def _mask(where, shape):
+    where = np.asarray(where)
+    if where.dtype != bool:
+        raise TypeError(f"where must be bool, got dtype {where.dtype}")
+    try:
+        return np.broadcast_to(where, shape)
+    except ValueError:
+        raise ValueError(f"where of shape {where.shape} does not broadcast to the shape of x, {shape}") from None
+
+
+def _checked_out(name, out, shape, result_type):
+    if isinstance(out, tuple) and len(out) == 1:
+        (out,) = out
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out must have the shape of x, {shape}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    if not np.can_cast(result_type, out.dtype, "same_kind"):
+        raise TypeError(f"{name}: a result of {result_type} cannot be cast to out's dtype {out.dtype}")
+    return out
+
+
+def _same_memory(a, b):
+    return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.shape == b.shape

@@ -1,0 +1,75 @@
+"""Turn a formula that is generic over dtype into plain functions for one dtype and one compiler.
+
+Formulas (`_formulas.py`) and the mathematics under them (`_math.py`) are ordinary scalar Python
+functions. A compiler (Numba's CPU or CUDA target) needs every literal, constant and polynomial in the
+dtype of the kernel, because one float64 literal would make a float32 kernel compute in float64.
+"""
+
+import types
+
+import numpy as np
+
+
+class Constant:
+    """A number whose value depends on the dtype."""
+
+    def __init__(self, float32, float64):
+        self.values = {"float32": float32, "float64": float64}
+
+    def at(self, dtype):
+        return dtype.type(self.values[dtype.name])
+
+
+class Polynomial:
+    """A polynomial, given by its coefficients for each dtype, lowest power first."""
+
+    def __init__(self, coefficients):
+        self.coefficients = coefficients
+
+    def at(self, dtype, fma):
+        """Horner's scheme, written out."""
+        values = [dtype.type(c) for c in self.coefficients[dtype.name]]
+        text = f"c{len(values) - 1}"
+        for k in range(len(values) - 2, -1, -1):
+            text = f"fma(x, {text}, c{k})"
+        return eval(f"lambda x: {text}", {"fma": fma} | {f"c{k}": v for k, v in enumerate(values)})
+
+
+class Primitive:
+    """An operation that every compiler has to provide, being no Python operator."""
+
+    def __init__(self, name, doc):
+        self.name, self.__doc__ = name, doc
+
+    def __call__(self, *args):
+        raise TypeError(f"{self.name} works only inside a compiled formula")
+
+
+def specialise(function, dtype, primitives, jit, done=None):
+    """Return `function` for `dtype`, its helpers compiled by `jit` and its primitives replaced.
+
+    Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
+    `primitives` maps the name of each `Primitive` to the compiler's own.
+    """
+    dtype = np.dtype(dtype)
+    done = {} if done is None else done
+
+    def resolve(value):
+        if isinstance(value, Constant):
+            return value.at(dtype)
+        if isinstance(value, Primitive):
+            return primitives[value.name]
+        if isinstance(value, Polynomial):
+            if value not in done:
+                done[value] = jit(value.at(dtype, primitives["fma"]))
+            return done[value]
+        if isinstance(value, types.FunctionType):
+            if value not in done:
+                done[value] = jit(specialise(value, dtype, primitives, jit, done))
+            return done[value]
+        return value
+
+    code = function.__code__
+    code = code.replace(co_consts=tuple(dtype.type(c) if isinstance(c, float) else c for c in code.co_consts))
+    used = {name: resolve(function.__globals__[name]) for name in code.co_names if name in function.__globals__}
+    return types.FunctionType(code, used, function.__name__)

@@ -1,0 +1,332 @@
+"""The driver that makes NumPy ufuncs of the compiled loops.
+
+A compiled loop is fast only over contiguous operands that do not overlap. This module brings everything
+else into that form, in blocks that fit the first-level cache, and splits large calls over threads.
+"""
+
+cimport cython
+from cpython.ref cimport PyObject, Py_INCREF
+from cython.parallel cimport prange
+from libc.stddef cimport ptrdiff_t, size_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy
+
+import numpy
+
+cdef extern from "numpy/arrayobject.h":
+    ctypedef ptrdiff_t npy_intp
+    int NPY_BYTE, NPY_UBYTE, NPY_SHORT, NPY_USHORT, NPY_INT, NPY_UINT, NPY_LONG, NPY_ULONG
+    int NPY_LONGLONG, NPY_ULONGLONG, NPY_HALF, NPY_FLOAT, NPY_DOUBLE, NPY_ARRAY_WRITEABLE
+    int _import_array() except -1
+    ctypedef struct PyTypeObject:
+        pass
+    PyTypeObject PyArray_Type
+    object PyArray_New(PyTypeObject *, int, npy_intp *, int, npy_intp *, void *, int, int, PyObject *)
+
+cdef extern from "numpy/ufuncobject.h":
+    ctypedef void (*PyUFuncGenericFunction)(char **, const npy_intp *, const npy_intp *, void *) noexcept nogil
+    int PyUFunc_None
+    int _import_umath() except -1
+    object PyUFunc_FromFuncAndData(
+        PyUFuncGenericFunction *, void **, char *, int, int, int, int, const char *, const char *, int
+    )
+
+cdef extern from "fenv.h" nogil:
+    int FE_ALL_EXCEPT
+    int feclearexcept(int)
+
+cdef extern from "numpy/halffloat.h" nogil:
+    float npy_half_to_float(uint16_t)
+    uint16_t npy_float_to_half(float)
+
+cdef extern from "_runtime.h" nogil:
+    ctypedef unsigned int fastact_flags
+    fastact_flags fastact_save_flags()
+    void fastact_restore_flags(fastact_flags)
+    void fastact_start_threads()
+    int fastact_threads()
+    int fastact_limit
+
+cdef extern from "fastact_loops.h":
+    ctypedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *) noexcept nogil
+    ctypedef struct fastact_loop_row:
+        const char *ufunc
+        char type
+        int nin
+        fastact_loop *loop
+    const fastact_loop_row fastact_loops[]
+
+cdef enum:
+    MAX_OPERANDS = 8
+    BLOCK_BYTES = 4096  # of each operand; five of them leave room in a first-level cache of 32 KB
+    PER_THREAD = 16384  # elements that are worth waking a thread
+    BLOCK_WORDS = 512  # BLOCK_BYTES / 8
+
+# What an inner loop is told by NumPy's `data` pointer.
+ctypedef struct Loop:
+    fastact_loop *run
+    PyObject *callback
+    int type_number
+    int nin
+    int size  # bytes an element in the user's arrays
+    bint half  # float16 there, float32 in the compiled loop
+
+
+cdef int type_number(char type) except -1:
+    if type == b"b": return NPY_BYTE
+    if type == b"B": return NPY_UBYTE
+    if type == b"h": return NPY_SHORT
+    if type == b"H": return NPY_USHORT
+    if type == b"i": return NPY_INT
+    if type == b"I": return NPY_UINT
+    if type == b"l": return NPY_LONG
+    if type == b"L": return NPY_ULONG
+    if type == b"q": return NPY_LONGLONG
+    if type == b"Q": return NPY_ULONGLONG
+    if type == b"e": return NPY_HALF
+    if type == b"f": return NPY_FLOAT
+    if type == b"d": return NPY_DOUBLE
+    raise ValueError(f"no such type character: {chr(type)!r}")
+
+
+ctypedef fused element:
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+
+
+cdef inline void copy_elements(
+    element *target, ptrdiff_t target_step, const element *source, ptrdiff_t source_step, ptrdiff_t n
+) noexcept nogil:
+    cdef ptrdiff_t i
+    for i in range(n):
+        target[0] = source[0]
+        target = <element *>(<char *>target + target_step)
+        source = <const element *>(<const char *>source + source_step)
+
+
+cdef void copy_strided(
+    char *target, ptrdiff_t target_step, const char *source, ptrdiff_t source_step, ptrdiff_t n, int size
+) noexcept nogil:
+    if target_step == size and source_step == size:
+        memcpy(target, source, n * size)
+    elif size == 4:
+        copy_elements[uint32_t](<uint32_t *>target, target_step, <const uint32_t *>source, source_step, n)
+    elif size == 8:
+        copy_elements[uint64_t](<uint64_t *>target, target_step, <const uint64_t *>source, source_step, n)
+    elif size == 2:
+        copy_elements[uint16_t](<uint16_t *>target, target_step, <const uint16_t *>source, source_step, n)
+    else:
+        copy_elements[uint8_t](<uint8_t *>target, target_step, <const uint8_t *>source, source_step, n)
+
+
+cdef void read_block(const Loop *loop, char *block, const char *source, ptrdiff_t step, ptrdiff_t n) noexcept nogil:
+    cdef ptrdiff_t i
+    if loop.half:
+        for i in range(n):
+            (<float *>block)[i] = npy_half_to_float((<const uint16_t *>(source + i * step))[0])
+    else:
+        copy_strided(block, loop.size, source, step, n, loop.size)
+
+
+cdef void write_block(const Loop *loop, char *target, ptrdiff_t step, const char *block, ptrdiff_t n) noexcept nogil:
+    cdef ptrdiff_t i
+    if loop.half:
+        for i in range(n):
+            (<uint16_t *>(target + i * step))[0] = npy_float_to_half((<const float *>block)[i])
+    else:
+        copy_strided(target, step, block, loop.size, n, loop.size)
+
+
+cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
+    """Bring operands that are not contiguous, or that are the output too, through blocks of their own."""
+    cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
+    cdef char *block_args[MAX_OPERANDS]
+    cdef npy_intp block_steps[MAX_OPERANDS]
+    cdef bint direct[MAX_OPERANDS]
+    cdef int nin = loop.nin, k
+    cdef int size = 4 if loop.half else loop.size
+    cdef ptrdiff_t block = BLOCK_BYTES // size, start, m
+    cdef npy_intp length
+    for k in range(nin + 1):
+        block_steps[k] = size
+        block_args[k] = <char *>storage[k]
+        direct[k] = steps[k] == size and not loop.half and (k == nin or args[k] != args[nin])
+        if k < nin and steps[k] == 0:
+            read_block(loop, block_args[k], args[k], 0, min(n, block))
+    start = 0
+    while start < n:
+        m = min(block, n - start)
+        for k in range(nin + 1):
+            if direct[k]:
+                block_args[k] = args[k] + start * steps[k]
+            elif k < nin and steps[k] != 0:
+                read_block(loop, block_args[k], args[k] + start * steps[k], steps[k], m)
+        length = m
+        loop.run(block_args, &length, block_steps, NULL)
+        if not direct[nin]:
+            write_block(loop, args[nin] + start * steps[nin], steps[nin], block_args[nin], m)
+        start += m
+
+
+cdef inline bint writes_what_it_reads_later(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
+    """Whether the output runs over an input other than element by element, as in reduce and accumulate."""
+    cdef char *out_low = args[loop.nin]
+    cdef char *out_high = out_low
+    cdef char *low
+    cdef char *high
+    cdef ptrdiff_t span = (n - 1) * steps[loop.nin]
+    if span < 0: out_low += span
+    else: out_high += span
+    for k in range(loop.nin):
+        if args[k] == args[loop.nin] and steps[k] == steps[loop.nin] and steps[k] != 0:
+            continue
+        low = args[k]
+        high = low
+        span = (n - 1) * steps[k]
+        if span < 0: low += span
+        else: high += span
+        if low < out_high + loop.size and out_low < high + loop.size:
+            return True
+    return False
+
+
+cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept nogil:
+    """NumPy's inner loop for a compiled formula."""
+    cdef const Loop *loop = <const Loop *>data
+    cdef ptrdiff_t n = dimensions[0]
+    cdef int nin = loop.nin, k
+    cdef bint direct = not loop.half
+    cdef fastact_flags flags
+    if n <= 0:
+        return
+    flags = fastact_save_flags()
+    if loop.nin > 1 and writes_what_it_reads_later(loop, args, steps, n):
+        run_one_by_one(loop, args, steps, n)
+    else:
+        for k in range(nin + 1):
+            direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
+        if n >= 2 * PER_THREAD and fastact_threads() > 1:
+            run_threads(loop, args, steps, n, direct)
+        elif direct:
+            loop.run(args, dimensions, steps, NULL)
+        else:
+            run_blocks(loop, args, steps, n)
+    fastact_restore_flags(flags)
+
+
+cdef void run_one_by_one(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
+    cdef char *here[MAX_OPERANDS]
+    cdef ptrdiff_t i
+    cdef int k
+    for i in range(n):
+        for k in range(loop.nin + 1):
+            here[k] = args[k] + i * steps[k]
+        run_blocks(loop, here, steps, 1)
+
+
+cdef void run_part(
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t start, ptrdiff_t n, bint direct
+) noexcept nogil:
+    cdef char *here[MAX_OPERANDS]
+    cdef int k
+    cdef npy_intp length = n
+    for k in range(loop.nin + 1):
+        here[k] = args[k] + start * steps[k]
+    if direct:
+        loop.run(here, &length, steps, NULL)
+    else:
+        run_blocks(loop, here, steps, n)
+
+
+cdef void run_threads(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint direct) noexcept nogil:
+    cdef int parts = <int>min(<ptrdiff_t>fastact_threads(), n // PER_THREAD)
+    # whole cache lines and whole blocks to each thread
+    cdef ptrdiff_t share = ((n + parts - 1) // parts + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES
+    cdef ptrdiff_t start
+    cdef int part
+    for part in prange(parts, num_threads=parts, schedule="static"):
+        start = part * share
+        if start < n:
+            run_part(loop, args, steps, start, min(share, n - start), direct)
+
+
+cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept with gil:
+    """NumPy's inner loop for a function of arrays: callback(out, *inputs)."""
+    cdef const Loop *loop = <const Loop *>data
+    cdef npy_intp length = dimensions[0]
+    cdef npy_intp step
+    cdef list operands = []
+    cdef int k
+    for k in range(loop.nin + 1):
+        step = steps[k]
+        operands.append(PyArray_New(
+            &PyArray_Type, 1, &length, loop.type_number, &step, args[k], 0,
+            NPY_ARRAY_WRITEABLE if k == loop.nin else 0, NULL,
+        ))
+    (<object>loop.callback)(operands[loop.nin], *operands[:loop.nin])
+    feclearexcept(FE_ALL_EXCEPT)
+
+
+cdef list names_and_docs = []  # NumPy keeps pointers into these
+
+
+def make_ufunc(str name, str doc, int nin, str types, callback=None):
+    """The ufunc `name`, with a loop for each of NumPy's type characters in `types`: the compiled one, or
+    callback(out, *inputs), given arrays of one dimension."""
+    cdef int count = len(types), k, row, number
+    cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
+    cdef PyUFuncGenericFunction *functions
+    cdef void **data
+    cdef char *signature
+    cdef Loop *loop
+    if nin + 1 > MAX_OPERANDS:
+        raise ValueError(f"{name}: at most {MAX_OPERANDS - 1} inputs, got {nin}")
+    # these live as long as the ufunc, which is as long as the process
+    functions = <PyUFuncGenericFunction *>calloc(count, sizeof(PyUFuncGenericFunction))
+    data = <void **>calloc(count, sizeof(void *))
+    signature = <char *>calloc(count * (nin + 1), 1)
+    if not functions or not data or not signature:
+        raise MemoryError
+    for k in range(count):
+        number = type_number(ord(types[k]))
+        for row in range(nin + 1):
+            signature[k * (nin + 1) + row] = number
+        loop = <Loop *>calloc(1, sizeof(Loop))
+        if not loop:
+            raise MemoryError
+        data[k] = loop
+        loop.nin = nin
+        loop.type_number = number
+        loop.size = numpy.dtype(types[k]).itemsize
+        if callback is not None:
+            Py_INCREF(callback)
+            loop.callback = <PyObject *>callback
+            functions[k] = run_callback
+            continue
+        loop.half = types[k] == "e"
+        row = 0
+        while fastact_loops[row].loop and not (
+            fastact_loops[row].ufunc == name_bytes and fastact_loops[row].type == <char>ord(types[k])
+        ):
+            row += 1
+        if not fastact_loops[row].loop or fastact_loops[row].nin != nin:
+            raise ValueError(f"no compiled loop for {name} of type {types[k]!r} with {nin} inputs")
+        loop.run = fastact_loops[row].loop
+        functions[k] = run_compiled
+    names_and_docs.append((name_bytes, doc_bytes))
+    return PyUFunc_FromFuncAndData(
+        functions, data, signature, count, nin, 1, PyUFunc_None, name_bytes, doc_bytes, 0
+    )
+
+
+def set_num_threads(int n):
+    global fastact_limit
+    fastact_limit = n
+
+
+_import_array()
+_import_umath()
+fastact_start_threads()
