@@ -131,6 +131,10 @@ def link_all():
     return str(module)
 
 
+# Four vectors at a time hide the latency of the long formulas (measured: 10 to 40 % faster than one).
+llvm.set_option("fastact", "-force-vector-interleave=4")
+
+
 def emit(text, level):
     """Machine code of the loops for one level."""
     if level in WITHOUT_FMA:

@@ -130,52 +130,75 @@ cdef inline void exponentials(const real *x, const real *m, real *e, ptrdiff_t n
         fastact_exp_difference_float64(args, &length, steps, NULL)
 
 
-# The partial sums of a chunk of a row.
+# The partial sums of a chunk of a row. float32 needs no `low`, only log_softmax needs `ones`.
 ctypedef struct Lanes:
     double high[LANES]
     double low[LANES]
     float ones[LANES]
 
 
-cdef inline void add_lane(real e, double *high, double *low, float *ones) noexcept nogil:
-    cdef double term = 0.0 if e == 1.0 else e
+cdef inline void add_lane(real e, double *high, double *low) noexcept nogil:
     cdef double s, part
-    ones[0] += <float>1.0 if e == 1.0 else <float>0.0
     if real is float:
-        high[0] += term
+        high[0] += e
     else:
-        s = high[0] + term
+        s = high[0] + e
         part = s - high[0]
-        low[0] += (high[0] - (s - part)) + (term - part)
+        low[0] += (high[0] - (s - part)) + (e - part)
         high[0] = s
 
 
-cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
+cdef inline void add_lane_without_ones(real e, double *high, double *low, float *ones) noexcept nogil:
+    add_lane(<real>0.0 if e == 1.0 else e, high, low)
+    ones[0] += <float>1.0 if e == 1.0 else <float>0.0
+
+
+cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given, int kind) noexcept nogil:
     """Add elements of a chunk, of which the first is in lane 0."""
     cdef Lanes lanes = given[0]
     cdef ptrdiff_t i
     cdef int j
-    for i in range(n // LANES):
-        for j in range(LANES):
-            add_lane(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
-        e += LANES
-    for j in range(<int>(n % LANES)):
-        add_lane(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
+    if kind == LOG_SOFTMAX:
+        for i in range(n // LANES):
+            for j in range(LANES):
+                add_lane_without_ones(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
+            e += LANES
+        for j in range(<int>(n % LANES)):
+            add_lane_without_ones(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
+    else:
+        for i in range(n // LANES):
+            for j in range(LANES):
+                add_lane(e[j], &lanes.high[j], &lanes.low[j])
+            e += LANES
+        for j in range(<int>(n % LANES)):
+            add_lane(e[j], &lanes.high[j], &lanes.low[j])
     given[0] = lanes
 
 
-cdef void add_lanes(Sum *total, Lanes *lanes) noexcept nogil:
-    cdef int width = LANES // 2, j
+cdef inline void merge_lane(double *high, double *low, double high_2, double low_2, real type_tag) noexcept nogil:
+    """Add one lane to another."""
     cdef double s, part
+    if real is float:
+        high[0] += high_2
+    else:
+        s = high[0] + high_2
+        part = s - high[0]
+        low[0] += ((high[0] - (s - part)) + (high_2 - part)) + low_2
+        high[0] = s
+
+
+cdef Sum sum_of_lanes(Lanes *lanes, real type_tag) noexcept nogil:
+    cdef Sum total
+    cdef int width = LANES // 2, j
     while width:
         for j in range(width):
-            s = lanes.high[j] + lanes.high[j + width]
-            part = s - lanes.high[j]
-            lanes.low[j] += (lanes.high[j] - (s - part)) + (lanes.high[j + width] - part) + lanes.low[j + width]
-            lanes.high[j] = s
+            merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + width], lanes.low[j + width], type_tag)
             lanes.ones[j] += lanes.ones[j + width]
         width //= 2
-    add(total, lanes.ones[0], lanes.high[0], lanes.low[0])
+    total.ones = lanes.ones[0]
+    total.high = lanes.high[0]
+    total.low = lanes.low[0]
+    return total
 
 
 cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint in_place) noexcept nogil:
@@ -184,12 +207,10 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
     cdef real block[BLOCK]
     cdef real copy[BLOCK]
     cdef Lanes lanes
-    cdef Sum total
     cdef ptrdiff_t start, length, i
     cdef const real *source
     cdef real *target
     memset(&lanes, 0, sizeof(Lanes))
-    memset(&total, 0, sizeof(Sum))
     for i in range(min(n, BLOCK)):
         ms[i] = m
     for i in range((n + BLOCK - 1) // BLOCK):
@@ -201,16 +222,15 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
             memcpy(copy, source, length * sizeof(real))
             source = copy
         exponentials(source, ms, target, length, kind)
-        add_to_lanes(target, length, &lanes)
-    add_lanes(&total, &lanes)
-    return total
+        add_to_lanes(target, length, &lanes, kind)
+    return sum_of_lanes(&lanes, m)
 
 
 cdef void factor_of(Sum total, real m, int kind, real *high, real *low) noexcept nogil:
     """What the elements are multiplied by, or for log_softmax diminished by, as a pair."""
     cdef double s, s_low, q
     cdef double limit = -INFINITY if kind != SOFTMIN else INFINITY
-    if m == limit or (isinf(m) and total.ones != 1.0):
+    if m == limit or (isinf(m) and total.ones + total.high != 1.0):
         high[0] = NAN
         low[0] = NAN
         return
@@ -331,26 +351,47 @@ cdef int row_by_threads(const real *x, real *out, ptrdiff_t n, int kind, int thr
 
 # ---- columns, side by side -------------------------------------------------------------------------
 
-# Of up to COLUMNS columns at a time: the state that `row` keeps in registers.
-ctypedef struct ColumnState:
+# The partial sums of up to COLUMNS columns: lane by lane, beside one another.
+ctypedef struct ColumnLanes:
     double high[LANES * COLUMNS]
     double low[LANES * COLUMNS]
     float ones[COLUMNS]
-    Sum sums[COLUMNS]
 
 
-cdef inline void add_columns(const real *e, double *high, double *low, float *ones, ptrdiff_t n) noexcept nogil:
+cdef void add_columns(const real *e, ptrdiff_t width, ColumnLanes *lanes, int lane, int kind) noexcept nogil:
+    cdef double *high = lanes.high + lane * width
+    cdef double *low = lanes.low + lane * width
+    cdef float *ones = lanes.ones
     cdef ptrdiff_t c
-    for c in range(n):
-        add_lane(e[c], high + c, low + c, ones + c)
+    if kind == LOG_SOFTMAX:
+        for c in range(width):
+            add_lane_without_ones(e[c], high + c, low + c, ones + c)
+    else:
+        for c in range(width):
+            add_lane(e[c], high + c, low + c)
+
+
+cdef void merge_columns(ColumnLanes *lanes, ptrdiff_t width, int used, real type_tag) noexcept nogil:
+    """Bring all lanes together in the first, in the order of `sum_of_lanes`; beyond `used` they are 0."""
+    cdef int half = LANES // 2, j
+    cdef ptrdiff_t c
+    cdef double *high
+    cdef double *low
+    while half:
+        for j in range(max(0, min(half, used - half))):
+            high = lanes.high + j * width
+            low = lanes.low + j * width
+            for c in range(width):
+                merge_lane(high + c, low + c, high[half * width + c], low[half * width + c], type_tag)
+        half //= 2
 
 
 cdef void columns(
     const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t width, int kind
 ) noexcept nogil:
     """`width` columns of length n; the steps, in elements, lead from one element of a column to the next."""
-    cdef ColumnState state
-    cdef Lanes lanes
+    cdef ColumnLanes lanes
+    cdef Sum sums[COLUMNS]
     cdef real m[COLUMNS]
     cdef real high[COLUMNS]
     cdef real low[COLUMNS]
@@ -363,7 +404,7 @@ cdef void columns(
     cdef ptrdiff_t i, c, k, rows, start, stop
     cdef const real *source
     cdef real *target
-    cdef int used, j
+    cdef int used
     for c in range(width):
         m[c] = INFINITY if kind == SOFTMIN else -INFINITY
     for i in range(n):
@@ -376,15 +417,15 @@ cdef void columns(
                 m[c] = source[c] if source[c] > m[c] else m[c]
     for i in range(min(together, n)):
         memcpy(ms + i * width, m, width * sizeof(real))
-    for c in range(width):
-        memset(&state.sums[c], 0, sizeof(Sum))
-    for i in range((n + CHUNK - 1) // CHUNK):
-        start = i * CHUNK
+    memset(sums, 0, width * sizeof(Sum))
+    for k in range((n + CHUNK - 1) // CHUNK):
+        start = k * CHUNK
         stop = min(n, start + CHUNK)
         used = <int>min(<ptrdiff_t>LANES, n - start)
-        memset(state.high, 0, used * width * sizeof(double))
-        memset(state.low, 0, used * width * sizeof(double))
-        memset(state.ones, 0, width * sizeof(float))
+        memset(lanes.high, 0, used * width * sizeof(double))
+        if real is double:
+            memset(lanes.low, 0, used * width * sizeof(double))
+        memset(lanes.ones, 0, width * sizeof(float))
         i = start
         while i < stop:
             rows = min(together, stop - i)
@@ -394,19 +435,14 @@ cdef void columns(
                 memcpy(copy, source, rows * width * sizeof(real))
                 source = copy
             exponentials(source, ms, target, rows * width, kind)
-            for k in range(rows):
-                j = (i + k - start) % LANES
-                add_columns(target + k * width, state.high + j * width, state.low + j * width, state.ones, width)
+            for c in range(rows):
+                add_columns(target + c * width, width, &lanes, <int>((i + c - start) % LANES), kind)
             i += rows
+        merge_columns(&lanes, width, used, m[0])
         for c in range(width):
-            memset(&lanes, 0, sizeof(Lanes))
-            for j in range(used):
-                lanes.high[j] = state.high[j * width + c]
-                lanes.low[j] = state.low[j * width + c]
-            lanes.ones[0] = state.ones[c]
-            add_lanes(&state.sums[c], &lanes)
+            add(&sums[c], lanes.ones[c], lanes.high[c], lanes.low[c] if real is double else 0.0)
     for c in range(width):
-        factor_of(state.sums[c], m[c], kind, &high[c], &low[c])
+        factor_of(sums[c], m[c], kind, &high[c], &low[c])
     for i in range(n):
         source = x + i * x_step
         target = out + i * out_step
@@ -414,11 +450,23 @@ cdef void columns(
             if in_place:
                 memcpy(copy, source, width * sizeof(real))
                 source = copy
-            for c in range(width):
-                target[c] = log_one(source[c], m[c], high[c], low[c])
+            log_columns(source, target, m, high, low, width)
         else:
-            for c in range(width):
-                target[c] = finish_one(target[c], high[c], low[c])
+            finish_columns(target, high, low, width)
+
+
+cdef void finish_columns(real *e, const real *high, const real *low, ptrdiff_t width) noexcept nogil:
+    cdef ptrdiff_t c
+    for c in range(width):
+        e[c] = finish_one(e[c], high[c], low[c])
+
+
+cdef void log_columns(
+    const real *x, real *out, const real *m, const real *high, const real *low, ptrdiff_t width
+) noexcept nogil:
+    cdef ptrdiff_t c
+    for c in range(width):
+        out[c] = log_one(x[c], m[c], high[c], low[c])
 
 
 # ---- any memory layout -----------------------------------------------------------------------------
@@ -454,8 +502,10 @@ cdef inline Place place(const Dimension *dimensions, int count, ptrdiff_t index)
     p.x = p.out = p.where = 0
     while count:
         count -= 1
-        k = index % dimensions[count].size
-        index //= dimensions[count].size
+        k = index
+        if count:  # divisions are slow
+            index = k // dimensions[count].size
+            k -= index * dimensions[count].size
         p.x += k * dimensions[count].x_step
         p.out += k * dimensions[count].out_step
         p.where += k * dimensions[count].where_step
@@ -470,33 +520,46 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
     cdef ptrdiff_t n = job.length
     cdef real left_out = INFINITY if job.kind == SOFTMIN else -INFINITY
     cdef real left_out_result = -INFINITY if job.kind == LOG_SOFTMAX else 0.0
+    cdef const Dimension *along = &job.reduced[0]
     for c in range(width):
         rows[c] = place(job.kept, job.n_kept, first + c)
-    for i in range(n):
-        p = place(job.reduced, job.n_reduced, i)
-        if job.where:
+    if job.where:
+        for i in range(n):
+            p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
                 tile[i * width + c] = (
                     (<const real *>(job.x + rows[c].x + p.x))[0]
                     if (job.where + rows[c].where + p.where)[0] else left_out
                 )
-        else:
+    elif job.n_reduced > 1:
+        for i in range(n):
+            p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
                 tile[i * width + c] = (<const real *>(job.x + rows[c].x + p.x))[0]
+    else:
+        for c in range(width):
+            for i in range(n):
+                tile[i * width + c] = (<const real *>(job.x + rows[c].x + i * along.x_step))[0]
     if width == 1:
         row(tile, tile, n, job.kind)
     else:
         columns(tile, width, tile, width, n, width, job.kind)
-    for i in range(n):
-        p = place(job.reduced, job.n_reduced, i)
-        if job.where:
+    if job.where:
+        for i in range(n):
+            p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
                 (<real *>(job.out + rows[c].out + p.out))[0] = (
                     tile[i * width + c] if (job.where + rows[c].where + p.where)[0] else left_out_result
                 )
-        else:
+    elif job.n_reduced > 1:
+        for i in range(n):
+            p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
                 (<real *>(job.out + rows[c].out + p.out))[0] = tile[i * width + c]
+    else:
+        for c in range(width):
+            for i in range(n):
+                (<real *>(job.out + rows[c].out + i * along.out_step))[0] = tile[i * width + c]
 
 
 cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
@@ -616,7 +679,8 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, where):
         mask = where
         job.where = <const char *>cnp.PyArray_DATA(mask)
     # the order of the kept dimensions is free: as in memory; that of the reduced ones is the sum's
-    kept.sort(key=lambda k: -abs(x.strides[k]))
+    if len(kept) > 1:
+        kept.sort(key=lambda k: -abs(x.strides[k]))
     job.n_kept = job.n_reduced = 0
     job.rows = job.length = 1
     for k in kept + sorted(axes):

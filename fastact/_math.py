@@ -70,7 +70,7 @@ def expm1_pair(x):
     a = s - 1.0
     b = s * p
     high = a + b
-    return high, (a - high) + b + s * p_low
+    return high, (a - high) + b + fma(s, p_low, s - (1.0 + a))
 
 
 def divide_pair(a, a_low, b, b_low):

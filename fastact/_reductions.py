@@ -14,11 +14,11 @@ else:
 
 # As `numpy.exp` promotes; everything else has no real exponential.
 RESULT_TYPES = {
-    np.dtype(character): np.dtype(result)
+    character: np.dtype(result)
     for characters, result in {"?bBe": "e", "hHf": "f", "iIlLqQd": "d"}.items()
     for character in characters
 }
-COMPUTED_AS = {np.dtype("e"): np.dtype("f"), np.dtype("f"): np.dtype("f"), np.dtype("d"): np.dtype("d")}
+COMPUTED_AS = {"e": np.dtype("f"), "f": np.dtype("f"), "d": np.dtype("d")}
 
 
 def softmax(x, axis=-1, *, out=None, where=None, dtype=None):
@@ -177,14 +177,14 @@ def _apply(name, x, axis, out, where, dtype):
         where = _mask(where, x.shape)
     if out is not None:
         out = _checked_out(name, out, x.shape, result_type)
-    computed_as = COMPUTED_AS[result_type]
-    source = x
-    if source.dtype != computed_as or not source.flags.aligned:
+    computed_as = COMPUTED_AS[result_type.char]
+    source, given_out = x, out
+    if x.dtype != computed_as or not x.flags.aligned:
         with np.errstate(all="ignore"):
-            source = source.astype(computed_as)
+            source = x.astype(computed_as)
     if out is not None and out.dtype == computed_as and out.flags.aligned:
         target = out
-        if np.may_share_memory(out, source) and not _same_memory(out, source):
+        if out is not source and np.may_share_memory(out, source) and not _same_memory(out, source):
             source = source.copy(order="K")
         if where is not None and np.may_share_memory(out, where):
             where = where.copy(order="K")
@@ -193,27 +193,26 @@ def _apply(name, x, axis, out, where, dtype):
     reduce(name, source, axes, target, where)
     if target is out:
         return out
+    if out is None:
+        if result_type == computed_as:
+            return target[()] if target.ndim == 0 else target
+        out = np.empty_like(target, dtype=result_type)
     with np.errstate(all="ignore"):
-        if out is not None:
-            np.copyto(out, target, casting="same_kind")
-            return out
-        return target.astype(result_type, copy=False)[()]
+        np.copyto(out, target, casting="same_kind")
+    return out[()] if out.ndim == 0 and out is not given_out else out
 
 
 def _result_type(name, given, dtype):
     if dtype is None:
-        try:
-            return RESULT_TYPES[given]
-        except KeyError:
-            if given.newbyteorder("=") in RESULT_TYPES:
-                return RESULT_TYPES[given.newbyteorder("=")]
-            raise TypeError(f"{name}: x must be real numbers of at most 64 bits, got dtype {given}") from None
-    dtype = np.dtype(dtype).newbyteorder("=")
-    if dtype not in COMPUTED_AS:
+        if given.char not in RESULT_TYPES:
+            raise TypeError(f"{name}: x must be real numbers of at most 64 bits, got dtype {given}")
+        return RESULT_TYPES[given.char]
+    dtype = np.dtype(dtype)
+    if dtype.char not in COMPUTED_AS:
         raise TypeError(f"{name}: dtype must be float16, float32 or float64, got {dtype}")
     if given.kind not in "biuf":
         raise TypeError(f"{name}: x must be real numbers, got dtype {given}")
-    return dtype
+    return RESULT_TYPES[dtype.char]
 
 
 def _axes(axis, ndim):

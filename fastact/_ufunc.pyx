@@ -62,6 +62,7 @@ cdef enum:
     BLOCK_BYTES = 4096  # of each operand; five of them leave room in a first-level cache of 32 KB
     PER_THREAD = 16384  # elements that are worth waking a thread
     BLOCK_WORDS = 512  # BLOCK_BYTES / 8
+    STRIDE_BYTES = 128  # what a compiled loop does at a time: four vectors of 256 bits
 
 # What an inner loop is told by NumPy's `data` pointer.
 ctypedef struct Loop:
@@ -141,34 +142,53 @@ cdef void write_block(const Loop *loop, char *target, ptrdiff_t step, const char
 
 
 cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
-    """Bring operands that are not contiguous, or that are the output too, through blocks of their own."""
+    """Bring operands that are not contiguous, or that are the output too, through blocks of their own.
+
+    A block that is no multiple of the loop's stride is rounded up to one, with copies of an element: what
+    remains after the last whole stride would be done one by one.
+    """
     cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
     cdef char *block_args[MAX_OPERANDS]
     cdef npy_intp block_steps[MAX_OPERANDS]
     cdef bint direct[MAX_OPERANDS]
     cdef int nin = loop.nin, k
     cdef int size = 4 if loop.half else loop.size
-    cdef ptrdiff_t block = BLOCK_BYTES // size, start, m
+    cdef ptrdiff_t block = BLOCK_BYTES // size, stride = STRIDE_BYTES // size, start = 0, m
     cdef npy_intp length
     for k in range(nin + 1):
         block_steps[k] = size
         block_args[k] = <char *>storage[k]
         direct[k] = steps[k] == size and not loop.half and (k == nin or args[k] != args[nin])
         if k < nin and steps[k] == 0:
-            read_block(loop, block_args[k], args[k], 0, min(n, block))
-    start = 0
+            read_block(loop, block_args[k], args[k], 0, min((n + stride - 1) // stride * stride, block))
     while start < n:
         m = min(block, n - start)
+        length = (m + stride - 1) // stride * stride
         for k in range(nin + 1):
-            if direct[k]:
+            if direct[k] and length == m:
                 block_args[k] = args[k] + start * steps[k]
-            elif k < nin and steps[k] != 0:
-                read_block(loop, block_args[k], args[k] + start * steps[k], steps[k], m)
-        length = m
+            elif steps[k] != 0 or k == nin:
+                block_args[k] = <char *>storage[k]
+                if k < nin:
+                    read_block(loop, block_args[k], args[k] + start * steps[k], steps[k], m)
+                    copy_strided(block_args[k] + m * size, size, block_args[k], 0, length - m, size)
         loop.run(block_args, &length, block_steps, NULL)
-        if not direct[nin]:
+        if not direct[nin] or length != m:
             write_block(loop, args[nin] + start * steps[nin], steps[nin], block_args[nin], m)
         start += m
+
+
+cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
+    """Contiguous operands: the loop as it is, and what is left after its last whole stride."""
+    cdef npy_intp whole = n - n % (STRIDE_BYTES // loop.size)
+    cdef char *rest[MAX_OPERANDS]
+    cdef int k
+    if whole:
+        loop.run(args, &whole, steps, NULL)
+    if whole < n:
+        for k in range(loop.nin + 1):
+            rest[k] = args[k] + whole * steps[k]
+        run_blocks(loop, rest, steps, n - whole)
 
 
 cdef inline bint writes_what_it_reads_later(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
@@ -211,7 +231,7 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
         if n >= 2 * PER_THREAD and fastact_threads() > 1:
             run_threads(loop, args, steps, n, direct)
         elif direct:
-            loop.run(args, dimensions, steps, NULL)
+            run_direct(loop, args, steps, n)
         else:
             run_blocks(loop, args, steps, n)
     fastact_restore_flags(flags)
@@ -232,11 +252,10 @@ cdef void run_part(
 ) noexcept nogil:
     cdef char *here[MAX_OPERANDS]
     cdef int k
-    cdef npy_intp length = n
     for k in range(loop.nin + 1):
         here[k] = args[k] + start * steps[k]
     if direct:
-        loop.run(here, &length, steps, NULL)
+        run_direct(loop, here, steps, n)
     else:
         run_blocks(loop, here, steps, n)
 

@@ -1,0 +1,43 @@
+"""The command `fastact`."""
+
+import argparse
+import os
+import sys
+
+import fastact
+
+
+def run(arguments):
+    parser = argparse.ArgumentParser(
+        prog="fastact",
+        description="Activation functions for NumPy arrays. Without a command, print the configuration: "
+        "version, backend, CPU features, threads.",
+    )
+    parser.add_argument("--version", action="version", version=f"fastact {fastact.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("demo", help="recognise handwritten digits, and time every function")
+    if parser.parse_args(arguments).command == "demo":
+        from fastact import _demo
+
+        _demo.show()
+    else:
+        fastact.show_config()
+
+
+def main(arguments=None):
+    """Run the command line and return the exit status; a wrong one exits with status 2."""
+    try:
+        try:
+            run(arguments)
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError:  # the reader has seen enough, as in `fastact demo | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
