@@ -130,11 +130,10 @@ cdef inline void exponentials(const real *x, const real *m, real *e, ptrdiff_t n
         fastact_exp_difference_float64(args, &length, steps, NULL)
 
 
-# The partial sums of a chunk of a row. float32 needs no `low`, only log_softmax needs `ones`.
+# The partial sums of a chunk of a row. float32 needs no `low`.
 ctypedef struct Lanes:
     double high[LANES]
     double low[LANES]
-    float ones[LANES]
 
 
 cdef inline void add_lane(real e, double *high, double *low) noexcept nogil:
@@ -148,31 +147,28 @@ cdef inline void add_lane(real e, double *high, double *low) noexcept nogil:
         high[0] = s
 
 
-cdef inline void add_lane_without_ones(real e, double *high, double *low, float *ones) noexcept nogil:
-    add_lane(<real>0.0 if e == 1.0 else e, high, low)
-    ones[0] += <float>1.0 if e == 1.0 else <float>0.0
-
-
-cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given, int kind) noexcept nogil:
+cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
     """Add elements of a chunk, of which the first is in lane 0."""
     cdef Lanes lanes = given[0]
     cdef ptrdiff_t i
     cdef int j
-    if kind == LOG_SOFTMAX:
-        for i in range(n // LANES):
-            for j in range(LANES):
-                add_lane_without_ones(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
-            e += LANES
-        for j in range(<int>(n % LANES)):
-            add_lane_without_ones(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
-    else:
-        for i in range(n // LANES):
-            for j in range(LANES):
-                add_lane(e[j], &lanes.high[j], &lanes.low[j])
-            e += LANES
-        for j in range(<int>(n % LANES)):
+    for i in range(n // LANES):
+        for j in range(LANES):
             add_lane(e[j], &lanes.high[j], &lanes.low[j])
+        e += LANES
+    for j in range(<int>(n % LANES)):
+        add_lane(e[j], &lanes.high[j], &lanes.low[j])
     given[0] = lanes
+
+
+cdef int take_ones(real *e, ptrdiff_t n) noexcept nogil:
+    """Replace ones by zeros and count them."""
+    cdef int count = 0
+    cdef ptrdiff_t i
+    for i in range(n):
+        count += e[i] == 1.0
+        e[i] = <real>0.0 if e[i] == 1.0 else e[i]
+    return count
 
 
 cdef inline void merge_lane(double *high, double *low, double high_2, double low_2, real type_tag) noexcept nogil:
@@ -193,9 +189,8 @@ cdef Sum sum_of_lanes(Lanes *lanes, real type_tag) noexcept nogil:
     while width:
         for j in range(width):
             merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + width], lanes.low[j + width], type_tag)
-            lanes.ones[j] += lanes.ones[j + width]
         width //= 2
-    total.ones = lanes.ones[0]
+    total.ones = 0.0
     total.high = lanes.high[0]
     total.low = lanes.low[0]
     return total
@@ -210,6 +205,8 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
     cdef ptrdiff_t start, length, i
     cdef const real *source
     cdef real *target
+    cdef int ones = 0
+    cdef Sum total
     memset(&lanes, 0, sizeof(Lanes))
     for i in range(min(n, BLOCK)):
         ms[i] = m
@@ -222,8 +219,12 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
             memcpy(copy, source, length * sizeof(real))
             source = copy
         exponentials(source, ms, target, length, kind)
-        add_to_lanes(target, length, &lanes, kind)
-    return sum_of_lanes(&lanes, m)
+        if kind == LOG_SOFTMAX:
+            ones += take_ones(target, length)
+        add_to_lanes(target, length, &lanes)
+    total = sum_of_lanes(&lanes, m)
+    total.ones = ones
+    return total
 
 
 cdef void factor_of(Sum total, real m, int kind, real *high, real *low) noexcept nogil:
@@ -356,6 +357,11 @@ ctypedef struct ColumnLanes:
     double high[LANES * COLUMNS]
     double low[LANES * COLUMNS]
     float ones[COLUMNS]
+
+
+cdef inline void add_lane_without_ones(real e, double *high, double *low, float *ones) noexcept nogil:
+    add_lane(<real>0.0 if e == 1.0 else e, high, low)
+    ones[0] += <float>1.0 if e == 1.0 else <float>0.0
 
 
 cdef void add_columns(const real *e, ptrdiff_t width, ColumnLanes *lanes, int lane, int kind) noexcept nogil:

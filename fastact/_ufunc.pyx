@@ -62,7 +62,7 @@ cdef enum:
     BLOCK_BYTES = 4096  # of each operand; five of them leave room in a first-level cache of 32 KB
     PER_THREAD = 16384  # elements that are worth waking a thread
     BLOCK_WORDS = 512  # BLOCK_BYTES / 8
-    STRIDE_BYTES = 128  # what a compiled loop does at a time: four vectors of 256 bits
+    STRIDE_BYTES = 256  # what a compiled loop does at a time: four vectors of 256 bits
 
 # What an inner loop is told by NumPy's `data` pointer.
 ctypedef struct Loop:
