@@ -10,6 +10,7 @@ import inspect
 from typing import Callable, NamedTuple
 
 from fastact._math import (
+    EXP_LOW,
     LARGE,
     copysign,
     divide_pair,
@@ -372,8 +373,10 @@ def softplus(x, beta=1.0, threshold=20.0):
     """
     z = beta * x
     z_low = fma(beta, x, -z)
-    z_low = z_low if fabs(z) < LARGE else 0.0
-    return x if z > threshold else log1p_exp(z, z_low) / beta
+    z_low = z_low if fabs(z) < -EXP_LOW else 0.0
+    # beyond LARGE the result is x for any threshold, also where z overflows
+    limit = threshold if threshold < LARGE else LARGE
+    return x if (z - limit) + z_low > 0.0 else log1p_exp(z, z_low) / beta
 
 
 @activation

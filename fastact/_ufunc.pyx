@@ -34,7 +34,10 @@ cdef extern from "numpy/ufuncobject.h":
 
 cdef extern from "fenv.h" nogil:
     int FE_ALL_EXCEPT
+    ctypedef unsigned short fexcept_t
     int feclearexcept(int)
+    int fegetexceptflag(fexcept_t *, int)
+    int fesetexceptflag(const fexcept_t *, int)
 
 cdef extern from "numpy/halffloat.h" nogil:
     float npy_half_to_float(uint16_t)
@@ -220,9 +223,12 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
     cdef int nin = loop.nin, k
     cdef bint direct = not loop.half
     cdef fastact_flags flags
+    cdef fexcept_t all_flags
     if n <= 0:
         return
     flags = fastact_save_flags()
+    if loop.half:  # NumPy's conversion raises flags by hand, those of the x87 unit too
+        fegetexceptflag(&all_flags, FE_ALL_EXCEPT)
     if loop.nin > 1 and writes_what_it_reads_later(loop, args, steps, n):
         run_one_by_one(loop, args, steps, n)
     else:
@@ -234,6 +240,8 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
             run_direct(loop, args, steps, n)
         else:
             run_blocks(loop, args, steps, n)
+    if loop.half:
+        fesetexceptflag(&all_flags, FE_ALL_EXCEPT)
     fastact_restore_flags(flags)
 
 

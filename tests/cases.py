@@ -1,0 +1,114 @@
+"""What the tables of tests run over: functions, parameters, dtypes, inputs, layouts; and the measure of error."""
+
+import numpy as np
+
+from fastact import _numpy
+from fastact._formulas import ACTIVATIONS
+
+FUNCTIONS = list(ACTIVATIONS)
+REDUCTIONS = ["softmax", "softmin", "log_softmax"]
+DTYPES = ["float32", "float64", "float16"]
+MAX_ULP = 4
+
+# Every function with each of these; where it has defaults, they come first.
+ARGUMENTS = {
+    "elu": [(1.0,), (0.3,), (-2.5,)],
+    "prelu": [(0.25,), (-0.5,)],
+    "leaky_relu": [(0.01,), (3.0,)],
+    "threshold": [(0.5, -7.0), (-1.0, 20.0)],
+    "hardtanh": [(-1.0, 1.0), (-2.0, 5.5)],
+    "softplus": [(1.0, 20.0), (0.3, 5.0), (2.0, np.inf)],
+    "softshrink": [(0.5,), (0.0,)],
+}
+CALLS = [(name, arguments) for name in FUNCTIONS for arguments in ARGUMENTS.get(name, [()])]
+
+
+def first_arguments(name):
+    return ARGUMENTS.get(name, [()])[0]
+
+
+def sample(dtype, size=3000, seed=0):
+    """Normal, uniform and log-uniform numbers of both signs, and each special value."""
+    rng = np.random.default_rng(seed)
+    info = np.finfo(dtype)
+    exponents = rng.uniform(info.minexp - info.nmant, info.maxexp - 1, size)
+    signs = rng.choice([-1.0, 1.0], size)
+    parts = [rng.normal(scale=3, size=size), rng.uniform(-20, 20, size), signs * 2.0**exponents, special(dtype)]
+    return rng.permutation(np.concatenate([part.astype(dtype) for part in parts]))
+
+
+def special(dtype):
+    """Infinities, zeros, NaN, kinks, the smallest and largest numbers, and neighbours of them."""
+    info = np.finfo(dtype)
+    positive = [0.0, 0.5, 1.0, 3.0, 6.0, 20.0, 88.0, info.tiny, info.smallest_subnormal, info.max, np.inf]
+    values = np.array(positive, dtype)
+    neighbours = [np.nextafter(values[:-2], np.inf, dtype=dtype), np.nextafter(values[1:], 0, dtype=dtype)]
+    values = np.concatenate([values, *neighbours])
+    return np.concatenate([values, -values, [np.nan]]).astype(dtype)
+
+
+def exact(name, x, arguments):
+    """The function in extended precision; `arguments` are first rounded to the dtype, as NumPy does."""
+    x = np.asarray(x)
+    arguments = [np.asarray(a).astype(x.dtype).astype(np.longdouble) for a in arguments]
+    with np.errstate(all="ignore"):
+        return getattr(_numpy, name)(x.astype(np.longdouble), *arguments)
+
+
+def exact_reduction(name, x, axes, where=None):
+    with np.errstate(all="ignore"):
+        return getattr(_numpy, name)(np.asarray(x).astype(np.longdouble), axes, where)
+
+
+def ulps(got, want):
+    """The largest error of `got`, in units in the last place of the rounded `want`; inf where NaN or an
+    infinity stands where it should not."""
+    got = np.asarray(got)
+    with np.errstate(all="ignore"):
+        nearest = np.asarray(want).astype(got.dtype)
+        error = np.abs(got.astype(np.longdouble) - want) / np.spacing(np.abs(nearest)).astype(np.longdouble)
+        same = (got == nearest) | (np.isnan(got) & np.isnan(nearest))
+        error = np.where(np.isfinite(got) & np.isfinite(nearest), error, np.where(same, 0, np.inf))
+    return float(error.max(initial=0))
+
+
+def bits(x):
+    """An array as integers, all NaN the same."""
+    x = np.array(x, order="C")
+    x = x.astype(x.dtype.newbyteorder("="))
+    x[np.isnan(x)] = np.nan
+    return x.view(f"u{x.itemsize}")
+
+
+def unaligned(x):
+    buffer = np.empty(x.nbytes + 1, np.uint8)[1:]
+    y = buffer.view(x.dtype).reshape(x.shape)
+    y[...] = x
+    assert not y.flags.aligned or x.nbytes == 0
+    return y
+
+
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+# name -> from an array of one dimension, one in that layout
+LAYOUTS = {
+    "C": lambda x: x[: x.size // 7 * 7].reshape(7, -1),
+    "F": lambda x: np.asfortranarray(x[: x.size // 7 * 7].reshape(7, -1)),
+    "transposed": lambda x: x[: x.size // 15 * 15].reshape(3, 5, -1).transpose(2, 0, 1),
+    "reversed": lambda x: x[::-1],
+    "reversed axes": lambda x: x[: x.size // 7 * 7].reshape(7, -1)[::-1, ::-1],
+    "every other": lambda x: np.repeat(x, 2)[::2],
+    "sliced": lambda x: x[: x.size // 7 * 7].reshape(7, -1)[1:6, 3:-2],
+    "broadcast": lambda x: np.broadcast_to(x[:100, None], (100, 5)),
+    "one value": lambda x: np.broadcast_to(x[:1], (300,)),
+    "byte-swapped": lambda x: x.astype(x.dtype.newbyteorder("S")),
+    "unaligned": unaligned,
+    "read-only": read_only,
+    "0-d": lambda x: x[5].reshape(()),
+    "empty": lambda x: x[:0],
+    "empty rows": lambda x: x[:0].reshape(3, 0, 2),
+}

@@ -1,0 +1,182 @@
+"""Every elementwise function against the oracle: dtypes, layouts, lengths, special values."""
+
+import numpy as np
+import pytest
+from cases import (
+    CALLS,
+    DTYPES,
+    FUNCTIONS,
+    LAYOUTS,
+    MAX_ULP,
+    bits,
+    exact,
+    first_arguments,
+    sample,
+    special,
+    ulps,
+)
+
+import fastact
+from fastact._formulas import INTEGER_TYPES
+
+INF, NAN = np.inf, np.nan
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name, arguments", CALLS)
+def test_accuracy(name, arguments, dtype):
+    x = sample(dtype, size=40_000)
+    with np.errstate(all="raise"):
+        got = getattr(fastact, name)(x, *arguments)
+    assert got.dtype == x.dtype and got.shape == x.shape
+    assert ulps(got, exact(name, x, arguments)) <= MAX_ULP
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_layout(name, layout, dtype):
+    function, arguments = getattr(fastact, name), first_arguments(name)
+    x = LAYOUTS[layout](sample(dtype))
+    before = x.copy()
+    with np.errstate(all="raise"):
+        got = function(x, *arguments)
+    plain = np.array(x, dtype=dtype, order="C")
+    assert got.dtype == dtype and got.shape == x.shape
+    assert np.array_equal(bits(x), bits(before))
+    assert isinstance(got, np.generic if x.ndim == 0 else np.ndarray)
+    assert ulps(got, exact(name, plain, arguments)) <= MAX_ULP
+    if x.size:
+        assert np.array_equal(bits(got), bits(function(plain.ravel(), *arguments).reshape(x.shape)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_length_and_position(name, dtype):
+    """Vector bodies, tails and threads agree: an element's result does not depend on its neighbours."""
+    function, arguments = getattr(fastact, name), first_arguments(name)
+    x = np.resize(np.concatenate([special(dtype), sample(dtype, 60)]), 100_001)
+    whole = bits(function(x, *arguments))
+    for n in [*range(71), 4097, 33_000]:
+        for start in (0, 1, 13):
+            part = slice(start, start + n)
+            assert np.array_equal(bits(function(x[part], *arguments)), whole[part]), (n, start)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_parameters_broadcast(name):
+    """Each operand an array, a scalar, strided, or all the same along an axis."""
+    arguments = first_arguments(name)
+    rng = np.random.default_rng(1)
+    x = rng.normal(scale=3, size=(4, 6, 50)).astype("f")
+    shapes = [(), (1,), (50,), (6, 1), (4, 1, 50), (4, 6, 50)]
+    for shift in range(len(shapes)):
+        values = [
+            np.float32(a) + rng.uniform(0, 0.25, shapes[(k + shift) % len(shapes)]).astype("f")
+            for k, a in enumerate(arguments)
+        ]
+        for view in (x, x[:, :, ::-1], x.transpose(1, 0, 2), x[:, 2:3]):
+            try:
+                np.broadcast(view, *values)
+            except ValueError:
+                continue
+            got = getattr(fastact, name)(view, *values)
+            assert ulps(got, exact(name, view, values)) <= MAX_ULP
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if first_arguments(name)])
+def test_large_calls_with_array_parameters(name):
+    x = sample("float32", 30_000)
+    values = [np.full(x.shape, a, "f") for a in first_arguments(name)]
+    assert ulps(getattr(fastact, name)(x, *values), exact(name, x, values)) <= MAX_ULP
+    strided = [np.repeat(v, 3)[::3] for v in values]
+    assert np.array_equal(
+        bits(getattr(fastact, name)(x, *strided)), bits(getattr(fastact, name)(x, *first_arguments(name)))
+    )
+
+
+# x -> result, exactly; with the default parameters or those of cases.ARGUMENTS.
+VALUES = {
+    "relu": [(-INF, 0.0), (-1.0, 0.0), (-0.0, 0.0), (0.0, 0.0), (2.5, 2.5), (INF, INF)],
+    "relu6": [(-INF, 0.0), (-1.0, 0.0), (-0.0, 0.0), (2.5, 2.5), (6.0, 6.0), (6.5, 6.0), (INF, 6.0)],
+    "elu": [(-INF, -1.0), (-200.0, -1.0), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
+    "prelu": [(-INF, -INF), (-2.0, -0.5), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
+    "leaky_relu": [(-INF, -INF), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
+    "threshold": [(-INF, -7.0), (0.0, -7.0), (0.5, -7.0), (0.75, 0.75), (INF, INF)],
+    "hardtanh": [(-INF, -1.0), (-1.0, -1.0), (-0.5, -0.5), (0.0, 0.0), (1.0, 1.0), (1.5, 1.0), (INF, 1.0)],
+    "sigmoid": [(-INF, 0.0), (-1000.0, 0.0), (0.0, 0.5), (1000.0, 1.0), (INF, 1.0)],
+    "tanh": [(-INF, -1.0), (-50.0, -1.0), (-0.0, -0.0), (0.0, 0.0), (50.0, 1.0), (INF, 1.0)],
+    "log_sigmoid": [(-INF, -INF), (-1000.0, -1000.0), (1000.0, -0.0), (INF, -0.0)],
+    "softplus": [(-INF, 0.0), (-1000.0, 0.0), (21.0, 21.0), (1000.0, 1000.0), (INF, INF)],
+    "softshrink": [(-INF, -INF), (-1.5, -1.0), (-0.5, 0.0), (0.0, 0.0), (0.5, 0.0), (0.75, 0.25), (INF, INF)],
+    "softsign": [(-INF, -1.0), (-1.0, -0.5), (-0.0, -0.0), (0.0, 0.0), (3.0, 0.75), (INF, 1.0)],
+    "tanhshrink": [(-INF, -INF), (-50.0, -49.0), (-0.0, -0.0), (0.0, 0.0), (50.0, 49.0), (INF, INF)],
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values(name, dtype):
+    x, want = np.array([*VALUES[name], (NAN, NAN)], dtype).T.copy()
+    for n in (1, 9, 65):  # first, last and middle of short and long vectors
+        got = getattr(fastact, name)(np.repeat(x[:, None], n, axis=1), *first_arguments(name))
+        assert np.array_equal(bits(got), np.repeat(bits(want)[:, None], n, axis=1))
+
+
+ODD = ["tanh", "softsign", "tanhshrink", "softshrink", "hardtanh"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ODD)
+def test_odd(name, dtype):
+    x = sample(dtype)
+    function = getattr(fastact, name)
+    assert np.array_equal(function(-x), -function(x), equal_nan=True)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nan_in_any_operand(name):
+    arguments = first_arguments(name)
+    for k in range(len(arguments)):
+        values = [np.float32(a) for a in arguments]
+        values[k] = np.float32(NAN)
+        got = getattr(fastact, name)(np.float32(-3.0), *values)
+        want = exact(name, np.float32(-3.0), values)
+        assert np.isnan(got) == np.isnan(want)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("given", ["?", *INTEGER_TYPES])
+def test_integers(name, given):
+    """relu and relu6 keep integers; all else is promoted as by numpy.exp."""
+    x = np.array([0, 1, 3, 7, 120], given)
+    keeps = name in ("relu", "relu6") and given != "?"
+    got = getattr(fastact, name)(x, *(np.dtype(given).type(1) for _ in first_arguments(name)))
+    if keeps:
+        assert got.dtype == x.dtype
+        assert got.tolist() == [min(v, 6) if name == "relu6" else v for v in x.tolist()]
+    elif name in ("relu", "relu6"):
+        assert got.tolist() == [0, 1, 1, 1, 1]
+    else:
+        assert got.dtype == np.exp(np.zeros_like(x)).dtype
+        values = x.astype(got.dtype)
+        assert ulps(got, exact(name, values, [1] * len(first_arguments(name)))) <= MAX_ULP
+
+
+@pytest.mark.parametrize("given", [c for c in INTEGER_TYPES if c.islower()])
+def test_negative_integers(given):
+    lowest = int(np.iinfo(given).min)
+    x = np.array([lowest, -1, 0, 5, 6, 7] * 30, given)
+    assert fastact.relu(x).tolist() == [0, 0, 0, 5, 6, 7] * 30
+    assert fastact.relu6(x).tolist() == [0, 0, 0, 5, 6, 6] * 30
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_lists_and_scalars(name):
+    function, arguments = getattr(fastact, name), first_arguments(name)
+    want = function(np.array([-1.5, 0.0, 2.0]), *arguments)
+    assert np.array_equal(function([-1.5, 0.0, 2.0], *arguments), want)
+    assert np.array_equal(function((-1.5, 0.0, 2.0), *arguments), want)
+    got = function(-1.5, *arguments)
+    assert isinstance(got, np.float64) and got == want[0]
+    assert isinstance(function(np.float32(-1.5), *map(np.float32, arguments)), np.float32)
