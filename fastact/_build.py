@@ -7,8 +7,8 @@ level. Nothing depends on the CPU of the machine that builds. Run by meson.build
 """
 
 import os
-import re
 import sys
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -28,26 +28,30 @@ from numba.extending import intrinsic  # noqa: E402
 from numba.np.ufunc.ufuncbuilder import UFuncBuilder  # noqa: E402
 from numba.np.ufunc.wrappers import build_ufunc_wrapper  # noqa: E402
 
+from fastact import _math  # noqa: E402
 from fastact._formulas import ACTIVATIONS  # noqa: E402
 from fastact._reduction_formulas import REDUCTION_FORMULAS  # noqa: E402
 from fastact._specialise import specialise  # noqa: E402
 
 # level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
 LEVELS = {"x86-64": "x86-64", "x86-64-v3": "x86-64-v3", "x86-64-v4": "x86-64-v4", "native": "generic"}
-WITHOUT_FMA = {"x86-64"}
+LEVELS_WITHOUT_FMA = {"x86-64"}
 # LLVM keeps to 256 bits at v4 unless told otherwise; whole registers take 0.5 to 0.6 of that time (Zen 5).
 FEATURES = {"x86-64-v4": "-prefer-256-bit"}
 COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
 
 
+def multiply_add(name):
+    @intrinsic
+    def fma(typing_context, a, b, c):
+        def generate(context, builder, signature, values):
+            kind = values[0].type
+            function = builder.module.declare_intrinsic(name, (kind,), ir.FunctionType(kind, [kind] * 3))
+            return builder.call(function, values)
 
+        return a(a, a, a), generate
 
-@intrinsic
-def fma(typing_context, a, b, c):
-    def generate(context, builder, signature, values):
-        return builder.fma(*values)
-
-    return a(a, a, a), generate
+    return fma
 
 
 @intrinsic
@@ -82,14 +86,19 @@ def power_of_two(typing_context, t):
     return t(t), generate
 
 
-PRIMITIVES = {"fma": fma, "fabs": fabs, "copysign": copysign, "power_of_two": power_of_two}
+PRIMITIVES = {"fabs": fabs, "copysign": copysign, "power_of_two": power_of_two}
+WITH_FMA = PRIMITIVES | {"fma": multiply_add("llvm.fma"), "product_error": _math.product_error_by_fma}
+# llvm.fma would become a call of libm's for each element
+WITHOUT_FMA = PRIMITIVES | {
+    "fma": multiply_add("llvm.fmuladd"),
+    "product_error": _math.product_error_by_splitting,
+}
 
 
-
-def compile_loop(formula, nin, dtype):
+def compile_loop(formula, nin, dtype, primitives):
     """The LLVM text of Numba's ufunc loop over `formula`, and the loop's name in it."""
     jit = numba.njit(error_model="numpy")
-    builder = UFuncBuilder(specialise(formula, dtype, PRIMITIVES, jit), targetoptions={"nopython": True})
+    builder = UFuncBuilder(specialise(formula, dtype, primitives, jit), targetoptions={"nopython": True})
     kind = numba.from_dtype(np.dtype(dtype))
     result = builder.add(kind(*[kind] * nin))
     name = result.fndesc.llvm_func_name
@@ -110,11 +119,13 @@ def loops():
             yield f"fastact_{name}_{dtype}", formula, nin, dtype
 
 
-def link_all():
+@cache
+def link_all(with_fma):
     """One module of all loops, each under its symbol and nothing else visible."""
+    primitives = WITH_FMA if with_fma else WITHOUT_FMA
     module = None
     for symbol, formula, nin, dtype in loops():
-        text, name = compile_loop(formula, nin, dtype)
+        text, name = compile_loop(formula, nin, dtype, primitives)
         part = llvm.parse_assembly(text)
         for function in part.functions:
             if not function.is_declaration:
@@ -137,11 +148,9 @@ def link_all():
 llvm.set_option("fastact", "-force-vector-interleave=4")
 
 
-def emit(text, level):
+def emit(level):
     """Machine code of the loops for one level."""
-    if level in WITHOUT_FMA:
-        # llvm.fma would become a call of libm's for each element
-        text = re.sub(r"llvm\.fma\.", "llvm.fmuladd.", text)
+    text = link_all(level not in LEVELS_WITHOUT_FMA)
     target = llvm.Target.from_triple(llvm.get_default_triple())
     machine = target.create_target_machine(
         cpu=LEVELS[level], features=FEATURES.get(level, ""), opt=3, reloc="pic", codemodel="small"
@@ -178,9 +187,8 @@ def header():
 
 def main(directory, *levels):
     directory = Path(directory)
-    text = link_all()
     for level in levels:
-        directory.joinpath(f"loops-{level}.o").write_bytes(emit(text, level))
+        directory.joinpath(f"loops-{level}.o").write_bytes(emit(level))
     directory.joinpath("fastact_loops.h").write_text(header())
 
 

@@ -19,6 +19,8 @@ from fastact._math import (
     fabs,
     fma,
     log1p_exp,
+    log1p_exp_of_pair,
+    product_error,
     scale,
     tanh_pair,
     tanhshrink_remainder,
@@ -290,7 +292,7 @@ def sigmoid(x):
     array([0.11920292, 0.5       , 0.88079708])
     """
     # With e = exp(-|x|), in (0, 1]: 1 / (1 + e) on the right and e / (1 + e) on the left.
-    high, low, t = exp_parts(-fabs(x), 0.0)
+    high, low, t = exp_parts(-fabs(x))
     e = scale(high, t)
     b = 1.0 + e
     b_low = (1.0 - b) + e + scale(low, t)
@@ -340,7 +342,7 @@ def log_sigmoid(x):
     >>> fastact.log_sigmoid([-2.0, 0.0, 2.0])
     array([-2.12692801, -0.69314718, -0.12692801])
     """
-    return -log1p_exp(-x, 0.0)
+    return -log1p_exp(-x)
 
 
 @activation
@@ -372,11 +374,11 @@ def softplus(x, beta=1.0, threshold=20.0):
     array([0.12692801, 0.69314718, 2.12692801])
     """
     z = beta * x
-    z_low = fma(beta, x, -z)
+    z_low = product_error(beta, x, z)
     z_low = z_low if fabs(z) < -EXP_LOW else 0.0
     # beyond LARGE the result is x for any threshold, also where z overflows
     limit = threshold if threshold < LARGE else LARGE
-    return x if (z - limit) + z_low > 0.0 else log1p_exp(z, z_low) / beta
+    return x if (z - limit) + z_low > 0.0 else log1p_exp_of_pair(z, z_low) / beta
 
 
 @activation

@@ -16,6 +16,7 @@ from fastact._specialise import Constant, Polynomial, Primitive
 fma = Primitive("fma", "fma(a, b, c) = a * b + c, rounded once")
 fabs = Primitive("fabs", "the absolute value")
 copysign = Primitive("copysign", "the magnitude of the first with the sign of the second")
+product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b rounded")
 power_of_two = Primitive("power_of_two", "2**n from t = n + MAGIC, for n within the normal exponents")
 
 exp_remainder = Polynomial(_coefficients.EXP)
@@ -37,23 +38,51 @@ DETOUR_BACK = Constant(2.0**-64, 2.0**-512)
 # 1 and less vanish beside it.
 LARGE = Constant(2.0**40, 2.0**70)
 
+# Half of the bits of a significand.
+SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
 
-def reduce_exp(x, x_low):
-    """n and r with x + x_low = n ln 2 + r and |r| <= ln(2) / 2: t = n + MAGIC and p = e**r - 1, as
-    (t, p, p_low)."""
+
+def product_error_by_fma(a, b, p):
+    return fma(a, b, -p)
+
+
+def product_error_by_splitting(a, b, p):
+    """Without fma: T. J. Dekker's product of halves."""
+    a_high = a * SPLITTER - (a * SPLITTER - a)
+    b_high = b * SPLITTER - (b * SPLITTER - b)
+    a_low, b_low = a - a_high, b - b_high
+    return ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def reduce_exp(x):
+    """n and r with x = n ln 2 + r and |r| <= ln(2) / 2, as (t, n, r + n LN2_LOW) with t = n + MAGIC."""
     t = fma(x, LOG2E, MAGIC)
     n = t - MAGIC
-    r_exact = fma(-n, LN2_HIGH, x)
+    return t, n, fma(-n, LN2_HIGH, x)
+
+
+def expm1_reduced(n, r_exact, rest):
+    """e**(r_exact - n LN2_LOW + rest) - 1 as a pair, for a `rest` below half a unit in the last place."""
     r = fma(-n, LN2_LOW, r_exact)
-    r_low = fma(-n, LN2_LOW, r_exact - r) + x_low
+    r_low = fma(-n, LN2_LOW, r_exact - r) + rest
     tail = fma(r * r, exp_remainder(r), r_low)
     p = r + tail
-    return t, p, (r - p) + tail
+    return p, (r - p) + tail
 
 
-def exp_parts(x, x_low):
-    """e**(x + x_low) = (high + low) * 2**n, for x <= 0, as (high, low, t) with t = n + MAGIC."""
-    t, p, p_low = reduce_exp(EXP_LOW if x < EXP_LOW else x, x_low)
+def exp_parts(x):
+    """e**x = (high + low) * 2**n, for x <= 0, as (high, low, t) with t = n + MAGIC."""
+    t, n, r_exact = reduce_exp(EXP_LOW if x < EXP_LOW else x)
+    p, p_low = expm1_reduced(n, r_exact, -0.0)  # what compilers know to add nothing
+    high = 1.0 + p
+    return high, (1.0 - high) + p + p_low, t
+
+
+def exp_parts_of_pair(x, x_low):
+    """The same for x + x_low."""
+    t, n, r_exact = reduce_exp(EXP_LOW if x < EXP_LOW else x)
+    total = r_exact + x_low
+    p, p_low = expm1_reduced(n, total, x_low - (total - r_exact))
     high = 1.0 + p
     return high, (1.0 - high) + p + p_low, t
 
@@ -65,7 +94,8 @@ def scale(m, t):
 
 def expm1_pair(x):
     """e**x - 1 as a pair, for x <= 0."""
-    t, p, p_low = reduce_exp(EXPM1_LOW if x < EXPM1_LOW else x, 0.0)
+    t, n, r_exact = reduce_exp(EXPM1_LOW if x < EXPM1_LOW else x)
+    p, p_low = expm1_reduced(n, r_exact, -0.0)
     s = power_of_two(t)
     a = s - 1.0
     b = s * p
@@ -88,19 +118,33 @@ def tanh_pair(a):
     return divide_pair(-e, -e_low, b, (2.0 - b) + e + e_low)
 
 
-def log1p_exp(z, z_low):
-    """log(1 + e**(z + z_low)) as max(z, 0) + log1p(e**-|z|)."""
-    sign = copysign(1.0, z)
-    high, low, t = exp_parts(-fabs(z), -sign * z_low)
+def log1p_exp(z):
+    """log(1 + e**z), as max(z, 0) + log1p(e**-|z|)."""
+    high, low, t = exp_parts(-fabs(z))
+    log1p, log1p_low = log1p_of_parts(high, low, t)
+    return add_linear(z, 0.0, log1p, log1p_low)
+
+
+def log1p_exp_of_pair(z, z_low):
+    """The same for z + z_low."""
+    high, low, t = exp_parts_of_pair(-fabs(z), -copysign(1.0, z) * z_low)
+    log1p, log1p_low = log1p_of_parts(high, low, t)
+    return add_linear(z, z_low if z > 0.0 else 0.0, log1p, log1p_low)
+
+
+def log1p_of_parts(high, low, t):
+    """log(1 + e) as a pair, with e = (high + low) * 2**n in [0, 1]."""
     e = scale(high, t)
-    # log1p(e) = e + e**2 R(e), with the factor 2**n kept out
+    # e + e**2 R(e), with the factor 2**n kept out
     tail = fma(high * e, log1p_remainder(e), fma(-low, 0.5 * e, low))
     m = high + tail
-    m_low = (high - m) + tail
-    log1p = scale(m, t)
-    log1p_low = scale(m_low, t)
+    return scale(m, t), scale((high - m) + tail, t)
+
+
+def add_linear(z, z_low, log1p, log1p_low):
+    """max(z, 0) + z_low + log1p + log1p_low, and z alone beyond the reach of the logarithm."""
     linear = z if z > 0.0 else 0.0
     total = linear + log1p
     part = total - linear
-    total_low = (linear - (total - part)) + (log1p - part) + (log1p_low + (z_low if z > 0.0 else 0.0))
+    total_low = (linear - (total - part)) + (log1p - part) + (log1p_low + z_low)
     return z if z > -EXP_LOW else total + total_low

@@ -46,7 +46,7 @@ def tanh(x):
 
 
 def log_sigmoid(x):
-    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    return -(np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x))))
 
 
 def softplus(x, beta, threshold):

@@ -1,6 +1,6 @@
 """The elementwise part of softmax and its kin, for the loops of `_kernels.pyx`."""
 
-from fastact._math import EXP_LOW, exp_parts, scale
+from fastact._math import EXP_LOW, exp_parts_of_pair, scale
 
 
 def exp_difference(x, m):
@@ -11,7 +11,7 @@ def exp_difference(x, m):
     d_low = (x - (d - part)) - (m + part)
     d_low = d_low if d < 0.0 else 0.0
     d_low = d_low if d > EXP_LOW else 0.0
-    high, low, t = exp_parts(d, d_low)
+    high, low, t = exp_parts_of_pair(d, d_low)
     return scale(high + low, t)
 
 

@@ -49,7 +49,7 @@ def specialise(function, dtype, primitives, jit, done=None):
     """Return `function` for `dtype`, its helpers compiled by `jit` and its primitives replaced.
 
     Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
-    `primitives` maps the name of each `Primitive` to the compiler's own.
+    `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`.
     """
     dtype = np.dtype(dtype)
     done = {} if done is None else done
@@ -58,7 +58,7 @@ def specialise(function, dtype, primitives, jit, done=None):
         if isinstance(value, Constant):
             return value.at(dtype)
         if isinstance(value, Primitive):
-            return primitives[value.name]
+            return resolve(primitives[value.name])
         if isinstance(value, Polynomial):
             if value not in done:
                 done[value] = jit(value.at(dtype, primitives["fma"]))
