@@ -125,5 +125,9 @@ def callback(name):
 
 def reduce(name, x, axes, out, where):
     """As `_kernels.reduce`."""
+    # the reduced axes last: a row's sum must not depend on how the rows lie in memory
+    order = [k for k in range(x.ndim) if k not in axes] + sorted(axes)
+    x = np.array(x.transpose(order), dtype=np.longdouble, order="C")
+    where = None if where is None else where.transpose(order)
     with np.errstate(all="ignore"):
-        out[...] = globals()[name](x.astype(np.longdouble), axes, where)
+        out.transpose(order)[...] = globals()[name](x, tuple(range(x.ndim - len(axes), x.ndim)), where)

@@ -195,7 +195,8 @@ cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdi
 
 
 cdef inline bint writes_what_it_reads_later(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
-    """Whether the output runs over an input other than element by element, as in reduce and accumulate."""
+    """Whether the output runs over an input other than element by element: as in reduce and accumulate,
+    and where NumPy sees that an order from first to last reads everything before it is overwritten."""
     cdef char *out_low = args[loop.nin]
     cdef char *out_high = out_low
     cdef char *low
@@ -229,8 +230,11 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
     flags = fastact_save_flags()
     if loop.half:  # NumPy's conversion raises flags by hand, those of the x87 unit too
         fegetexceptflag(&all_flags, FE_ALL_EXCEPT)
-    if loop.nin > 1 and writes_what_it_reads_later(loop, args, steps, n):
-        run_one_by_one(loop, args, steps, n)
+    if writes_what_it_reads_later(loop, args, steps, n):
+        if nin == 1:
+            run_blocks(loop, args, steps, n)
+        else:
+            run_one_by_one(loop, args, steps, n)
     else:
         for k in range(nin + 1):
             direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
@@ -283,18 +287,30 @@ cdef void run_threads(const Loop *loop, char **args, const npy_intp *steps, ptrd
 cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept with gil:
     """NumPy's inner loop for a function of arrays: callback(out, *inputs)."""
     cdef const Loop *loop = <const Loop *>data
-    cdef npy_intp length = dimensions[0]
-    cdef npy_intp step
+    cdef char *here[MAX_OPERANDS]
+    cdef ptrdiff_t n = dimensions[0], i
+    cdef int k
+    if n > 1 and writes_what_it_reads_later(loop, args, steps, n):
+        for i in range(n):
+            for k in range(loop.nin + 1):
+                here[k] = args[k] + i * steps[k]
+            call_back(loop, here, steps, 1)
+    else:
+        call_back(loop, args, steps, n)
+    feclearexcept(FE_ALL_EXCEPT)
+
+
+cdef call_back(const Loop *loop, char **args, const npy_intp *steps, npy_intp n):
     cdef list operands = []
+    cdef npy_intp step
     cdef int k
     for k in range(loop.nin + 1):
         step = steps[k]
         operands.append(PyArray_New(
-            &PyArray_Type, 1, &length, loop.type_number, &step, args[k], 0,
+            &PyArray_Type, 1, &n, loop.type_number, &step, args[k], 0,
             NPY_ARRAY_WRITEABLE if k == loop.nin else 0, NULL,
         ))
     (<object>loop.callback)(operands[loop.nin], *operands[:loop.nin])
-    feclearexcept(FE_ALL_EXCEPT)
 
 
 cdef list names_and_docs = []  # NumPy keeps pointers into these

@@ -1,0 +1,290 @@
+"""softmax, softmin and log_softmax against the oracle: shapes, axes, layouts, masks, edges."""
+
+import numpy as np
+import pytest
+from cases import DTYPES, LAYOUTS, MAX_ULP, REDUCTIONS, bits, exact_reduction, ulps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import fastact
+
+INF, NAN = np.inf, np.nan
+
+
+def axes_of(axis, ndim):
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def check(name, x, axis, **keywords):
+    with np.errstate(all="raise"):
+        got = getattr(fastact, name)(x, axis=axis, **keywords)
+    want = exact_reduction(name, x, axes_of(axis, np.ndim(x)), keywords.get("where"))
+    assert got.shape == x.shape
+    assert ulps(got, want) <= MAX_ULP
+    return got
+
+
+# Each takes another path: rows, columns, tiles of packed rows, single packed rows, threads on one row.
+SHAPES = [
+    ((1000, 10), 1),
+    ((1000, 10), 0),
+    ((37, 49), 1),
+    ((300, 300), 1),
+    ((300, 300), 0),
+    ((2, 21, 40, 50), 1),
+    ((5, 3, 2), 1),
+    ((3, 50_257), 1),
+    ((100_001,), 0),
+    ((1, 4096), 1),
+    ((1, 4097), 0),
+    ((6, 5000, 2), 1),
+    ((20, 30, 40), (0, 2)),
+    ((20, 30, 40), (2, 0)),
+    ((20, 30, 40), (1, 2)),
+    ((20, 30, 40), None),
+    ((20, 30, 40), ()),
+    ((7, 1, 9), 1),
+    ((2, 3, 4, 5, 6, 7), (1, 3, 5)),
+    ((1,) * 20 + (3, 4), -1),
+]
+
+
+@pytest.mark.parametrize("scale", [0.1, 3, 30, 1000])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape, axis", SHAPES)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_accuracy(name, shape, axis, dtype, scale):
+    x = np.random.default_rng(0).normal(scale=scale, size=shape).astype(dtype)
+    got = check(name, x, axis)
+    assert got.dtype == dtype
+    if name != "log_softmax" and dtype != "float16":
+        total = np.sum(got, axis=axis, dtype=np.longdouble) if axis != () else got
+        assert np.allclose(total, 1, rtol=0, atol=4 * np.finfo(dtype).eps * max(1, np.log2(x.size)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "0-d"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_layout(name, layout, dtype):
+    """Any layout has the bits of the contiguous one."""
+    x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=4, size=3000).astype(dtype))
+    before = x.copy()
+    plain = np.array(x, dtype=dtype, order="C")
+    for axis in [*range(x.ndim), None]:
+        got = check(name, x, axis)
+        assert got.dtype == dtype
+        assert np.array_equal(bits(got), bits(getattr(fastact, name)(plain, axis=axis)))
+    assert np.array_equal(bits(x), bits(before))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_same_bits_on_every_path(name, dtype):
+    """A row's result depends on the row alone: not on its neighbours, the path it takes, or `out`."""
+    function = getattr(fastact, name)
+    rng = np.random.default_rng(2)
+    for length in [*range(1, 71), 127, 128, 129, 1024, 1025, 4096, 4097, 9000]:
+        x = rng.normal(scale=5, size=(40, length)).astype(dtype)
+        want = bits(np.stack([function(row) for row in x]))
+        assert np.array_equal(bits(function(x, axis=1)), want)
+        assert np.array_equal(bits(function(np.ascontiguousarray(x.T), axis=0).T), want)
+        assert np.array_equal(bits(function(x[:, ::-1], axis=1)), bits(function(x[:, ::-1].copy(), axis=1)))
+        in_place = x.copy()
+        assert function(in_place, axis=1, out=in_place) is in_place
+        assert np.array_equal(bits(in_place), want)
+        in_place = np.ascontiguousarray(x.T)
+        function(in_place, axis=0, out=in_place)
+        assert np.array_equal(bits(in_place.T), want)
+        three = np.repeat(x.reshape(5, 8, length).transpose(0, 2, 1)[..., None], 2, axis=3)
+        assert np.array_equal(bits(function(three, axis=1)[..., 1].transpose(0, 2, 1).reshape(40, length)), want)
+
+
+@st.composite
+def arrays_and_axes(draw):
+    dtype = np.dtype(draw(st.sampled_from(["f", "d", "e", "i4", "i8"])))
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=9))
+    width = 8 * min(dtype.itemsize, 4)
+    elements = st.floats(-60, 60, width=width) | st.sampled_from([0.0, INF, -INF, NAN, 1e4])
+    if dtype.kind == "i":
+        elements = st.integers(-100, 100)
+    x = draw(hnp.arrays(dtype, shape, elements=elements))
+    steps = draw(st.tuples(*[st.sampled_from([1, -1, 2, -2])] * x.ndim))
+    x = x[tuple(slice(None, None, step) for step in steps)].transpose(draw(st.permutations(range(x.ndim))))
+    axes = st.lists(st.integers(-x.ndim, x.ndim - 1), unique_by=lambda a: a % x.ndim).map(tuple)
+    axis = draw(st.none() | st.integers(-x.ndim, x.ndim - 1) | axes)
+    return x, axis
+
+
+@settings(deadline=None, max_examples=300)
+@given(name=st.sampled_from(REDUCTIONS), case=arrays_and_axes(), data=st.data())
+def test_any_array(name, case, data):
+    x, axis = case
+    keywords = {}
+    if data.draw(st.booleans(), "where"):
+        keywords["where"] = data.draw(hnp.arrays(bool, x.shape[data.draw(st.integers(0, x.ndim)) :]))
+    want_dtype = np.float64 if x.dtype.kind == "i" else x.dtype
+    if data.draw(st.booleans(), "out"):
+        out = np.empty(x.shape[::-1], want_dtype).T
+        assert check(name, x, axis, out=out, **keywords) is out
+    else:
+        got = check(name, x, axis, **keywords)
+        assert got.dtype == want_dtype and isinstance(got, np.ndarray)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_out_that_overlaps(name, dtype):
+    function = getattr(fastact, name)
+    base = np.random.default_rng(3).normal(scale=3, size=(30, 40)).astype(dtype)
+    views = [
+        (np.s_[1:], np.s_[:-1]),
+        (np.s_[:-1], np.s_[1:]),
+        (np.s_[:, ::-1], np.s_[:]),
+        (np.s_[::-1], np.s_[:]),
+        (np.s_[:], np.s_[:]),
+    ]
+    for source, target in views:
+        for axis in (0, 1, None):
+            array = base.copy()
+            want = function(array[source].copy(), axis=axis)
+            function(array[source], axis=axis, out=array[target])
+            assert np.array_equal(array[target], want)
+    square = base[:, :30].copy()
+    want = function(square.copy().T, axis=1)
+    function(square.T, axis=1, out=square)
+    assert np.array_equal(square, want)
+
+
+@pytest.mark.parametrize("given", ["f", "d", "e"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_out_of_other_dtypes(name, given):
+    function = getattr(fastact, name)
+    x = np.random.default_rng(4).normal(size=(20, 30)).astype(given)
+    computed = function(x.astype("f") if given == "e" else x, axis=0)
+    for dtype in ("e", "f", "d", ">f4", ">f8", "F", "D"):
+        out = np.empty(x.shape, dtype)
+        assert function(x, axis=0, out=(out,)) is out
+        assert np.array_equal(out, computed.astype(dtype))
+    unaligned = np.empty(x.nbytes + 1, np.uint8)[1:].view(given).reshape(x.shape)
+    function(x, axis=0, out=unaligned)
+    assert np.array_equal(unaligned, function(x, axis=0))
+    assert function(x, dtype="d").dtype == np.float64
+    assert function(x, dtype=np.float32).dtype == np.float32
+
+
+@pytest.mark.parametrize("code", ["?", "b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_integers(name, code):
+    x = np.array([[0, 1, 1], [1, 0, 0]], code)
+    got = getattr(fastact, name)(x, axis=1)
+    assert got.dtype == np.exp(x).dtype
+    assert ulps(got, exact_reduction(name, x, (1,))) <= MAX_ULP
+
+
+# rows with their softmax, to the bit; None: NaN throughout. log_softmax: its logarithm, softmin: of -row.
+EDGES = [
+    ([INF, 1.0, 2.0], [1.0, 0.0, 0.0]),
+    ([1.0, 2.0, INF], [0.0, 0.0, 1.0]),
+    ([INF, -INF], [1.0, 0.0]),
+    ([INF], [1.0]),
+    ([INF, INF, 0.0], None),
+    ([-INF, -INF], None),
+    ([-INF], None),
+    ([NAN, 1.0], None),
+    ([INF, NAN, 1.0], None),
+    ([1.0, -INF, 1.0], [0.5, 0.0, 0.5]),
+    ([5.0], [1.0]),
+    ([0.0, -0.0], [0.5, 0.5]),
+    ([3e4, 3e4, 3e4, 3e4], [0.25] * 4),
+    ([6e4, -6e4], [1.0, 0.0]),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("row, want", EDGES)
+def test_edges(row, want, dtype):
+    x = np.array(row, dtype)
+    want = np.array([NAN] * len(row) if want is None else want, dtype)
+    with np.errstate(all="ignore"):
+        logarithm = np.log(want)
+        if row == [6e4, -6e4]:
+            logarithm[1] = x[1] - x[0]
+    for repeats in (1, 3, 40, 5000):
+        rows = np.repeat(x[None], repeats, axis=0)
+        with np.errstate(all="raise"):
+            for array, axis in ((rows, 1), (np.ascontiguousarray(rows.T), 0)):
+                results = {name: getattr(fastact, name)(array, axis=axis) for name in ("softmax", "log_softmax")}
+                results["softmin"] = fastact.softmin(-array, axis=axis)
+                for name, got in results.items():
+                    got = got if axis == 1 else got.T
+                    expected = logarithm if name == "log_softmax" else want
+                    assert np.all((got == expected) | (np.isnan(got) & np.isnan(expected))), name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_extreme_numbers(dtype):
+    info = np.finfo(dtype)
+    x = np.array([info.max, 0, -info.max], dtype)
+    assert fastact.softmax(x).tolist() == [1, 0, 0]
+    assert fastact.softmin(x).tolist() == [0, 0, 1]
+    assert fastact.softmax(np.full(3, info.max, dtype)).tolist() == [1 / np.array(3, dtype)] * 3
+    tail = np.array([0, np.log(info.smallest_subnormal.astype(np.longdouble)) + 2], dtype)
+    check("softmax", tail, 0)
+    assert 0 < fastact.softmax(tail)[1] < info.tiny
+
+
+def test_log_softmax_keeps_its_digits_at_the_maximum():
+    got = fastact.log_softmax(np.array([0.0, -40.0], np.float32))
+    assert got[0] == -np.float32(np.exp(-40.0))
+    check("log_softmax", np.array([30.0, 0.0, 0.0, 0.0]), 0)
+    check("log_softmax", np.array([2.5, 2.5, -30.0], np.float32), 0)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_where(name):
+    function = getattr(fastact, name)
+    x = np.random.default_rng(5).normal(size=(50, 60)).astype("f")
+    left_out = -INF if name == "log_softmax" else 0.0
+    mask = np.random.default_rng(6).random(x.shape) < 0.7
+    got = function(x, axis=1, where=mask)
+    assert np.all(got[~mask] == left_out)
+    for k in range(len(x)):
+        assert np.array_equal(got[k, mask[k]], function(x[k, mask[k]])) or ulps(
+            got[k, mask[k]], exact_reduction(name, x[k, mask[k]], (0,))
+        ) <= MAX_ULP
+    assert np.array_equal(function(x, axis=1, where=True), function(x, axis=1))
+    nan = x.copy()
+    nan[~mask] = NAN
+    assert np.array_equal(function(nan, axis=1, where=mask), got)
+    out = np.full_like(x, 7)
+    function(x, axis=0, where=mask[0], out=out)
+    assert np.all(out[:, ~mask[0]] == left_out)
+    assert np.array_equal(out[:, mask[0]], function(x, axis=0)[:, mask[0]])
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_small_shapes(name):
+    function = getattr(fastact, name)
+    one = 0.0 if name == "log_softmax" else 1.0
+    for axis in (-1, 0, None, ()):
+        got = function(np.float32(3.5), axis=axis)
+        assert got == one and isinstance(got, np.float32)
+    assert function([[1, 2], [3, 4]]).shape == (2, 2)
+    for shape in ((0,), (3, 0), (0, 3), (2, 0, 4)):
+        for axis in (*range(len(shape)), None):
+            got = function(np.empty(shape, "f"), axis=axis)
+            assert got.shape == shape and got.dtype == np.float32
+    assert np.array_equal(function(np.zeros((4, 1)), axis=1), np.full((4, 1), one))
+
+
+def test_softmin_is_softmax_of_the_negative():
+    x = np.random.default_rng(7).normal(scale=3, size=(30, 100))
+    assert np.array_equal(fastact.softmin(x, axis=0), fastact.softmax(-x, axis=0))
+
+
+def test_shift_by_a_whole_number_changes_nothing():
+    x = np.random.default_rng(8).integers(-9, 9, size=(30, 100)).astype("f")
+    assert np.array_equal(fastact.softmax(x + 64, axis=1), fastact.softmax(x, axis=1))
