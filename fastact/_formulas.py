@@ -234,7 +234,7 @@ def threshold(x, threshold, value):
 
     Notes
     -----
-    NaN stays NaN; at x = threshold the result is `value`.
+    NaN stays NaN; at x = threshold the result is `value`; threshold(inf) = inf and threshold(-inf) = value.
 
     Examples
     --------

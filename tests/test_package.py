@@ -1,0 +1,126 @@
+"""The package as a whole: imports, backends, command line, documentation."""
+
+import doctest
+import inspect
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from cases import FUNCTIONS, REDUCTIONS
+
+import fastact
+from fastact import _backend
+
+BACKENDS = _backend.available()
+
+
+def run(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=120, env=os.environ | environment, cwd=cwd
+    )
+
+
+def test_import_is_light():
+    code = "import sys, numpy; before = set(sys.modules); import fastact; print(*set(sys.modules) - before)"
+    done = run("-W", "error", "-c", code)
+    assert done.returncode == 0, done.stderr
+    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "fastact" in imported
+    assert not imported & {"numba", "llvmlite", "scipy", "Cython", "importlib.metadata", "argparse", "matplotlib"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_forced_backend(backend):
+    code = (
+        "import fastact, numpy as np; x = np.array([-1.0, 0.5, 3.0]);"
+        "print(fastact.backend); print(fastact.sigmoid(x), fastact.softmax(x), fastact.relu(np.array([-3, 4])))"
+    )
+    done = run("-W", "error", "-c", code, FASTACT_BACKEND=backend)
+    assert done.stdout == (
+        f"{backend}\n[0.26894142 0.62245933 0.95257413] [0.01664452 0.07459556 0.90875992] [0 4]\n"
+    ), done.stderr
+
+
+def test_the_best_backend_is_the_default():
+    done = run("-c", "import fastact; print(fastact.backend)", FASTACT_BACKEND="")
+    assert done.stdout == f"{BACKENDS[0]}\n"
+    assert fastact.backend in BACKENDS and BACKENDS[-1] == "numpy"
+
+
+def test_unknown_backend():
+    done = run("-c", "import fastact", FASTACT_BACKEND="abacus")
+    assert done.returncode == 1
+    assert f"ImportError: FASTACT_BACKEND='abacus' is not a backend that runs here; these do: {', '.join(BACKENDS)}" in (
+        done.stderr
+    )
+
+
+def test_config_on_the_command_line():
+    done = run("-W", "error", "-m", "fastact")
+    assert done.returncode == 0 and not done.stderr
+    assert done.stdout.startswith(f"fastact {fastact.__version__}\n")
+    for name in ("backend:", "CPU features:", "threads:", "NumPy:", "Python:", "optional:"):
+        assert name in done.stdout
+
+
+def test_demo(tmp_path):
+    done = run("-W", "error", "-m", "fastact", "demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    accuracy = float(re.search(r"([\d.]+)% of 597 digits", done.stdout)[1])
+    assert 95 <= accuracy < 100
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for name in FUNCTIONS + REDUCTIONS:
+        assert re.search(rf"^{name} .* x [\d.]+$", done.stdout, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("arguments", [["demos"], ["--colour"], ["demo", "now"]])
+def test_wrong_command_line(arguments):
+    done = run("-m", "fastact", *arguments)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith("usage: fastact")
+
+
+@pytest.mark.parametrize("option, wanted", [("--help", "usage: fastact"), ("--version", "fastact ")])
+def test_help_and_version(option, wanted):
+    done = run("-m", "fastact", option)
+    assert done.returncode == 0 and done.stdout.startswith(wanted)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell's pipe")
+def test_reader_that_closes_early():
+    done = subprocess.run(
+        f'"{sys.executable}" -m fastact demo | head -n 1', shell=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.startswith("Handwritten digits") and not done.stderr
+
+
+def test_public_names():
+    assert [name for name in fastact.__all__ if not hasattr(fastact, name)] == []
+    assert set(FUNCTIONS + REDUCTIONS) < set(fastact.__all__)
+    assert sorted(fastact.ufuncs.__all__) == sorted(FUNCTIONS)
+
+
+SECTIONS = ["Parameters", "Returns", "Raises", "Notes", "Examples"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS + REDUCTIONS)
+def test_docstring(name):
+    text = inspect.cleandoc(getattr(fastact, name).__doc__)
+    places = [text.index(f"{section}\n{'-' * len(section)}") for section in SECTIONS]
+    assert places == sorted(places)
+    for word in ("NaN", "inf", "float32", "TypeError", "ValueError", "out :", "where :"):
+        assert word in text, word
+    parameters = text[places[0] : places[1]]
+    if name in FUNCTIONS:
+        for parameter in fastact._formulas.ACTIVATIONS[name].parameters:
+            assert re.search(rf"\b{parameter}\b.* :", parameters), parameter
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *REDUCTIONS, "set_num_threads", "get_num_threads", "show_config", "ufuncs"])
+def test_examples(name):
+    text = inspect.getdoc(getattr(fastact, name))
+    test = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
+    assert test.examples
+    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
