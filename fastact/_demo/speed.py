@@ -16,7 +16,7 @@ def show():
     x = np.random.default_rng(0).normal(scale=3, size=(SIZE // 1000, 1000)).astype(np.float32)
     out = np.empty_like(x)
     threads = fastact.get_num_threads()
-    print(f"All functions, backend {fastact.backend}, {threads} thread{'s' * (threads > 1)}: values, then nanoseconds")
+    print(f"All functions, backend {fastact.backend}, {threads} thread{'s' * (threads > 1)}: values, nanoseconds")
     print("an element in a float32 array of a million, and the ratio of plain NumPy's time:\n")
     print(f"{'x':<12}" + "".join(f"{value:8g}" for value in VALUES) + f"{'ns':>10}{'NumPy':>12}")
     for name, expression in EXPRESSIONS.items():
