@@ -61,15 +61,19 @@ def fit(function, interval, weight, bits, dtype):
         ideal = mp.chebyfit(function, [low, high], degree + 1)[::-1]
         if error(ideal) < wanted:
             break
-    nodes = [(low + high) / 2 + (high - low) / 2 * mp.cos(mp.pi * (2 * k + 1) / (6 * degree)) for k in range(3 * degree)]
+    nodes = [
+        (low + high) / 2 + (high - low) / 2 * mp.cos(mp.pi * (2 * k + 1) / (6 * degree)) for k in range(3 * degree)
+    ]
     weights = [mp.sqrt(weight(p)) + mp.mpf(10) ** -3 for p in nodes]
     coefficients = list(ideal)
     for fixed in range(1, degree + 2):
         coefficients[fixed - 1] = mp.mpf(float(np.dtype(dtype).type(float(coefficients[fixed - 1]))))
         if fixed > degree:
             break
-        basis = mp.matrix([[w * p**k for k in range(fixed, degree + 1)] for p, w in zip(nodes, weights)])
-        rest = mp.matrix([w * (function(p) - mp.polyval(coefficients[:fixed][::-1], p)) for p, w in zip(nodes, weights)])
+        basis = mp.matrix([[w * p**k for k in range(fixed, degree + 1)] for p, w in zip(nodes, weights, strict=True)])
+        rest = mp.matrix(
+            [w * (function(p) - mp.polyval(coefficients[:fixed][::-1], p)) for p, w in zip(nodes, weights, strict=True)]
+        )
         coefficients[fixed:] = list(mp.lu_solve(basis, rest))
     return coefficients, error(ideal), error(coefficients)
 
@@ -81,8 +85,10 @@ def main():
         lines.append(f"{name} = {{")
         for dtype, bits in PRECISION.items():
             coefficients, error, rounded = fit(function, interval, weight, bits, dtype)
-            print(f"{name} {dtype}: degree {len(coefficients) - 1}, error 2^{mp.nstr(mp.log(error, 2), 5)}, "
-                  f"2^{mp.nstr(mp.log(rounded, 2), 5)} with rounded coefficients")
+            print(
+                f"{name} {dtype}: degree {len(coefficients) - 1}, error 2^{mp.nstr(mp.log(error, 2), 5)}, "
+                f"2^{mp.nstr(mp.log(rounded, 2), 5)} with rounded coefficients"
+            )
             lines.append(f'    "{dtype}": (')
             lines += [f"        {float(c)!r}," for c in coefficients]
             lines.append("    ),")

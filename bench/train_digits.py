@@ -65,7 +65,7 @@ def train(x, labels):
                 hidden.T @ output_error + DECAY * network[2],
                 output_error.sum(axis=0),
             ]
-            for part, v, g in zip(network, velocity, gradient):
+            for part, v, g in zip(network, velocity, gradient, strict=True):
                 v *= MOMENTUM
                 v -= rate * g
                 part += v
@@ -89,7 +89,7 @@ def main():
         return validate(x[:TRAINING], labels[:TRAINING])
     network = train(x[:TRAINING], labels[:TRAINING])
     names = ["hidden_weight", "hidden_bias", "weight", "bias"]
-    np.savez(Path(__file__).parents[1] / "fastact" / "_demo" / "network.npz", **dict(zip(names, network)))
+    np.savez(Path(__file__).parents[1] / "fastact" / "_demo" / "network.npz", **dict(zip(names, network, strict=True)))
     for part, chosen in {"training": slice(TRAINING), "held-out": slice(TRAINING, None)}.items():
         print(f"{part} accuracy: {accuracy(classify(x[chosen], network), labels[chosen]):.2%}")
 

@@ -45,9 +45,7 @@ def choose(wanted):
     for level in candidates:
         if level in runnable and (modules := _try(level)):
             return wanted or level, *modules
-    raise ImportError(
-        f"FASTACT_BACKEND={wanted!r} is not a backend that runs here; these do: {', '.join(available())}"
-    )
+    raise ImportError(f"FASTACT_BACKEND={wanted!r} is not a backend that runs here; these do: {', '.join(available())}")
 
 
 backend, ufunc_module, kernels_module = choose(os.environ.get("FASTACT_BACKEND") or None)

@@ -180,7 +180,7 @@ def header():
         for character in row.types:
             dtype = COMPUTED_AS.get(character, np.dtype(character).name)
             nin = 1 + len(row.parameters)
-            lines.append(f'    {{"{row.name}", \'{character}\', {nin}, fastact_{row.name}_{dtype}}},')
+            lines.append(f"    {{\"{row.name}\", '{character}', {nin}, fastact_{row.name}_{dtype}}},")
     lines += ["    {0, 0, 0, 0},", "};", ""]
     return "\n".join(lines)
 

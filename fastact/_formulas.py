@@ -7,7 +7,8 @@ their defaults are its signature's. Use float literals (0.0, not 0), and let bot
 """
 
 import inspect
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from fastact._math import (
     EXP_LOW,

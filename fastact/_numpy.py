@@ -83,7 +83,7 @@ def softmin(x, axes, where):
 
 def log_softmax(x, axes, where):
     with np.errstate(all="ignore"):
-        e, limit, ones, others = _terms(x, axes, where)
+        _, limit, ones, others = _terms(x, axes, where)
         m = _maximum(x, axes, where)
         total = np.where(ones == 1, np.log1p(others), np.log(ones + others))
         return _masked(np.where(x == m, 0, x - m) - total, limit, where, -np.inf)

@@ -1,6 +1,6 @@
 """Build time only: write `__init__.pyi` and `ufuncs.pyi`, for type checkers and editors, from the table.
 
-    python fastact/_stubs.py OUTPUT_DIRECTORY
+python fastact/_stubs.py OUTPUT_DIRECTORY
 """
 
 import sys
@@ -14,7 +14,7 @@ sys.modules["fastact"].__path__ = [str(Path(__file__).parent)]
 from fastact._formulas import ACTIVATIONS  # noqa: E402
 from fastact._functions import REQUIRED  # noqa: E402
 
-INIT = '''from typing import Any
+INIT = """from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,9 @@ backend: str
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
 def show_config() -> None: ...
-'''
+"""
 
-REDUCTION = '''def {name}(
+REDUCTION = """def {name}(
     x: npt.ArrayLike,
     axis: int | tuple[int, ...] | None = -1,
     *,
@@ -37,9 +37,9 @@ REDUCTION = '''def {name}(
     where: npt.ArrayLike | None = None,
     dtype: npt.DTypeLike | None = None,
 ) -> Any: ...
-'''
+"""
 
-FUNCTION = '''def {name}(
+FUNCTION = """def {name}(
     x: npt.ArrayLike,
     /,
 {parameters}
@@ -51,7 +51,7 @@ FUNCTION = '''def {name}(
     dtype: npt.DTypeLike | None = None,
     subok: bool = True,
 ) -> Any: ...
-'''
+"""
 
 
 def init_stub():

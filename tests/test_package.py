@@ -52,8 +52,9 @@ def test_the_best_backend_is_the_default():
 def test_unknown_backend():
     done = run("-c", "import fastact", FASTACT_BACKEND="abacus")
     assert done.returncode == 1
-    assert f"ImportError: FASTACT_BACKEND='abacus' is not a backend that runs here; these do: {', '.join(BACKENDS)}" in (
-        done.stderr
+    assert (
+        f"ImportError: FASTACT_BACKEND='abacus' is not a backend that runs here; these do: {', '.join(BACKENDS)}"
+        in (done.stderr)
     )
 
 
@@ -118,7 +119,9 @@ def test_docstring(name):
             assert re.search(rf"\b{parameter}\b.* :", parameters), parameter
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, *REDUCTIONS, "set_num_threads", "get_num_threads", "show_config", "ufuncs"])
+@pytest.mark.parametrize(
+    "name", [*FUNCTIONS, *REDUCTIONS, "set_num_threads", "get_num_threads", "show_config", "ufuncs"]
+)
 def test_examples(name):
     text = inspect.getdoc(getattr(fastact, name))
     test = doctest.DocTestParser().get_doctest(text, {}, name, None, None)

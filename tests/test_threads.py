@@ -30,7 +30,7 @@ def on_threads(n, call):
 def test_elementwise_bits(name, dtype):
     x = np.resize(sample(dtype), 100_003)
     for view in (x, x[::-1], np.repeat(x, 2)[::2], x[1:]):
-        results = [on_threads(n, lambda: getattr(fastact, name)(view, *first_arguments(name))) for n in (1, 2, 3, 8)]  # noqa: B023
+        results = [on_threads(n, lambda: getattr(fastact, name)(view, *first_arguments(name))) for n in (1, 2, 3, 8)]
         assert all(np.array_equal(result, results[0]) for result in results)
 
 
@@ -40,7 +40,7 @@ def test_elementwise_bits(name, dtype):
 def test_reduction_bits(name, shape, dtype):
     x = np.random.default_rng(0).normal(scale=4, size=shape).astype(dtype)
     for axis in (0, -1, None):
-        results = [on_threads(n, lambda: getattr(fastact, name)(x, axis=axis)) for n in (1, 2, 3, 8)]  # noqa: B023
+        results = [on_threads(n, lambda: getattr(fastact, name)(x, axis=axis)) for n in (1, 2, 3, 8)]
         assert all(np.array_equal(result, results[0]) for result in results)
 
 

@@ -62,8 +62,8 @@ def show():
     pictures = [picture(images[k], labels[k], p[k]) for k in chosen]
     per_row = max(1, get_terminal_size().columns // WIDTH)
     for start in range(0, len(pictures), per_row):
-        for parts in zip(*pictures[start : start + per_row]):
+        for parts in zip(*pictures[start : start + per_row], strict=True):
             print("".join(part.ljust(WIDTH) for part in parts).rstrip())
         print()
-    print("The digits: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits,")
-    print("UCI Machine Learning Repository, 1998, doi 10.24432/C50P49, CC BY 4.0.")
+    print("Data: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits,")
+    print("1998, UCI Machine Learning Repository, doi 10.24432/C50P49, CC BY 4.0.")
