@@ -1,0 +1,74 @@
+"""Check that the loop of every formula works on whole vector registers; exit status 1 if one went scalar.
+
+    python bench/vectorised.py [--level x86-64-v3]
+
+Disassembles the installed extension module with objdump (GNU binutils) and counts, for each loop,
+instructions on registers of the level's width, and arithmetic on single numbers, in its main cycle.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+
+REGISTERS = {"x86-64": "xmm", "x86-64-v3": "ymm", "x86-64-v4": "zmm"}
+# Arithmetic on one number instead of a whole register.
+SCALAR = re.compile(r"v?(?:add|sub|mul|div|max|min|cmp|u?comi|fn?m(?:add|sub)\d*)\w*s[sd]\b")
+
+
+def loops(level):
+    """Name and instructions, as (address, text), of each compiled loop."""
+    spec = find_spec(f"fastact._ufunc_{level.replace('-', '_')}")
+    if spec is None:
+        sys.exit(f"fastact was built without the level {level}")
+    listing = subprocess.run(
+        ["objdump", "-d", "--no-show-raw-insn", spec.origin], capture_output=True, text=True, check=True
+    ).stdout
+    for name, body in re.findall(
+        r"^[0-9a-f]+ <(fastact_\w+_(?:u?int|float)\d+)>:\n(.*?)\n\n", listing + "\n", re.S | re.M
+    ):
+        lines = re.findall(r"^\s*([0-9a-f]+):\t(.*)$", body, re.M)
+        yield name, [(int(address, 16), text) for address, text in lines]
+
+
+def innermost_cycles(instructions):
+    """The pieces of code that end by jumping back to their start, and contain no other."""
+    places = {address: k for k, (address, _) in enumerate(instructions)}
+    latest_start = -1
+    for end, (_, text) in enumerate(instructions):
+        jump = re.match(r"j\w+\s+([0-9a-f]+)", text)
+        start = places.get(int(jump[1], 16)) if jump else None
+        if start is not None and latest_start < start <= end:
+            latest_start = start
+            yield [text for _, text in instructions[start : end + 1]]
+
+
+def count(cycle, register):
+    """Instructions on whole registers, and arithmetic on single numbers."""
+    return sum(f"%{register}" in text for text in cycle), sum(bool(SCALAR.match(text)) for text in cycle)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--level", default="x86-64-v3", choices=list(REGISTERS))
+    parser.add_argument("--register", choices=sorted(REGISTERS.values()), help="default: the level's own")
+    options = parser.parse_args()
+    register = options.register or REGISTERS[options.level]
+    if not shutil.which("objdump"):
+        sys.exit("vectorised.py needs objdump, of GNU binutils")
+    failed = seen = 0
+    print(f"{'loop':<36}{'on ' + register:>10}{'on one':>10}")
+    for name, instructions in loops(options.level):
+        whole, single = max((count(cycle, register) for cycle in innermost_cycles(instructions)), default=(0, 0))
+        seen += 1
+        bad = whole == 0 or single > 0
+        failed += bad
+        print(f"{name:<36}{whole:>10}{single:>10}{'  scalar!' if bad else ''}")
+    print(f"{seen - failed} of {seen} loops vectorised")
+    sys.exit(failed > 0 or seen == 0)
+
+
+if __name__ == "__main__":
+    main()
