@@ -11,21 +11,30 @@ import sys
 from time import perf_counter
 
 import numpy as np
-from peers import libraries
 
-from fastact._expressions import EXPRESSIONS
+import fastact
+from fastact._expressions import ARGUMENTS, EXPRESSIONS
 from fastact._formulas import ACTIVATIONS
 
 CALLS = 2000  # timed together, because one is shorter than the clock's own time
 ROUNDS = 40
 
 
-def repeated(call):
-    def many():
+def repeated(function, *arguments):
+    def without():
         for _ in range(CALLS):
-            call()
+            function(x)
 
-    return many
+    def one():
+        for _ in range(CALLS):
+            function(x, a)
+
+    def two():
+        for _ in range(CALLS):
+            function(x, a, b)
+
+    x, a, b = (*arguments, None, None)[:3]
+    return (without, one, two)[len(arguments) - 1]
 
 
 def alternate(calls, rounds):
@@ -40,9 +49,10 @@ def alternate(calls, rounds):
 
 def main():
     x = np.linspace(-1, 1, 10, dtype="f")
-    calls = {name: make(x, None) for name, make in libraries(1)["fastact"].items()}
-    calls = {"np.exp": lambda: np.exp(x), "np.add": lambda: np.add(x, 1.0)} | calls
-    times = dict(zip(calls, alternate([repeated(call) for call in calls.values()], ROUNDS), strict=True))
+    calls = {"np.exp": (np.exp,), "np.add": (np.add, 1.0)}
+    calls |= {name: (getattr(fastact, name), *ARGUMENTS.get(name, ())) for name in EXPRESSIONS}
+    times = alternate([repeated(function, x, *arguments) for function, *arguments in calls.values()], ROUNDS)
+    times = dict(zip(calls, times, strict=True))
     for name in ("np.exp", "np.add"):
         print(f"{name:<12}{times[name] / CALLS * 1e9:7.0f} ns")
     for name in EXPRESSIONS:

@@ -57,7 +57,7 @@ def main():
     versions = ", ".join(f"{name} {version(name)}" for name in found)
     print(f"{versions}; backend {fastact.backend}, threads {options.threads}, {platform.machine()}")
     print(f"{options.dtype}, shape {x.shape}, {options.layout}, {'into' if options.out else 'without'} `out`\n")
-    print("| function | fastact, ns an element | " + " | ".join(f"{name} takes" for name in peers) + " |")
+    print("| function | fastact, ns an element | " + " | ".join(f"{name}, times as long" for name in peers) + " |")
     print("| --- |" + " ---: |" * (1 + len(peers)))
     logarithms = {name: [] for name in peers}
     for function in options.functions:
@@ -69,10 +69,10 @@ def main():
         cells = [f"{times['fastact'] / x.size * 1e9:.3f}"]
         for name in peers:
             ratio = times[name] / times["fastact"] if name in times else None
-            cells.append(f"{ratio:.1f} ×" if ratio else "")
+            cells.append(f"{ratio:.1f}" if ratio else "")
             logarithms[name] += [math.log(ratio)] if ratio else []
         print(f"| `{function}` | " + " | ".join(cells) + " |", flush=True)
-    means = [f"**{math.exp(sum(v) / len(v)):.1f} ×**" if v else "" for v in logarithms.values()]
+    means = [f"**{math.exp(sum(v) / len(v)):.1f}**" if v else "" for v in logarithms.values()]
     print("| geometric mean | | " + " | ".join(means) + " |")
 
 

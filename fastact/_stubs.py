@@ -54,19 +54,25 @@ FUNCTION = """def {name}(
 """
 
 
+REDUCTIONS = ("softmin", "softmax", "log_softmax")
+OTHERS = ("ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+
+
 def init_stub():
-    text = INIT
+    text = INIT.replace("__version__", f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, *OTHERS]!r}\n\n__version__")
     for row in ACTIVATIONS.values():
         parameters = "\n".join(
             f"    {name}: npt.ArrayLike{'' if default is REQUIRED else f' = {default!r}'},"
             for name, default in row.parameters.items()
         )
         text += FUNCTION.format(name=row.name, parameters=parameters) if parameters else f"{row.name}: np.ufunc\n"
-    return text + "".join(REDUCTION.format(name=name) for name in ("softmax", "softmin", "log_softmax"))
+    return text + "".join(REDUCTION.format(name=name) for name in REDUCTIONS)
 
 
 def ufuncs_stub():
-    return "import numpy as np\n\n" + "".join(f"{name}: np.ufunc\n" for name in ACTIVATIONS)
+    return f"import numpy as np\n\n__all__ = {list(ACTIVATIONS)!r}\n\n" + "".join(
+        f"{name}: np.ufunc\n" for name in ACTIVATIONS
+    )
 
 
 if __name__ == "__main__":
