@@ -1,13 +1,12 @@
 """Threads: the same bits for any number of them, calls from many at once, and after a fork."""
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from cases import FUNCTIONS, REDUCTIONS, bits, first_arguments, sample
+from processes import run
 
 import fastact
 
@@ -56,15 +55,11 @@ def test_many_python_threads():
         assert all(pool.map(work, range(80)))
 
 
-def run(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=os.environ | environment
-    )
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_works():
-    done = run("""
+    done = run(
+        "-c",
+        """
 import os, numpy as np, fastact
 x = np.random.default_rng(0).normal(size=400_000).astype("f")
 before = fastact.sigmoid(x), fastact.softmax(x)
@@ -73,17 +68,18 @@ if child == 0:
     same = np.array_equal(fastact.sigmoid(x), before[0]) and np.array_equal(fastact.softmax(x), before[1])
     os._exit(0 if same and fastact.get_num_threads() == 1 else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-""")
+""",
+    )
     assert done.stdout == "0\n", done.stderr
 
 
 @pytest.mark.parametrize("variable", ["FASTACT_NUM_THREADS", "OMP_NUM_THREADS"])
 def test_number_of_threads_from_the_environment(variable):
-    done = run("import fastact; print(fastact.get_num_threads())", **{variable: "3"})
+    done = run("-c", "import fastact; print(fastact.get_num_threads())", **{variable: "3"})
     assert done.stdout == "3\n", done.stderr
 
 
 @pytest.mark.parametrize("wrong", ["0", "-2", "many", "1.5"])
 def test_wrong_number_of_threads_in_the_environment(wrong):
-    done = run("import fastact", FASTACT_NUM_THREADS=wrong)
+    done = run("-c", "import fastact", FASTACT_NUM_THREADS=wrong)
     assert "ImportError: FASTACT_NUM_THREADS must be a whole number" in done.stderr

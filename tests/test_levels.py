@@ -1,0 +1,39 @@
+"""The levels with fused multiply-add give the same bits."""
+
+import os
+
+import pytest
+from processes import run
+
+from fastact import _backend
+
+WITH_FMA = [level for level in _backend.available() if level in ("x86-64-v3", "x86-64-v4")]
+
+DIGESTS = """
+import hashlib, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np, fastact
+from cases import CALLS, REDUCTIONS, bits, sample
+for dtype in ("float32", "float64", "float16"):
+    x = sample(dtype, size=50_000)
+    for name, arguments in CALLS:
+        print(name, arguments, dtype, hashlib.sha256(bits(getattr(fastact, name)(x, *arguments))).hexdigest())
+    for name in REDUCTIONS:
+        for shape in ((1000, 7), (100, 100), (2, 5000)):
+            x = np.random.default_rng(0).normal(scale=9, size=shape).astype(dtype)
+            for axis in (0, 1, None):
+                print(name, shape, axis, dtype, hashlib.sha256(bits(getattr(fastact, name)(x, axis=axis))).hexdigest())
+"""
+
+
+def digests(level):
+    done = run("-c", DIGESTS, os.path.dirname(__file__), FASTACT_BACKEND=level)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.skipif(len(WITH_FMA) < 2, reason="this CPU has only one such level")
+def test_same_bits():
+    first, second = map(digests, WITH_FMA)
+    assert len(first) > 100
+    assert [a for a, b in zip(first, second, strict=True) if a != b] == []
