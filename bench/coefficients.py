@@ -31,19 +31,32 @@ def log1p_remainder(f):
     return (mp.log1p(f) - f) / f**2
 
 
+def log_cosh_ratio(u):
+    """log(cosh(z / 2)) / z^2, u = z^2,"""
+    if u < mp.mpf(10) ** -12:
+        return mp.mpf(1) / 8 - u / 192
+    return mp.log(mp.cosh(mp.sqrt(u) / 2)) / u
+
+
 def tanhshrink_remainder(u):
-    """(x - tanh x) / x^3, with u = x^2"""
-    if u < mp.mpf(10) ** -24:
-        return mp.mpf(1) / 3 - 2 * u / 15
+    """(x - tanh x - x^3 / 3) / x^5, u = x^2,"""
+    if u < mp.mpf(10) ** -12:
+        return -mp.mpf(2) / 15 + 17 * u / 315
     x = mp.sqrt(u)
-    return (x - mp.tanh(x)) / x**3
+    return (x - mp.tanh(x) - x**3 / 3) / x**5
 
 
 # name, function, interval, its largest weight in the result (remainder's term / whole function)
 TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
-    ("LOG1P", log1p_remainder, (mp.mpf(0), mp.mpf(1)), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
-    ("TANHSHRINK", tanhshrink_remainder, (mp.mpf(0), mp.mpf("0.7") ** 2), lambda u: 1 / tanhshrink_remainder(u)),
+    ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
+    ("LOG_COSH", log_cosh_ratio, (mp.mpf(0), mp.mpf(1)), lambda u: u / mp.log1p(mp.exp(-mp.sqrt(u)))),
+    (
+        "TANHSHRINK",
+        tanhshrink_remainder,
+        (mp.mpf(0), mp.mpf("0.64") ** 2),
+        lambda u: u / (mp.mpf(1) / 3 + u * tanhshrink_remainder(u)),
+    ),
 ]
 
 

@@ -75,13 +75,12 @@ def copysign(typing_context, a, b):
 
 @intrinsic
 def power_of_two(typing_context, t):
-    mantissa, bias, width = {32: (23, 127, 32), 64: (52, 1023, 64)}[t.bitwidth]
+    mantissa, width = {32: (23, 32), 64: (52, 64)}[t.bitwidth]
 
     def generate(context, builder, signature, values):
         integer = ir.IntType(width)
         bits = builder.bitcast(values[0], integer)
-        exponent = builder.add(bits, integer(bias))
-        return builder.bitcast(builder.shl(exponent, integer(mantissa)), values[0].type)
+        return builder.bitcast(builder.shl(bits, integer(mantissa)), values[0].type)
 
     return t(t), generate
 
@@ -174,6 +173,7 @@ def header():
     loop_type = "typedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *);"
     lines += [loop_type, ""]
     lines += [f"extern fastact_loop {symbol};" for symbol, *_ in loops()]
+    lines += [f"#define FASTACT_UP_{dtype} {value.hex()}" for dtype, value in _math.UP.values.items()]
     lines += ["", "typedef struct { const char *ufunc; char type; int nin; fastact_loop *loop; } fastact_loop_row;"]
     lines += ["", "static const fastact_loop_row fastact_loops[] = {"]
     for row in ACTIVATIONS.values():

@@ -11,19 +11,22 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastact._math import (
+    DOWN,
     EXP_LOW,
     LARGE,
+    THIRD,
+    THIRD_LOW,
+    UP,
     copysign,
-    divide_pair,
+    divide,
     exp_parts,
-    expm1_pair,
+    expm1_parts,
     fabs,
     fma,
     log1p_exp,
-    log1p_exp_of_pair,
+    normalise,
     product_error,
-    scale,
-    tanh_pair,
+    tanh_parts,
     tanhshrink_remainder,
 )
 
@@ -144,7 +147,7 @@ def elu(x, alpha=1.0):
 
     {x}
     alpha : array_like, default 1.0
-        Minus the limit at -inf; finite. Broadcasts against `x`.
+        Minus the limit at -inf. Broadcasts against `x`. Where it is infinite or NaN, negative `x` give NaN.
     {out}
 
     Notes
@@ -162,7 +165,7 @@ def elu(x, alpha=1.0):
     >>> fastact.elu([-1.0, 0.0, 2.0])
     array([-0.63212056,  0.        ,  2.        ])
     """
-    high, low = expm1_pair(0.0 if x > 0.0 else x)
+    high, low = expm1_parts(0.0 if x > 0.0 else x)
     return fma(alpha, high, alpha * low) if x < 0.0 else x
 
 
@@ -292,14 +295,18 @@ def sigmoid(x):
     >>> fastact.sigmoid([-2.0, 0.0, 2.0])
     array([0.11920292, 0.5       , 0.88079708])
     """
-    # With e = exp(-|x|), in (0, 1]: 1 / (1 + e) on the right and e / (1 + e) on the left.
-    high, low, t = exp_parts(-fabs(x))
-    e = scale(high, t)
-    b = 1.0 + e
-    b_low = (1.0 - b) + e + scale(low, t)
+    # With e = exp(-|x|), in (0, 1]: 1 / (1 + e) on the right and e / (1 + e) on the left, where the power
+    # of two in e is kept out of the quotient.
+    high, low, s = exp_parts(-fabs(x), -0.0)
+    e, e_low = normalise(high, low)
+    power = s * DOWN
+    f = e * power
+    b = 1.0 + f
+    b_low = fma(e_low, power, (1.0 - b) + f)
     left = x < 0.0
-    q, q_low = divide_pair(high if left else 1.0, low if left else 0.0, b, b_low)
-    return scale(q + q_low, t) if left else q + q_low
+    q, rest, inverse = divide(e if left else 1.0, e_low if left else 0.0, b, b_low)
+    y = fma(rest, inverse, q)
+    return (y * s) * DOWN if left else y
 
 
 @activation
@@ -321,8 +328,8 @@ def tanh(x):
     >>> fastact.tanh([-1.0, 0.0, 1.0])
     array([-0.76159416,  0.        ,  0.76159416])
     """
-    q, q_low = tanh_pair(fabs(x))
-    return copysign(q + q_low, x)
+    q, rest, inverse = tanh_parts(fabs(x))
+    return copysign(fma(rest, inverse, q), x)
 
 
 @activation
@@ -343,7 +350,8 @@ def log_sigmoid(x):
     >>> fastact.log_sigmoid([-2.0, 0.0, 2.0])
     array([-2.12692801, -0.69314718, -0.12692801])
     """
-    return -log1p_exp(-x)
+    y, _, back = log1p_exp(-x, -0.0)
+    return -(y * back)
 
 
 @activation
@@ -352,10 +360,12 @@ def softplus(x, beta=1.0, threshold=20.0):
 
     {x}
     beta : array_like, default 1.0
-        Sharpness of the bend; finite and not 0. Broadcasts against `x`.
+        Sharpness of the bend. Broadcasts against `x`. 0 gives inf, -inf and inf the limits relu(-x) and
+        relu(x), where x is not 0.
     threshold : array_like, default 20.0
-        Where beta * x exceeds it, the result is `x`. The default costs float32 nothing (the exact result
-        rounds to `x` there); in float64 it cuts off up to 2e-9, and inf gives the unabridged function.
+        Where beta * x exceeds it, the result is `x`; NaN stands for inf. The default costs float32 nothing
+        (the exact result rounds to `x` there); in float64 it cuts off up to 2e-9, and inf gives the
+        unabridged function.
     {out}
 
     Notes
@@ -379,7 +389,10 @@ def softplus(x, beta=1.0, threshold=20.0):
     z_low = z_low if fabs(z) < -EXP_LOW else 0.0
     # beyond LARGE the result is x for any threshold, also where z overflows
     limit = threshold if threshold < LARGE else LARGE
-    return x if (z - limit) + z_low > 0.0 else log1p_exp_of_pair(z, z_low) / beta
+    y, y_low, back = log1p_exp(z, z_low)
+    q, rest, inverse = divide(y, y_low, beta, 0.0)
+    bent = fma(rest, inverse, q) if fabs(rest) < LARGE else q
+    return x if (z - limit) + z_low > 0.0 else bent * back
 
 
 @activation
@@ -436,8 +449,8 @@ def softsign(x):
     a = LARGE if a > LARGE else a
     b = 1.0 + a
     part = b - a
-    q, q_low = divide_pair(a, 0.0, b, (a - (b - part)) + (1.0 - part))
-    return copysign(q + q_low, x)
+    q, rest, inverse = divide(a, 0.0, b, (a - (b - part)) + (1.0 - part))
+    return copysign(fma(rest, inverse, q), x)
 
 
 @activation
@@ -460,10 +473,15 @@ def tanhshrink(x):
     array([-1.03597242e+00,  3.33333200e-10,  1.03597242e+00])
     """
     a = fabs(x)
+    # near 0: a**3 / 3 + a**5 R(a**2), with the cube's rounding errors, and far from subnormal numbers
     u = a * a
-    small = (a * u) * tanhshrink_remainder(u)
-    q, q_low = tanh_pair(a)
+    up = a * UP
+    cube = up * u
+    cube_low = fma(up, product_error(a, a, u), product_error(up, u, cube))
+    tail = fma(cube * u, tanhshrink_remainder(u), fma(cube, THIRD_LOW, cube_low * THIRD))
+    small = fma(cube, THIRD, tail) * DOWN
+    q, rest, inverse = tanh_parts(a)
     d = a - q
-    big = d + (((a - d) - q) - q_low)
+    big = d + fma(-rest, inverse, (a - d) - q)
     big = a if a > LARGE else big
     return copysign(small if a < 0.625 else big, x)

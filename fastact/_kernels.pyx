@@ -31,6 +31,8 @@ cdef extern from "fastact_loops.h":
     ctypedef void fastact_loop(char **, const cnp.npy_intp *, const cnp.npy_intp *, void *) noexcept nogil
     fastact_loop fastact_exp_difference_float32
     fastact_loop fastact_exp_difference_float64
+    float FASTACT_UP_float32
+    double FASTACT_UP_float64
 
 cdef extern from *:
     """
@@ -64,7 +66,7 @@ cdef enum:
     PER_THREAD = 16384
     MAX_DIMENSIONS = 64
 
-# A row's sum: `ones` terms that are exactly 1, and all others, as a pair.
+# A row's sum: `ones` terms that are exactly 1, and UP times all others, as a pair.
 ctypedef struct Sum:
     double ones
     double high
@@ -116,7 +118,7 @@ cdef real extreme(const real *x, ptrdiff_t n, int kind) noexcept nogil:
 
 
 cdef inline void exponentials(const real *x, const real *m, real *e, ptrdiff_t n, int kind) noexcept nogil:
-    """e**(x - m), for softmin e**(m - x); the three must not overlap."""
+    """e**(x - m) * UP, for softmin e**(m - x) * UP; the three must not overlap."""
     cdef char *args[3]
     cdef cnp.npy_intp[3] steps
     cdef cnp.npy_intp length = n
@@ -161,13 +163,18 @@ cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
     given[0] = lanes
 
 
+cdef inline real up(real type_tag) noexcept nogil:
+    return FASTACT_UP_float32 if real is float else FASTACT_UP_float64
+
+
 cdef int take_ones(real *e, ptrdiff_t n) noexcept nogil:
     """Replace ones by zeros and count them."""
+    cdef real one = up(e[0])
     cdef int count = 0
     cdef ptrdiff_t i
     for i in range(n):
-        count += e[i] == 1.0
-        e[i] = <real>0.0 if e[i] == 1.0 else e[i]
+        count += e[i] == one
+        e[i] = <real>0.0 if e[i] == one else e[i]
     return count
 
 
@@ -228,35 +235,36 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
 
 
 cdef void factor_of(Sum total, real m, int kind, real *high, real *low) noexcept nogil:
-    """What the elements are multiplied by, or for log_softmax diminished by, as a pair."""
+    """What the exponentials are multiplied by, or for log_softmax x - m is diminished by, as a pair."""
     cdef double s, s_low, q
     cdef double limit = -INFINITY if kind != SOFTMIN else INFINITY
+    cdef real down = <real>(1.0 / up(m))
+    total.high *= down
+    total.low *= down
     if m == limit or (isinf(m) and total.ones + total.high != 1.0):
         high[0] = NAN
         low[0] = NAN
         return
+    s = total.ones + total.high
+    s_low = (total.ones - s) + total.high if total.ones >= total.high else (total.high - s) + total.ones
+    s_low += total.low
     if kind == LOG_SOFTMAX:
         if total.ones == 1.0:
             q = log1p(total.high)
-            s = 1.0 + total.high
             s_low = total.low
         else:
-            s = total.ones + total.high
-            s_low = (total.ones - s) + total.high if total.ones >= total.high else (total.high - s) + total.ones
-            s_low += total.low
             q = log(s)
         high[0] = <real>q
         low[0] = <real>((q - high[0]) + s_low / s)
     else:
-        s = total.ones + total.high
-        s_low = (total.ones - s) + total.high if total.ones >= total.high else (total.high - s) + total.ones
-        s_low += total.low
         q = 1.0 / s
         high[0] = <real>q
         if real is float:
             low[0] = <real>(q - high[0])
         else:
             low[0] = (FASTACT_FMA(-q, s, 1.0) - q * s_low) * q
+        high[0] *= down
+        low[0] *= down
 
 
 cdef inline real finish_one(real e, real high, real low) noexcept nogil:
@@ -360,8 +368,8 @@ ctypedef struct ColumnLanes:
 
 
 cdef inline void add_lane_without_ones(real e, double *high, double *low, float *ones) noexcept nogil:
-    add_lane(<real>0.0 if e == 1.0 else e, high, low)
-    ones[0] += <float>1.0 if e == 1.0 else <float>0.0
+    add_lane(<real>0.0 if e == up(e) else e, high, low)
+    ones[0] += <float>1.0 if e == up(e) else <float>0.0
 
 
 cdef void add_columns(const real *e, ptrdiff_t width, ColumnLanes *lanes, int lane, int kind) noexcept nogil:

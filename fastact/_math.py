@@ -10,6 +10,8 @@ the Elementary Functions (1980) for the range reduction. The polynomials are mad
 bench/coefficients.py.
 """
 
+import numpy as np
+
 from fastact import _coefficients
 from fastact._specialise import Constant, Polynomial, Primitive
 
@@ -17,26 +19,34 @@ fma = Primitive("fma", "fma(a, b, c) = a * b + c, rounded once")
 fabs = Primitive("fabs", "the absolute value")
 copysign = Primitive("copysign", "the magnitude of the first with the sign of the second")
 product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b rounded")
-power_of_two = Primitive("power_of_two", "2**n from t = n + MAGIC, for n within the normal exponents")
+power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
 
 exp_remainder = Polynomial(_coefficients.EXP)
 log1p_remainder = Polynomial(_coefficients.LOG1P)
+log_cosh_ratio = Polynomial(_coefficients.LOG_COSH)
 tanhshrink_remainder = Polynomial(_coefficients.TANHSHRINK)
 
-# Adding MAGIC rounds to an integer and leaves that integer in the low bits.
-MAGIC = Constant(1.5 * 2.0**23, 1.5 * 2.0**52)
+# Adding one of these rounds to an integer n and leaves n and the exponent's bias in the low bits, so that
+# power_of_two gives 2**n; or 2**n * UP, a detour by which subnormal results are rounded just once.
+MAGIC = Constant(1.5 * 2.0**23 + 127, 1.5 * 2.0**52 + 1023)
+MAGIC_UP = Constant(1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
+UP = Constant(2.0**64, 2.0**512)
+DOWN = Constant(2.0**-64, 2.0**-512)
 LOG2E = Constant(1.4426950408889634, 1.4426950408889634)
 # ln 2 in two parts; the first is short, so that its products with whole exponents are exact.
 LN2_HIGH = Constant(float.fromhex("0x1.62e4p-1"), float.fromhex("0x1.62e42fefa2p-1"))
 LN2_LOW = Constant(float.fromhex("0x1.7f7d1cf79abcap-20"), float.fromhex("0x1.9ef35793c7673p-41"))
-# e**x is 0 below EXP_LOW after rounding, and e**x - 1 is -1 below EXPM1_LOW.
-EXP_LOW = Constant(-104.5, -746.0)
+LN2 = Constant(float(np.float32(np.log(2))), float(np.log(2)))
+LN2_REST = Constant(np.log(2) - float(np.float32(np.log(2))), float.fromhex("0x1.abc9e3b39803fp-56"))
+# e**x vanishes below EXP_LOW, in sums of billions too; e**x - 1 is -1 below EXPM1_LOW, after rounding.
+EXP_LOW = Constant(-131.0, -1000.0)
 EXPM1_LOW = Constant(-20.0, -42.0)
-# A detour of the exponent, so that subnormal results are rounded just once.
-DETOUR = Constant(64.0, 512.0)
-DETOUR_BACK = Constant(2.0**-64, 2.0**-512)
+# e**x * UP is normal and less than 1 from EXP_LOW to TINY_LOG.
+TINY_LOG = Constant(-64.0, -512.0)
 # 1 and less vanish beside it.
 LARGE = Constant(2.0**40, 2.0**70)
+THIRD = Constant(float(np.float32(1 / 3)), 1 / 3)
+THIRD_LOW = Constant(-(2.0**-25) / 3, 2.0**-54 / 3)
 
 # Half of the bits of a significand.
 SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
@@ -54,97 +64,79 @@ def product_error_by_splitting(a, b, p):
     return ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-def reduce_exp(x):
-    """n and r with x = n ln 2 + r and |r| <= ln(2) / 2, as (t, n, r + n LN2_LOW) with t = n + MAGIC."""
-    t = fma(x, LOG2E, MAGIC)
-    n = t - MAGIC
-    return t, n, fma(-n, LN2_HIGH, x)
+def reduce_exp(x, magic):
+    """x = n ln 2 + r + n LN2_LOW with |r| <= ln(2) / 2, r being exact: 2**n, n and r."""
+    t = fma(x, LOG2E, magic)
+    n = t - magic
+    return power_of_two(t), n, fma(-n, LN2_HIGH, x)
 
 
-def expm1_reduced(n, r_exact, rest):
-    """e**(r_exact - n LN2_LOW + rest) - 1 as a pair, for a `rest` below half a unit in the last place."""
-    r = fma(-n, LN2_LOW, r_exact)
-    r_low = fma(-n, LN2_LOW, r_exact - r) + rest
-    tail = fma(r * r, exp_remainder(r), r_low)
-    p = r + tail
-    return p, (r - p) + tail
+def exp_tail(n, r, x_low):
+    """e**(r - n LN2_LOW + x_low) - 1 - r."""
+    small = fma(-n, LN2_LOW, x_low)
+    r = r + small
+    return fma(r * r, exp_remainder(r), small)
 
 
-def exp_parts(x):
-    """e**x = (high + low) * 2**n, for x <= 0, as (high, low, t) with t = n + MAGIC."""
-    t, n, r_exact = reduce_exp(EXP_LOW if x < EXP_LOW else x)
-    p, p_low = expm1_reduced(n, r_exact, -0.0)  # what compilers know to add nothing
-    high = 1.0 + p
-    return high, (1.0 - high) + p + p_low, t
+def exp_parts(x, x_low):
+    """e**(x + x_low) * UP = (high + low) * s, for x <= 0 and x_low below its last place; |low| < 0.1."""
+    s, n, r = reduce_exp(EXP_LOW if x < EXP_LOW else x, MAGIC_UP)
+    high = 1.0 + r
+    return high, ((1.0 - high) + r) + exp_tail(n, r, x_low), s
 
 
-def exp_parts_of_pair(x, x_low):
-    """The same for x + x_low."""
-    t, n, r_exact = reduce_exp(EXP_LOW if x < EXP_LOW else x)
-    total = r_exact + x_low
-    p, p_low = expm1_reduced(n, total, x_low - (total - r_exact))
-    high = 1.0 + p
-    return high, (1.0 - high) + p + p_low, t
-
-
-def scale(m, t):
-    """m * 2**n, from t = n + MAGIC, rounded once even where the result is subnormal."""
-    return (m * power_of_two(t + DETOUR)) * DETOUR_BACK
-
-
-def expm1_pair(x):
-    """e**x - 1 as a pair, for x <= 0."""
-    t, n, r_exact = reduce_exp(EXPM1_LOW if x < EXPM1_LOW else x)
-    p, p_low = expm1_reduced(n, r_exact, -0.0)
-    s = power_of_two(t)
+def expm1_parts(x):
+    """e**x - 1 = high + low, for x <= 0; |low| < 0.2 |high|."""
+    s, n, r = reduce_exp(EXPM1_LOW if x < EXPM1_LOW else x, MAGIC)
     a = s - 1.0
-    b = s * p
+    b = s * r
     high = a + b
-    return high, (a - high) + b + fma(s, p_low, s - (1.0 + a))
+    return high, fma(s, exp_tail(n, r, -0.0), ((a - high) + b) + (s - (1.0 + a)))
 
 
-def divide_pair(a, a_low, b, b_low):
-    """(a + a_low) / (b + b_low) as a pair."""
+def normalise(high, low):
+    """The pair for high + low, |low| <= |high|."""
+    total = high + low
+    return total, (high - total) + low
+
+
+def divide(a, a_low, b, b_low):
+    """(a + a_low) / (b + b_low) = q + rest * inverse, as (q, rest, inverse)."""
     inverse = 1.0 / b
     q = a * inverse
-    rest = fma(-q, b, a) + (a_low - q * b_low)
-    return q, rest * inverse
+    return q, fma(-q, b, a) + fma(-q, b_low, a_low), inverse
 
 
-def tanh_pair(a):
-    """tanh(a) as a pair, for a >= 0: -E / (2 + E) with E = e**(-2a) - 1."""
-    e, e_low = expm1_pair(-2.0 * a)
+def tanh_parts(a):
+    """tanh(a) as by `divide`, for a >= 0: -E / (2 + E) with E = e**(-2a) - 1."""
+    high, low = expm1_parts(-2.0 * a)
+    e, e_low = normalise(high, low)
     b = 2.0 + e
-    return divide_pair(-e, -e_low, b, (2.0 - b) + e + e_low)
+    return divide(-e, -e_low, b, ((2.0 - b) + e) + e_low)
 
 
-def log1p_exp(z):
-    """log(1 + e**z), as max(z, 0) + log1p(e**-|z|)."""
-    high, low, t = exp_parts(-fabs(z))
-    log1p, log1p_low = log1p_of_parts(high, low, t)
-    return add_linear(z, 0.0, log1p, log1p_low)
+def log1p_exp(z, z_low):
+    """log(1 + e**(z + z_low)) = (y + y_low) * back, as (y, y_low, back), where y is not subnormal and
+    `back` a power of two.
 
-
-def log1p_exp_of_pair(z, z_low):
-    """The same for z + z_low."""
-    high, low, t = exp_parts_of_pair(-fabs(z), -copysign(1.0, z) * z_low)
-    log1p, log1p_low = log1p_of_parts(high, low, t)
-    return add_linear(z, z_low if z > 0.0 else 0.0, log1p, log1p_low)
-
-
-def log1p_of_parts(high, low, t):
-    """log(1 + e) as a pair, with e = (high + low) * 2**n in [0, 1]."""
-    e = scale(high, t)
-    # e + e**2 R(e), with the factor 2**n kept out
-    tail = fma(high * e, log1p_remainder(e), fma(-low, 0.5 * e, low))
-    m = high + tail
-    return scale(m, t), scale((high - m) + tail, t)
-
-
-def add_linear(z, z_low, log1p, log1p_low):
-    """max(z, 0) + z_low + log1p + log1p_low, and z alone beyond the reach of the logarithm."""
+    Its rounding errors near 0, where many z share a result, are so small that it is monotone."""
+    # beside 0: z / 2 + log(2 cosh(z / 2)), with an even power series
+    u = z * z
+    near = fma(0.5, z, LN2)
+    near_low = fma(u, log_cosh_ratio(u), fma(0.5, z, LN2 - near) + fma(0.5, z_low, LN2_REST))
+    # elsewhere max(z, 0) + log1p(f), with f = e**-|z| = (high + low) * power
+    high, low, s = exp_parts(-fabs(z), -copysign(1.0, z) * z_low)
+    power = s * DOWN
+    e = high + low
+    f = e * power
+    head, head_low = normalise(high, fma(e * f, log1p_remainder(f), low))
+    tiny = z < TINY_LOG
+    power = s if tiny else power
+    head = head * power
     linear = z if z > 0.0 else 0.0
-    total = linear + log1p
-    part = total - linear
-    total_low = (linear - (total - part)) + (log1p - part) + (log1p_low + z_low)
-    return z if z > -EXP_LOW else total + total_low
+    far = linear + head
+    part = far - linear
+    far_low = fma(head_low, power, (linear - (far - part)) + (head - part)) + (z_low if z > 0.0 else 0.0)
+    far_low = far_low if z < LARGE else 0.0
+    y, y_low = normalise(near if u < 1.0 else far, near_low if u < 1.0 else far_low)
+    return y, y_low, DOWN if tiny else 1.0

@@ -1,6 +1,7 @@
 """What the tables of tests run over: functions, parameters, dtypes, inputs, layouts; and the measure of error."""
 
 import numpy as np
+from ulp import ulp_errors
 
 from fastact import _numpy
 from fastact._formulas import ACTIVATIONS
@@ -61,15 +62,7 @@ def exact_reduction(name, x, axes, where=None):
 
 
 def ulps(got, want):
-    """The largest error of `got`, in units in the last place of the rounded `want`; inf where NaN or an
-    infinity stands where it should not."""
-    got = np.asarray(got)
-    with np.errstate(all="ignore"):
-        nearest = np.asarray(want).astype(got.dtype)
-        error = np.abs(got.astype(np.longdouble) - want) / np.spacing(np.abs(nearest)).astype(np.longdouble)
-        same = (got == nearest) | (np.isnan(got) & np.isnan(nearest))
-        error = np.where(np.isfinite(got) & np.isfinite(nearest), error, np.where(same, 0, np.inf))
-    return float(error.max(initial=0))
+    return float(np.max(ulp_errors(np.asarray(got), np.asarray(want)), initial=0))
 
 
 def bits(x):

@@ -1,17 +1,18 @@
 """The levels with fused multiply-add give the same bits."""
 
-import os
+from pathlib import Path
 
 import pytest
 from processes import run
 
 from fastact import _backend
 
+HERE = Path(__file__).parent
 WITH_FMA = [level for level in _backend.available() if level in ("x86-64-v3", "x86-64-v4")]
 
 DIGESTS = """
 import hashlib, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1:]
 import numpy as np, fastact
 from cases import CALLS, REDUCTIONS, bits, sample
 for dtype in ("float32", "float64", "float16"):
@@ -27,7 +28,7 @@ for dtype in ("float32", "float64", "float16"):
 
 
 def digests(level):
-    done = run("-c", DIGESTS, os.path.dirname(__file__), FASTACT_BACKEND=level)
+    done = run("-c", DIGESTS, str(HERE), str(HERE.parent / "bench"), FASTACT_BACKEND=level)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
