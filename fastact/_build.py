@@ -23,6 +23,7 @@ import llvmlite.binding as llvm  # noqa: E402
 import numba  # noqa: E402
 import numpy as np  # noqa: E402
 from llvmlite import ir  # noqa: E402
+from numba.core import types  # noqa: E402
 from numba.core.compiler_lock import global_compiler_lock  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 from numba.np.ufunc.ufuncbuilder import UFuncBuilder  # noqa: E402
@@ -94,6 +95,42 @@ WITHOUT_FMA = PRIMITIVES | {
 }
 
 
+SIGNATURE = types.void(
+    types.CPointer(types.voidptr), types.CPointer(types.intp), types.CPointer(types.intp), types.voidptr
+)
+
+
+def with_scalar_parameters(formula, nin, kind, jit):
+    """A loop like a ufunc's over `formula`, with contiguous x and one value of each parameter."""
+    pointer = types.CPointer(kind)
+
+    @intrinsic
+    def operand(typing_context, args, k):
+        def generate(context, builder, signature, values):
+            address = builder.load(builder.gep(values[0], [values[1]]))
+            return builder.bitcast(address, context.get_value_type(pointer))
+
+        return pointer(args, k), generate
+
+    parameters = [f"p{k}" for k in range(1, nin)]
+    lines = ["def loop(args, dimensions, steps, data):", "    x = operand(args, 0)", f"    out = operand(args, {nin})"]
+    lines += [f"    {p} = operand(args, {p[1:]})[0]" for p in parameters]
+    lines += ["    for i in range(dimensions[0]):", f"        out[i] = formula(x[i], {', '.join(parameters)})"]
+    scope = {"operand": operand, "formula": jit(formula)}
+    exec("\n".join(lines), scope)
+    return scope["loop"]
+
+
+def compile_scalar_loop(formula, nin, dtype, primitives):
+    """As `compile_loop`, for parameters that are the same for all elements."""
+    jit = numba.njit(error_model="numpy")
+    kind = numba.from_dtype(np.dtype(dtype))
+    loop = with_scalar_parameters(specialise(formula, dtype, primitives, jit), nin, kind, jit)
+    compiled = numba.cfunc(SIGNATURE, error_model="numpy")(loop)
+    text = str(compiled._library._final_module)
+    return text.replace("noinline", "nounwind"), compiled._wrapper_name  # the loop belongs into its wrapper
+
+
 def compile_loop(formula, nin, dtype, primitives):
     """The LLVM text of Numba's ufunc loop over `formula`, and the loop's name in it."""
     jit = numba.njit(error_model="numpy")
@@ -108,14 +145,16 @@ def compile_loop(formula, nin, dtype, primitives):
 
 
 def loops():
-    """Every loop there is: (symbol, formula, number of inputs, dtype)."""
+    """Every loop there is: (symbol, what compiles it, formula, number of inputs, dtype)."""
     for row in ACTIVATIONS.values():
         nin = 1 + len(row.parameters)
         for dtype in dict.fromkeys(COMPUTED_AS.get(c, np.dtype(c).name) for c in row.types):
-            yield f"fastact_{row.name}_{dtype}", row.formula, nin, dtype
+            yield f"fastact_{row.name}_{dtype}", compile_loop, row.formula, nin, dtype
+            if nin > 1:
+                yield f"fastact_{row.name}_{dtype}_scalar", compile_scalar_loop, row.formula, nin, dtype
     for name, (formula, nin) in REDUCTION_FORMULAS.items():
         for dtype in ("float32", "float64"):
-            yield f"fastact_{name}_{dtype}", formula, nin, dtype
+            yield f"fastact_{name}_{dtype}", compile_loop, formula, nin, dtype
 
 
 @cache
@@ -123,8 +162,8 @@ def link_all(with_fma):
     """One module of all loops, each under its symbol and nothing else visible."""
     primitives = WITH_FMA if with_fma else WITHOUT_FMA
     module = None
-    for symbol, formula, nin, dtype in loops():
-        text, name = compile_loop(formula, nin, dtype, primitives)
+    for symbol, compile_one, formula, nin, dtype in loops():
+        text, name = compile_one(formula, nin, dtype, primitives)
         part = llvm.parse_assembly(text)
         for function in part.functions:
             if not function.is_declaration:
@@ -174,14 +213,18 @@ def header():
     lines += [loop_type, ""]
     lines += [f"extern fastact_loop {symbol};" for symbol, *_ in loops()]
     lines += [f"#define FASTACT_UP_{dtype} {value.hex()}" for dtype, value in _math.UP.values.items()]
-    lines += ["", "typedef struct { const char *ufunc; char type; int nin; fastact_loop *loop; } fastact_loop_row;"]
+    lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters. */"]
+    lines += ["typedef struct {", "    const char *ufunc; char type; int nin; fastact_loop *loop, *scalar;"]
+    lines += ["} fastact_loop_row;"]
     lines += ["", "static const fastact_loop_row fastact_loops[] = {"]
     for row in ACTIVATIONS.values():
         for character in row.types:
             dtype = COMPUTED_AS.get(character, np.dtype(character).name)
             nin = 1 + len(row.parameters)
-            lines.append(f"    {{\"{row.name}\", '{character}', {nin}, fastact_{row.name}_{dtype}}},")
-    lines += ["    {0, 0, 0, 0},", "};", ""]
+            symbol = f"fastact_{row.name}_{dtype}"
+            scalar = f"{symbol}_scalar" if nin > 1 else "0"
+            lines.append(f"    {{\"{row.name}\", '{character}', {nin}, {symbol}, {scalar}}},")
+    lines += ["    {0, 0, 0, 0, 0},", "};", ""]
     return "\n".join(lines)
 
 

@@ -58,6 +58,7 @@ cdef extern from "fastact_loops.h":
         char type
         int nin
         fastact_loop *loop
+        fastact_loop *scalar
     const fastact_loop_row fastact_loops[]
 
 cdef enum:
@@ -70,6 +71,7 @@ cdef enum:
 # What an inner loop is told by NumPy's `data` pointer.
 ctypedef struct Loop:
     fastact_loop *run
+    fastact_loop *run_scalar  # where each parameter is one value for all elements; or NULL
     PyObject *callback
     int type_number
     int nin
@@ -144,6 +146,14 @@ cdef void write_block(const Loop *loop, char *target, ptrdiff_t step, const char
         copy_strided(target, step, block, loop.size, n, loop.size)
 
 
+cdef inline bint scalar_parameters(const Loop *loop, const npy_intp *steps) noexcept nogil:
+    cdef int k
+    for k in range(1, loop.nin):
+        if steps[k] != 0:
+            return False
+    return loop.nin > 1
+
+
 cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
     """Bring operands that are not contiguous, or that are the output too, through blocks of their own.
 
@@ -158,12 +168,15 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
     cdef int size = 4 if loop.half else loop.size
     cdef ptrdiff_t block = BLOCK_BYTES // size, stride = STRIDE_BYTES // size, start = 0, m
     cdef npy_intp length
+    cdef bint scalar = scalar_parameters(loop, steps)
+    cdef fastact_loop *run = loop.run_scalar if scalar else loop.run
     for k in range(nin + 1):
         block_steps[k] = size
         block_args[k] = <char *>storage[k]
         direct[k] = steps[k] == size and not loop.half and (k == nin or args[k] != args[nin])
         if k < nin and steps[k] == 0:
-            read_block(loop, block_args[k], args[k], 0, min((n + stride - 1) // stride * stride, block))
+            length = 1 if scalar and k > 0 else min((n + stride - 1) // stride * stride, block)
+            read_block(loop, block_args[k], args[k], 0, length)
     while start < n:
         m = min(block, n - start)
         length = (m + stride - 1) // stride * stride
@@ -175,7 +188,7 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
                 if k < nin:
                     read_block(loop, block_args[k], args[k] + start * steps[k], steps[k], m)
                     copy_strided(block_args[k] + m * size, size, block_args[k], 0, length - m, size)
-        loop.run(block_args, &length, block_steps, NULL)
+        run(block_args, &length, block_steps, NULL)
         if not direct[nin] or length != m:
             write_block(loop, args[nin] + start * steps[nin], steps[nin], block_args[nin], m)
         start += m
@@ -187,7 +200,10 @@ cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdi
     cdef char *rest[MAX_OPERANDS]
     cdef int k
     if whole:
-        loop.run(args, &whole, steps, NULL)
+        if scalar_parameters(loop, steps):
+            loop.run_scalar(args, &whole, steps, NULL)
+        else:
+            loop.run(args, &whole, steps, NULL)
     if whole < n:
         for k in range(loop.nin + 1):
             rest[k] = args[k] + whole * steps[k]
@@ -237,7 +253,8 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
             run_one_by_one(loop, args, steps, n)
     else:
         for k in range(nin + 1):
-            direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
+            if k == 0 or k == nin or not scalar_parameters(loop, steps):
+                direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
         if n >= 2 * PER_THREAD and fastact_threads() > 1:
             run_threads(loop, args, steps, n, direct)
         elif direct:
@@ -358,6 +375,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None):
         if not fastact_loops[row].loop or fastact_loops[row].nin != nin:
             raise ValueError(f"no compiled loop for {name} of type {types[k]!r} with {nin} inputs")
         loop.run = fastact_loops[row].loop
+        loop.run_scalar = fastact_loops[row].scalar
         functions[k] = run_compiled
     names_and_docs.append((name_bytes, doc_bytes))
     return PyUFunc_FromFuncAndData(
