@@ -11,7 +11,9 @@ from fastact._formulas import ACTIVATIONS
 from fastact._functions import function_of
 from fastact._reductions import log_softmax, softmax, softmin
 
-globals().update({name: function_of(getattr(ufuncs, name), row) for name, row in ACTIVATIONS.items()})
+globals().update(
+    {name: function_of(row, getattr(ufuncs, name), ufuncs._AT_DEFAULTS.get(name)) for name, row in ACTIVATIONS.items()}
+)
 
 __all__ = [
     *ACTIVATIONS,

@@ -144,14 +144,28 @@ def compile_loop(formula, nin, dtype, primitives):
     return str(info.library._final_module), info.name
 
 
+def at_defaults(row):
+    """The formula as a function of x alone."""
+    scope = {"formula": row.formula}
+    exec(f"def {row.name}(x): return formula(x, {', '.join(map(repr, row.parameters.values()))})", scope)
+    return scope[row.name]
+
+
+def computed_as(character):
+    return COMPUTED_AS.get(character, np.dtype(character).name)
+
+
 def loops():
     """Every loop there is: (symbol, what compiles it, formula, number of inputs, dtype)."""
     for row in ACTIVATIONS.values():
         nin = 1 + len(row.parameters)
-        for dtype in dict.fromkeys(COMPUTED_AS.get(c, np.dtype(c).name) for c in row.types):
-            yield f"fastact_{row.name}_{dtype}", compile_loop, row.formula, nin, dtype
-            if nin > 1:
-                yield f"fastact_{row.name}_{dtype}_scalar", compile_scalar_loop, row.formula, nin, dtype
+        for dtype in dict.fromkeys(map(computed_as, row.types)):
+            symbol = f"fastact_{row.name}_{dtype}"
+            yield symbol, compile_loop, row.formula, nin, dtype
+            if row.parameters:
+                yield f"{symbol}_scalar", compile_scalar_loop, row.formula, nin, dtype
+            if row.has_defaults:
+                yield f"{symbol}_default", compile_loop, at_defaults(row), 1, dtype
     for name, (formula, nin) in REDUCTION_FORMULAS.items():
         for dtype in ("float32", "float64"):
             yield f"fastact_{name}_{dtype}", compile_loop, formula, nin, dtype
@@ -219,11 +233,12 @@ def header():
     lines += ["", "static const fastact_loop_row fastact_loops[] = {"]
     for row in ACTIVATIONS.values():
         for character in row.types:
-            dtype = COMPUTED_AS.get(character, np.dtype(character).name)
-            nin = 1 + len(row.parameters)
-            symbol = f"fastact_{row.name}_{dtype}"
-            scalar = f"{symbol}_scalar" if nin > 1 else "0"
-            lines.append(f"    {{\"{row.name}\", '{character}', {nin}, {symbol}, {scalar}}},")
+            symbol = f"fastact_{row.name}_{computed_as(character)}"
+            start = f"    {{\"{row.name}\", '{character}', "
+            scalar = f"{symbol}_scalar" if row.parameters else "0"
+            lines.append(f"{start}{1 + len(row.parameters)}, {symbol}, {scalar}}},")
+            if row.has_defaults:
+                lines.append(f"{start}1, {symbol}_default, 0}},")
     lines += ["    {0, 0, 0, 0, 0},", "};", ""]
     return "\n".join(lines)
 

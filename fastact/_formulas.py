@@ -43,6 +43,11 @@ class Activation(NamedTuple):
     types: str  # NumPy type characters, in the order in which NumPy tries them
     doc: str
 
+    @property
+    def has_defaults(self):
+        """Whether there are parameters, and all of them may be left out."""
+        return bool(self.parameters) and inspect.Parameter.empty not in self.parameters.values()
+
 
 ACTIVATIONS: dict[str, Activation] = {}
 

@@ -5,19 +5,20 @@ import inspect
 REQUIRED = inspect.Parameter.empty
 
 
-def function_of(ufunc, row):
-    """The public function for a row of the table of activations."""
+def function_of(row, ufunc, at_defaults=None):
+    """The public function for a row of the table of activations; `at_defaults` is its ufunc of x alone."""
     if not row.parameters:
         return ufunc
     parameters = row.parameters
     count = len(parameters)
-    defaults = tuple(parameters.values())
 
     def function(x, *given, **keywords):
+        if not given and at_defaults and (not keywords or parameters.keys().isdisjoint(keywords)):
+            return at_defaults(x, **keywords)
         if len(given) > count:
             raise TypeError(f"{row.name}() takes {1 + count} positional arguments at most, got {1 + len(given)}")
-        if not keywords and REQUIRED not in defaults[len(given) :]:
-            return ufunc(x, *given, *defaults[len(given) :])
+        if not keywords and len(given) == count:
+            return ufunc(x, *given)
         values = list(given)
         for k, (name, default) in enumerate(parameters.items()):
             if name in keywords:

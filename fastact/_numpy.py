@@ -110,14 +110,15 @@ def _masked(y, no_limit, where, left_out):
     return y if where is None else np.where(where, y, left_out)
 
 
-def callback(name):
-    """What the ufunc driver calls for `name`: it fills `out` from the inputs."""
+def callback(name, defaults=()):
+    """What the ufunc driver calls for `name`: it fills `out` from the inputs, and the defaults after them."""
     function = globals()[name]
 
     def fill(out, *inputs):
         with np.errstate(all="ignore"):
             if out.dtype.kind == "f":
-                inputs = [array.astype(np.longdouble) for array in inputs]
+                computed = np.promote_types(out.dtype, np.float32)
+                inputs = [np.asarray(v, computed).astype(np.longdouble) for v in (*inputs, *defaults)]
             out[...] = function(*inputs)
 
     return fill

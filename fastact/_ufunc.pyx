@@ -370,9 +370,10 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None):
         row = 0
         while fastact_loops[row].loop and not (
             fastact_loops[row].ufunc == name_bytes and fastact_loops[row].type == <char>ord(types[k])
+            and fastact_loops[row].nin == nin
         ):
             row += 1
-        if not fastact_loops[row].loop or fastact_loops[row].nin != nin:
+        if not fastact_loops[row].loop:
             raise ValueError(f"no compiled loop for {name} of type {types[k]!r} with {nin} inputs")
         loop.run = fastact_loops[row].loop
         loop.run_scalar = fastact_loops[row].scalar

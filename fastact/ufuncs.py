@@ -11,13 +11,18 @@ from fastact._formulas import ACTIVATIONS
 __all__ = list(ACTIVATIONS)
 
 
-def _make(row):
+def _make(row, nin, defaults=()):
     callback = None
     if _backend.backend == _backend.PLAIN:
         from fastact import _numpy
 
-        callback = _numpy.callback(row.name)
-    return _backend.ufunc_module.make_ufunc(row.name, row.doc, 1 + len(row.parameters), row.types, callback)
+        callback = _numpy.callback(row.name, defaults)
+    return _backend.ufunc_module.make_ufunc(row.name, row.doc, nin, row.types, callback)
 
 
-globals().update({row.name: _make(row) for row in ACTIVATIONS.values()})
+globals().update({row.name: _make(row, 1 + len(row.parameters)) for row in ACTIVATIONS.values()})
+
+# The functions of x alone, their parameters compiled in.
+_AT_DEFAULTS = {
+    row.name: _make(row, 1, tuple(row.parameters.values())) for row in ACTIVATIONS.values() if row.has_defaults
+}

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import FUNCTIONS, bits, first_arguments
+from cases import DTYPES, FUNCTIONS, bits, first_arguments, sample
 
 import fastact
 from fastact._formulas import ACTIVATIONS
@@ -173,3 +173,17 @@ def test_a_weight_for_each_channel():
     for channel in range(3):
         part = x[:, channel]
         assert np.array_equal(got[:, channel], np.where(part > 0, part, weight[channel] * part))
+
+
+@pytest.mark.parametrize("name", [row.name for row in ACTIVATIONS.values() if row.has_defaults])
+def test_defaults_left_out(name):
+    """They are compiled in; in float16 they are not rounded to it."""
+    defaults = list(ACTIVATIONS[name].parameters.values())
+    for dtype in DTYPES:
+        x = sample(dtype)
+        got, wide = getattr(fastact, name)(x), np.float32 if dtype == "float16" else dtype
+        want = getattr(fastact.ufuncs, name)(x.astype(wide), *defaults).astype(dtype)
+        assert got.dtype == x.dtype and np.array_equal(bits(got), bits(want))
+        out = np.empty_like(x)
+        assert getattr(fastact, name)(x, out=out, where=x > 0) is out
+        assert np.array_equal(out[x > 0], want[x > 0])
