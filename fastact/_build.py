@@ -166,9 +166,11 @@ def loops():
                 yield f"{symbol}_scalar", compile_scalar_loop, row.formula, nin, dtype
             if row.has_defaults:
                 yield f"{symbol}_default", compile_loop, at_defaults(row), 1, dtype
-    for name, (formula, nin) in REDUCTION_FORMULAS.items():
+    for formula in REDUCTION_FORMULAS:
         for dtype in ("float32", "float64"):
-            yield f"fastact_{name}_{dtype}", compile_loop, formula, nin, dtype
+            symbol = f"fastact_{formula.__name__}_{dtype}"
+            yield symbol, compile_loop, formula, 2, dtype
+            yield f"{symbol}_scalar", compile_scalar_loop, formula, 2, dtype
 
 
 @cache

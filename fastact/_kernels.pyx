@@ -29,8 +29,10 @@ cdef extern from "_runtime.h" nogil:
 
 cdef extern from "fastact_loops.h":
     ctypedef void fastact_loop(char **, const cnp.npy_intp *, const cnp.npy_intp *, void *) noexcept nogil
-    fastact_loop fastact_exp_difference_float32
-    fastact_loop fastact_exp_difference_float64
+    fastact_loop fastact_exp_difference_float32, fastact_exp_difference_float32_scalar
+    fastact_loop fastact_exp_difference_float64, fastact_exp_difference_float64_scalar
+    fastact_loop fastact_exp_minus_difference_float32, fastact_exp_minus_difference_float32_scalar
+    fastact_loop fastact_exp_minus_difference_float64, fastact_exp_minus_difference_float64_scalar
     float FASTACT_UP_float32
     double FASTACT_UP_float64
 
@@ -83,53 +85,85 @@ cdef inline void add(Sum *total, double ones, double high, double low) noexcept 
 
 # ---- one row, contiguous ---------------------------------------------------------------------------
 
-cdef real extreme(const real *x, ptrdiff_t n, int kind) noexcept nogil:
-    """The maximum, or for softmin the minimum; NaN does not count."""
-    cdef real lanes[4 * LANES]
-    cdef const real *here
+cdef inline real further(real a, real b, int kind) noexcept nogil:
+    """The larger of two numbers, for softmin the smaller. NaN may count or not: its row is NaN anyway."""
+    if kind == SOFTMIN:
+        return a if a < b else b
+    return a if a > b else b
+
+
+cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
+    cdef real lanes[LANES]
+    cdef real m
     cdef ptrdiff_t i
     cdef int j
-    cdef real m
-    if kind == SOFTMIN:
-        m = INFINITY
-        for j in range(4 * LANES):
-            lanes[j] = m
-        for i in range(n // (4 * LANES)):
-            here = x + i * (4 * LANES)
-            for j in range(4 * LANES):
-                lanes[j] = here[j] if here[j] < lanes[j] else lanes[j]
-        for j in range(4 * LANES):
-            m = lanes[j] if lanes[j] < m else m
-        for i in range(n - n % (4 * LANES), n):
-            m = x[i] if x[i] < m else m
-    else:
-        m = -INFINITY
-        for j in range(4 * LANES):
-            lanes[j] = m
-        for i in range(n // (4 * LANES)):
-            here = x + i * (4 * LANES)
-            for j in range(4 * LANES):
-                lanes[j] = here[j] if here[j] > lanes[j] else lanes[j]
-        for j in range(4 * LANES):
-            m = lanes[j] if lanes[j] > m else m
-        for i in range(n - n % (4 * LANES), n):
-            m = x[i] if x[i] > m else m
-    return m
+    for j in range(LANES):
+        lanes[j] = INFINITY if kind == SOFTMIN else -INFINITY
+    for i in range(n // (8 * LANES)):
+        for j in range(LANES):
+            m = further(further(x[j], x[j + LANES], kind), further(x[j + 2 * LANES], x[j + 3 * LANES], kind), kind)
+            lanes[j] = further(m, lanes[j], kind)
+            m = further(
+                further(x[j + 4 * LANES], x[j + 5 * LANES], kind), further(x[j + 6 * LANES], x[j + 7 * LANES], kind), kind
+            )
+            lanes[j] = further(m, lanes[j], kind)
+        x += 8 * LANES
+    for i in range(n % (8 * LANES) // LANES):
+        for j in range(LANES):
+            lanes[j] = further(x[j], lanes[j], kind)
+        x += LANES
+    for j in range(<int>(n % LANES)):
+        lanes[j] = further(x[j], lanes[j], kind)
+    for j in range(8):
+        lanes[j] = further(lanes[j + 8], lanes[j], kind)
+    for j in range(4):
+        lanes[j] = further(lanes[j + 4], lanes[j], kind)
+    return further(further(lanes[0], lanes[1], kind), further(lanes[2], lanes[3], kind), kind)
 
 
-cdef inline void exponentials(const real *x, const real *m, real *e, ptrdiff_t n, int kind) noexcept nogil:
-    """e**(x - m) * UP, for softmin e**(m - x) * UP; the three must not overlap."""
+cdef real extreme(const real *x, ptrdiff_t n, int kind) noexcept nogil:
+    """The maximum, or for softmin the minimum; anything in a row with a NaN."""
+    return extreme_of_kind(x, n, SOFTMIN) if kind == SOFTMIN else extreme_of_kind(x, n, SOFTMAX)
+
+
+cdef inline void exponentials(
+    const real *x, const real *m, bint one_m, real *e, ptrdiff_t n, int kind
+) noexcept nogil:
+    """e**(x - m) * UP, for softmin e**(m - x) * UP, with one m for all or one for each; `e` must not overlap
+    the others."""
     cdef char *args[3]
     cdef cnp.npy_intp[3] steps
     cdef cnp.npy_intp length = n
-    steps[0] = steps[1] = steps[2] = sizeof(real)
-    args[0] = <char *>(m if kind == SOFTMIN else x)
-    args[1] = <char *>(x if kind == SOFTMIN else m)
+    steps[0] = steps[2] = sizeof(real)
+    steps[1] = 0 if one_m else sizeof(real)
+    args[0] = <char *>x
+    args[1] = <char *>m
     args[2] = <char *>e
     if real is float:
-        fastact_exp_difference_float32(args, &length, steps, NULL)
+        if kind == SOFTMIN and one_m: fastact_exp_minus_difference_float32_scalar(args, &length, steps, NULL)
+        elif kind == SOFTMIN: fastact_exp_minus_difference_float32(args, &length, steps, NULL)
+        elif one_m: fastact_exp_difference_float32_scalar(args, &length, steps, NULL)
+        else: fastact_exp_difference_float32(args, &length, steps, NULL)
     else:
-        fastact_exp_difference_float64(args, &length, steps, NULL)
+        if kind == SOFTMIN and one_m: fastact_exp_minus_difference_float64_scalar(args, &length, steps, NULL)
+        elif kind == SOFTMIN: fastact_exp_minus_difference_float64(args, &length, steps, NULL)
+        elif one_m: fastact_exp_difference_float64_scalar(args, &length, steps, NULL)
+        else: fastact_exp_difference_float64(args, &length, steps, NULL)
+
+
+cdef void at_infinity(
+    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, real m, int kind
+) noexcept nogil:
+    """A row or column whose extreme m is infinite: its limit, if just one element is the extreme; else NaN."""
+    cdef real one = 0.0 if kind == LOG_SOFTMAX else 1.0
+    cdef real zero = -INFINITY if kind == LOG_SOFTMAX else 0.0
+    cdef bint limit = (m < 0.0) == (kind == SOFTMIN)
+    cdef ptrdiff_t i, extremes = 0
+    for i in range(n):
+        extremes += x[i * x_step] == m
+        limit = limit and x[i * x_step] == x[i * x_step]
+    for i in range(n):
+        out[i * out_step] = (one if x[i * x_step] == m else zero) if limit and extremes == 1 else NAN
 
 
 # The partial sums of a chunk of a row. float32 needs no `low`.
@@ -152,9 +186,25 @@ cdef inline void add_lane(real e, double *high, double *low) noexcept nogil:
 cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
     """Add elements of a chunk, of which the first is in lane 0."""
     cdef Lanes lanes = given[0]
+    cdef double high, low
     cdef ptrdiff_t i
     cdef int j
-    for i in range(n // LANES):
+    for i in range(n // (8 * LANES)):  # eight steps at a time keep the lanes in registers
+        for j in range(LANES):
+            high = lanes.high[j]
+            low = lanes.low[j]
+            add_lane(e[j], &high, &low)
+            add_lane(e[j + LANES], &high, &low)
+            add_lane(e[j + 2 * LANES], &high, &low)
+            add_lane(e[j + 3 * LANES], &high, &low)
+            add_lane(e[j + 4 * LANES], &high, &low)
+            add_lane(e[j + 5 * LANES], &high, &low)
+            add_lane(e[j + 6 * LANES], &high, &low)
+            add_lane(e[j + 7 * LANES], &high, &low)
+            lanes.high[j] = high
+            lanes.low[j] = low
+        e += 8 * LANES
+    for i in range(n % (8 * LANES) // LANES):
         for j in range(LANES):
             add_lane(e[j], &lanes.high[j], &lanes.low[j])
         e += LANES
@@ -192,11 +242,14 @@ cdef inline void merge_lane(double *high, double *low, double high_2, double low
 
 cdef Sum sum_of_lanes(Lanes *lanes, real type_tag) noexcept nogil:
     cdef Sum total
-    cdef int width = LANES // 2, j
-    while width:
-        for j in range(width):
-            merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + width], lanes.low[j + width], type_tag)
-        width //= 2
+    cdef int j
+    for j in range(8):
+        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 8], lanes.low[j + 8], type_tag)
+    for j in range(4):
+        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 4], lanes.low[j + 4], type_tag)
+    for j in range(2):
+        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 2], lanes.low[j + 2], type_tag)
+    merge_lane(&lanes.high[0], &lanes.low[0], lanes.high[1], lanes.low[1], type_tag)
     total.ones = 0.0
     total.high = lanes.high[0]
     total.low = lanes.low[0]
@@ -205,9 +258,7 @@ cdef Sum sum_of_lanes(Lanes *lanes, real type_tag) noexcept nogil:
 
 cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint in_place) noexcept nogil:
     """Write the exponentials of a chunk to `out` (log_softmax: nowhere) and return their sum."""
-    cdef real ms[BLOCK]
     cdef real block[BLOCK]
-    cdef real copy[BLOCK]
     cdef Lanes lanes
     cdef ptrdiff_t start, length, i
     cdef const real *source
@@ -215,17 +266,15 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
     cdef int ones = 0
     cdef Sum total
     memset(&lanes, 0, sizeof(Lanes))
-    for i in range(min(n, BLOCK)):
-        ms[i] = m
     for i in range((n + BLOCK - 1) // BLOCK):
         start = i * BLOCK
         length = min(<ptrdiff_t>BLOCK, n - start)
         source = x + start
         target = &block[0] if kind == LOG_SOFTMAX else out + start
         if in_place and kind != LOG_SOFTMAX:
-            memcpy(copy, source, length * sizeof(real))
-            source = copy
-        exponentials(source, ms, target, length, kind)
+            memcpy(block, source, length * sizeof(real))
+            source = block
+        exponentials(source, &m, True, target, length, kind)
         if kind == LOG_SOFTMAX:
             ones += take_ones(target, length)
         add_to_lanes(target, length, &lanes)
@@ -234,17 +283,12 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
     return total
 
 
-cdef void factor_of(Sum total, real m, int kind, real *high, real *low) noexcept nogil:
+cdef void factor_of(Sum total, int kind, real *high, real *low) noexcept nogil:
     """What the exponentials are multiplied by, or for log_softmax x - m is diminished by, as a pair."""
     cdef double s, s_low, q
-    cdef double limit = -INFINITY if kind != SOFTMIN else INFINITY
-    cdef real down = <real>(1.0 / up(m))
+    cdef real down = <real>(1.0 / up(high[0]))
     total.high *= down
     total.low *= down
-    if m == limit or (isinf(m) and total.ones + total.high != 1.0):
-        high[0] = NAN
-        low[0] = NAN
-        return
     s = total.ones + total.high
     s_low = (total.ones - s) + total.high if total.ones >= total.high else (total.high - s) + total.ones
     s_low += total.low
@@ -275,18 +319,18 @@ cdef inline real finish_one(real e, real high, real low) noexcept nogil:
 
 
 cdef inline real log_one(real x, real m, real high, real low) noexcept nogil:
-    """(x - m) - (high + low)"""
-    cdef real d = <real>0.0 if x == m else x - m
-    cdef real part = d - x
-    cdef real d_low = (x - (d - part)) - (m + part)
-    cdef real r = d - high
-    cdef real r_low
-    part = r - d
-    r_low = (d - (r - part)) - (high + part)
-    # no low parts beside 0, an infinity or NaN
-    d_low = d_low if d < 0.0 else <real>0.0
-    r_low = ((r_low + d_low) - low) if r > -INFINITY else <real>0.0
-    return r + r_low
+    """(x - m) - (high + low), m being finite. Neither difference cancels: double is enough for float."""
+    cdef real d, d_low, part, r, r_low
+    if real is float:
+        return <float>((<double>x - <double>m) - (<double>high + <double>low))
+    else:
+        d = x - m
+        part = d - x
+        d_low = (x - (d - part)) - (m + part)
+        r = d - high
+        part = r - d
+        r_low = (d - (r - part)) - (high + part)
+        return r + (((r_low + d_low) - low) if r > -INFINITY else 0.0)
 
 
 cdef void finish_chunk(
@@ -318,12 +362,15 @@ cdef void row(const real *x, real *out, ptrdiff_t n, int kind) noexcept nogil:
     cdef Sum total, part
     cdef ptrdiff_t start, i
     cdef bint in_place = x == out
+    if isinf(m):
+        at_infinity(x, 1, out, 1, n, m, kind)
+        return
     memset(&total, 0, sizeof(Sum))
     for i in range((n + CHUNK - 1) // CHUNK):
         start = i * CHUNK
         part = sum_chunk(x + start, m, out + start, min(<ptrdiff_t>CHUNK, n - start), kind, in_place)
         add(&total, part.ones, part.high, part.low)
-    factor_of(total, m, kind, &high, &low)
+    factor_of(total, kind, &high, &low)
     finish_chunk(x, m, out, n, kind, in_place, high, low)
 
 
@@ -344,11 +391,16 @@ cdef int row_by_threads(const real *x, real *out, ptrdiff_t n, int kind, int thr
     for k in prange(chunks, num_threads=threads, schedule="static"):
         extremes[k] = extreme(x + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind)
     m = extreme(extremes, chunks, kind)
+    if isinf(m):
+        at_infinity(x, 1, out, 1, n, m, kind)
+        free(sums)
+        free(extremes)
+        return 0
     for k in prange(chunks, num_threads=threads, schedule="static"):
         sums[k] = sum_chunk(x + k * CHUNK, m, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place)
     for k in range(chunks):
         add(&total, sums[k].ones, sums[k].high, sums[k].low)
-    factor_of(total, m, kind, &high, &low)
+    factor_of(total, kind, &high, &low)
     for k in prange(chunks, num_threads=threads, schedule="static"):
         finish_chunk(
             x + k * CHUNK, m, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place, high, low
@@ -404,31 +456,44 @@ cdef void columns(
     const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t width, int kind
 ) noexcept nogil:
     """`width` columns of length n; the steps, in elements, lead from one element of a column to the next."""
+    cdef real m[COLUMNS]
+    cdef ptrdiff_t i, c, start = 0
+    for c in range(width):
+        m[c] = INFINITY if kind == SOFTMIN else -INFINITY
+    for i in range(n):
+        if kind == SOFTMIN:
+            for c in range(width):
+                m[c] = further(x[i * x_step + c], m[c], SOFTMIN)
+        else:
+            for c in range(width):
+                m[c] = further(x[i * x_step + c], m[c], SOFTMAX)
+    for c in range(width):
+        if isinf(m[c]):
+            finite_columns(x + start, x_step, out + start, out_step, n, c - start, kind, m + start)
+            at_infinity(x + c, x_step, out + c, out_step, n, m[c], kind)
+            start = c + 1
+    finite_columns(x + start, x_step, out + start, out_step, n, width - start, kind, m + start)
+
+
+cdef void finite_columns(
+    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t width, int kind, const real *m
+) noexcept nogil:
+    """The same for columns of finite extremes m."""
     cdef ColumnLanes lanes
     cdef Sum sums[COLUMNS]
-    cdef real m[COLUMNS]
     cdef real high[COLUMNS]
     cdef real low[COLUMNS]
     cdef real ms[BLOCK]
     cdef real block[BLOCK]
-    cdef real copy[BLOCK]
     cdef bint in_place = x == out
     # rows to a call of the compiled loop: several where they follow one another in memory
-    cdef ptrdiff_t together = BLOCK // width if x_step == width and out_step == width else 1
-    cdef ptrdiff_t i, c, k, rows, start, stop
+    cdef ptrdiff_t together, i, c, k, rows, start, stop
     cdef const real *source
     cdef real *target
     cdef int used
-    for c in range(width):
-        m[c] = INFINITY if kind == SOFTMIN else -INFINITY
-    for i in range(n):
-        source = x + i * x_step
-        if kind == SOFTMIN:
-            for c in range(width):
-                m[c] = source[c] if source[c] < m[c] else m[c]
-        else:
-            for c in range(width):
-                m[c] = source[c] if source[c] > m[c] else m[c]
+    if width == 0:
+        return
+    together = BLOCK // width if x_step == width and out_step == width else 1
     for i in range(min(together, n)):
         memcpy(ms + i * width, m, width * sizeof(real))
     memset(sums, 0, width * sizeof(Sum))
@@ -446,9 +511,9 @@ cdef void columns(
             source = x + i * x_step
             target = &block[0] if kind == LOG_SOFTMAX else out + i * out_step
             if in_place and kind != LOG_SOFTMAX:
-                memcpy(copy, source, rows * width * sizeof(real))
-                source = copy
-            exponentials(source, ms, target, rows * width, kind)
+                memcpy(block, source, rows * width * sizeof(real))
+                source = block
+            exponentials(source, ms, False, target, rows * width, kind)
             for c in range(rows):
                 add_columns(target + c * width, width, &lanes, <int>((i + c - start) % LANES), kind)
             i += rows
@@ -456,14 +521,14 @@ cdef void columns(
         for c in range(width):
             add(&sums[c], lanes.ones[c], lanes.high[c], lanes.low[c] if real is double else 0.0)
     for c in range(width):
-        factor_of(sums[c], m[c], kind, &high[c], &low[c])
+        factor_of(sums[c], kind, &high[c], &low[c])
     for i in range(n):
         source = x + i * x_step
         target = out + i * out_step
         if kind == LOG_SOFTMAX:
             if in_place:
-                memcpy(copy, source, width * sizeof(real))
-                source = copy
+                memcpy(block, source, width * sizeof(real))
+                source = block
             log_columns(source, target, m, high, low, width)
         else:
             finish_columns(target, high, low, width)
