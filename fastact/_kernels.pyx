@@ -60,9 +60,11 @@ cdef enum:
     LANES = 16
     CHUNK = 4096      # elements whose sum is one tree
     BLOCK = 1024      # elements to a call of a compiled loop
+    STRIDE_BYTES = 256  # what a compiled loop does at a time
+    STRIDE = 64       # the same in elements, at most
     TILE = 64         # rows that are packed side by side
     COLUMNS = 128     # columns that are worked on together
-    SHORT = 48        # rows up to this length are packed
+    SHORT = 128       # rows up to this length are packed
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
     PER_THREAD = 16384
@@ -126,29 +128,52 @@ cdef real extreme(const real *x, ptrdiff_t n, int kind) noexcept nogil:
     return extreme_of_kind(x, n, SOFTMIN) if kind == SOFTMIN else extreme_of_kind(x, n, SOFTMAX)
 
 
+cdef inline void run_loop(char **args, cnp.npy_intp n, const cnp.npy_intp *steps, int kind, real type_tag) noexcept nogil:
+    cdef bint one_m = steps[1] == 0
+    if real is float:
+        if kind == SOFTMIN and one_m: fastact_exp_minus_difference_float32_scalar(args, &n, steps, NULL)
+        elif kind == SOFTMIN: fastact_exp_minus_difference_float32(args, &n, steps, NULL)
+        elif one_m: fastact_exp_difference_float32_scalar(args, &n, steps, NULL)
+        else: fastact_exp_difference_float32(args, &n, steps, NULL)
+    else:
+        if kind == SOFTMIN and one_m: fastact_exp_minus_difference_float64_scalar(args, &n, steps, NULL)
+        elif kind == SOFTMIN: fastact_exp_minus_difference_float64(args, &n, steps, NULL)
+        elif one_m: fastact_exp_difference_float64_scalar(args, &n, steps, NULL)
+        else: fastact_exp_difference_float64(args, &n, steps, NULL)
+
+
 cdef inline void exponentials(
     const real *x, const real *m, bint one_m, real *e, ptrdiff_t n, int kind
 ) noexcept nogil:
     """e**(x - m) * UP, for softmin e**(m - x) * UP, with one m for all or one for each; `e` must not overlap
-    the others."""
-    cdef char *args[3]
+    the others. What is left after the last whole stride, which a loop would do one by one, is filled up."""
+    cdef real padded_x[STRIDE]
+    cdef real padded_m[STRIDE]
+    cdef real padded_e[STRIDE]
+    cdef ptrdiff_t stride = STRIDE_BYTES // sizeof(real)
+    cdef ptrdiff_t rest = n % stride, whole = n - rest, i
     cdef cnp.npy_intp[3] steps
-    cdef cnp.npy_intp length = n
+    cdef char *args[3]
     steps[0] = steps[2] = sizeof(real)
     steps[1] = 0 if one_m else sizeof(real)
     args[0] = <char *>x
     args[1] = <char *>m
     args[2] = <char *>e
-    if real is float:
-        if kind == SOFTMIN and one_m: fastact_exp_minus_difference_float32_scalar(args, &length, steps, NULL)
-        elif kind == SOFTMIN: fastact_exp_minus_difference_float32(args, &length, steps, NULL)
-        elif one_m: fastact_exp_difference_float32_scalar(args, &length, steps, NULL)
-        else: fastact_exp_difference_float32(args, &length, steps, NULL)
-    else:
-        if kind == SOFTMIN and one_m: fastact_exp_minus_difference_float64_scalar(args, &length, steps, NULL)
-        elif kind == SOFTMIN: fastact_exp_minus_difference_float64(args, &length, steps, NULL)
-        elif one_m: fastact_exp_difference_float64_scalar(args, &length, steps, NULL)
-        else: fastact_exp_difference_float64(args, &length, steps, NULL)
+    if whole:
+        run_loop(args, whole, steps, kind, m[0])
+    if rest:
+        for i in range(stride):
+            padded_x[i] = m[0]
+        memcpy(padded_x, x + whole, rest * sizeof(real))
+        args[0] = <char *>padded_x
+        args[2] = <char *>padded_e
+        if not one_m:
+            for i in range(stride):
+                padded_m[i] = m[0]
+            memcpy(padded_m, m + whole, rest * sizeof(real))
+            args[1] = <char *>padded_m
+        run_loop(args, stride, steps, kind, m[0])
+        memcpy(e + whole, padded_e, rest * sizeof(real))
 
 
 cdef void at_infinity(
