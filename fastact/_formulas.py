@@ -300,18 +300,14 @@ def sigmoid(x):
     >>> fastact.sigmoid([-2.0, 0.0, 2.0])
     array([0.11920292, 0.5       , 0.88079708])
     """
-    # With e = exp(-|x|), in (0, 1]: 1 / (1 + e) on the right and e / (1 + e) on the left, where the power
-    # of two in e is kept out of the quotient.
+    # With e = exp(-|x|): e / (1 + e) on the left, and on the right 1 minus that.
     high, low, s = exp_parts(-fabs(x), -0.0)
-    e, e_low = normalise(high, low)
     power = s * DOWN
-    f = e * power
-    b = 1.0 + f
-    b_low = fma(e_low, power, (1.0 - b) + f)
-    left = x < 0.0
-    q, rest, inverse = divide(e if left else 1.0, e_low if left else 0.0, b, b_low)
+    b = fma(high + low, power, 1.0)
+    b_low = fma(low, power, fma(high, power, 1.0 - b))
+    q, rest, inverse = divide(high, low, b, b_low)
     y = fma(rest, inverse, q)
-    return (y * s) * DOWN if left else y
+    return y * power if x < 0.0 else fma(-y, power, 1.0)
 
 
 @activation
