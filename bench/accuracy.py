@@ -198,6 +198,12 @@ SECTIONS = {
 }
 
 
+def label(library):
+    """The library's name; for fastact also its arithmetic, since backends with fused multiply-add share their bits."""
+    with_fma = fastact.backend in ("x86-64-v3", "x86-64-v4", "native")
+    return library if library != "fastact" or with_fma else f"fastact[{fastact.backend}]"
+
+
 def prepare():
     fastact.set_num_threads(1)
     np.seterr(all="ignore")
@@ -207,8 +213,9 @@ def measure(section, name, library, state, pool):
     """Go on with one function from where `state` says it is."""
     task, count_chunks, _ = SECTIONS[section]
     chunks = count_chunks(name)
-    saved = state.setdefault(f"{section} {name} {library}", {"done": 0, "version": "", "record": asdict(Record())})
-    saved["version"] = version(library)
+    saved = state.setdefault(
+        f"{section} {name} {label(library)}", {"done": 0, "version": version(library), "record": asdict(Record())}
+    )
     record = Record(**saved["record"])
     todo = range(saved["done"], chunks)
     results = pool.map(task, itertools.repeat(library), itertools.repeat(name), todo)
@@ -243,7 +250,10 @@ def report(state, sections):
                 share = f"{100 * record.correctly_rounded / record.count:.3f} %"
                 steps = record.wrong_steps if section == "float32" else ""
                 where = ", ".join(f"{v:.9g}" for v in at)
-                print(f"| `{name}` | {library} | {record.count:,} | {error:.4g} | {where} | {share} | {steps} |")
+                print(
+                    f"| `{name}` | {library} {saved['version']} | {record.count:,} | {error:.4g} | {where} | {share} "
+                    f"| {steps} |"
+                )
 
 
 def main():
@@ -267,7 +277,7 @@ def main():
     if not options.report:
         if options.fresh:
             for task in tasks:
-                state.pop(" ".join(task), None)
+                state.pop(f"{task[0]} {task[1]} {label(task[2])}", None)
         with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=prepare) as pool:
             for task in tasks:
                 measure(*task, state, pool)
