@@ -238,22 +238,51 @@ def save(state):
     partial.replace(RESULTS)
 
 
+TITLES = {
+    "float32": "float32: all 2³² inputs, default parameters",
+    "float64": "float64: twelve million inputs, default parameters",
+    "parameters": "float32: a grid of parameters, from -inf to inf and NaN",
+    "rows32": "Rows of float32",
+    "rows64": "Rows of float64",
+}
+PAGE = """# Accuracy
+
+How far results are from the exact ones, in units in the last place (ULP) of the exact result. An error of 0.5 is what
+rounding alone costs; a function is correctly rounded where it has no more than that. Made by
+
+    python bench/accuracy.py
+    python bench/accuracy.py --page
+
+which compares with plain NumPy in float64 (for float32) or in long double, itself compared with mpmath by
+`tests/test_oracle.py`; the largest errors in float64 are taken from mpmath. `fastact` stands for the backends with
+fused multiply-add, x86-64-v4 and x86-64-v3, which give the same bits; `fastact[x86-64]` is the one for processors without.
+"Steps the wrong way" counts the pairs of neighbouring inputs where the larger has the smaller result. For rows, the two
+numbers after the error are the row's length and the standard deviation of its numbers.
+"""
+
+
 def report(state, sections):
+    lines = []
     for section in sections:
-        print(f"\n| {section} | library | inputs | largest error, ULP | at | correctly rounded | steps the wrong way |")
-        print("| --- | --- | ---: | ---: | --- | ---: | ---: |")
-        for key, saved in state.items():
+        names = SECTIONS[section][2]
+        lines += [f"\n## {TITLES[section]}\n"]
+        steps_title, steps_line = (" steps the wrong way |", " ---: |") if section == "float32" else ("", "")
+        lines += [f"| function | library | inputs | largest error, ULP | at | correctly rounded |{steps_title}"]
+        lines += [f"| --- | --- | ---: | ---: | --- | ---: |{steps_line}"]
+        for key, saved in sorted(
+            state.items(), key=lambda item: names.index(n) if (n := item[0].split()[1]) in names else -1
+        ):
             this, name, library = key.split()
             if this == section and saved["done"] == SECTIONS[section][1](name):
                 record = Record(**saved["record"])
                 error, *at = record.worst[0]
-                share = f"{100 * record.correctly_rounded / record.count:.3f} %"
-                steps = record.wrong_steps if section == "float32" else ""
+                share = f"{100 * record.correctly_rounded / record.count:.2f} %"
                 where = ", ".join(f"{v:.9g}" for v in at)
-                print(
-                    f"| `{name}` | {library} {saved['version']} | {record.count:,} | {error:.4g} | {where} | {share} "
-                    f"| {steps} |"
+                line = (
+                    f"| `{name}` | {library} {saved['version']} | {record.count:,} | {error:.4g} | {where} | {share} |"
                 )
+                lines.append(line + (f" {record.wrong_steps:,} |" if section == "float32" else ""))
+    return "\n".join(lines)
 
 
 def main():
@@ -262,9 +291,12 @@ def main():
     parser.add_argument("--functions", nargs="+", metavar="NAME", choices=[*ACTIVATIONS, *ROW_FUNCTIONS])
     parser.add_argument("--libraries", nargs="+", metavar="NAME", default=["fastact"], choices=list(libraries(1)))
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
-    parser.add_argument("--report", action="store_true", help="only print what is there")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write docs/accuracy.md")
     options = parser.parse_args()
     state = load()
+    if options.page:
+        Path(__file__).parents[1].joinpath("docs", "accuracy.md").write_text(PAGE + report(state, SECTIONS) + "\n")
+        return
     tasks = [
         (section, name, library)
         for library in options.libraries
@@ -274,14 +306,12 @@ def main():
         and name in libraries(1)[library]
         and not (section == "parameters" and library != "fastact")
     ]
-    if not options.report:
-        if options.fresh:
-            for task in tasks:
-                state.pop(f"{task[0]} {task[1]} {label(task[2])}", None)
-        with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=prepare) as pool:
-            for task in tasks:
-                measure(*task, state, pool)
-    report(state, options.sections)
+    for section, name, library in tasks if options.fresh else ():
+        state.pop(f"{section} {name} {label(library)}", None)
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=prepare) as pool:
+        for task in tasks:
+            measure(*task, state, pool)
+    print(report(state, options.sections))
 
 
 if __name__ == "__main__":

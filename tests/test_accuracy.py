@@ -1,0 +1,169 @@
+"""The bounds that bench/accuracy.py proves, on a sample: every exponent, the neighbours of kinks, the worst inputs
+known, and random numbers. And what goes with them: monotone, within range, rows that add up to one."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases import FUNCTIONS, MAX_ULP, MAX_ULP_OF_ROWS, REDUCTIONS, WITH_FMA, exact, exact_reduction, ulps
+
+import fastact
+from fastact._expressions import ARGUMENTS
+from fastact._formulas import ACTIVATIONS
+
+INF, NAN = np.inf, np.nan
+RESULTS = json.loads((Path(__file__).parents[1] / "bench" / "results" / "accuracy.json").read_text())
+
+
+def arguments(name):
+    return ARGUMENTS.get(name) or tuple(ACTIVATIONS[name].parameters.values())
+
+
+def bound(name, dtype):
+    max_ulp = ACTIVATIONS[name].max_ulp
+    return max_ulp if max_ulp == 0.5 or (dtype == "float32" and WITH_FMA) else MAX_ULP
+
+
+def worst_inputs(name, dtype):
+    records = [saved["record"] for key, saved in RESULTS.items() if key.startswith(f"{dtype} {name} fastact")]
+    return [x for record in records for _, x, *_ in record["worst"]]
+
+
+def inputs(name, dtype):
+    info = np.finfo(dtype)
+    rng = np.random.default_rng(3)
+    powers = 2.0 ** np.arange(info.minexp - info.nmant, info.maxexp)
+    mantissas = np.array([1, 1 + info.eps, 1.25, 1.37, 1.75, 2 - info.eps])
+    kinks = np.array([0.5, 0.625, 1, 1.5, 6, 9, 17, 20, 37, 64, 88, 104, 131, 512, 709, 746, 1000], dtype)
+    near = [kinks]
+    for end in (-INF, INF):
+        step = kinks
+        for _ in range(4):
+            step = np.nextafter(step, np.asarray(end, dtype))
+            near.append(step)
+    positive = np.concatenate([np.outer(powers, mantissas).ravel(), *near, [0.0]])
+    parts = [
+        positive,
+        -positive,
+        worst_inputs(name, dtype),
+        rng.normal(scale=3, size=50_000),
+        rng.uniform(-110, 110, 50_000),
+    ]
+    return np.concatenate(parts).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_bound(name, dtype):
+    x = inputs(name, dtype)
+    assert not dtype == "float32" or len(worst_inputs(name, dtype)) >= 8
+    got = getattr(fastact, name)(x, *ARGUMENTS.get(name, ()))
+    # a long double holds what rounding once is compared with, but for one tie in 2000
+    assert ulps(got, exact(name, x, arguments(name))) <= bound(name, dtype) + 2**-10
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_monotone(name):
+    """Between neighbours, at each exponent and around 0, where many inputs share a result."""
+    function, given = getattr(fastact, name), ARGUMENTS.get(name, ())
+    for exponent in range(-149, 128):
+        start = np.float32(2.0**exponent).view(np.uint32)
+        x = np.arange(start, start + 3000, dtype=np.uint32).view(np.float32)
+        for ascending in (x, -x[::-1]):
+            y = function(ascending[np.isfinite(ascending)], *given)
+            assert np.all(y[1:] >= y[:-1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_range(dtype):
+    x = inputs("sigmoid", dtype)
+    for name, low, high in [
+        ("sigmoid", 0, 1),
+        ("tanh", -1, 1),
+        ("softsign", -1, 1),
+        ("softplus", 0, INF),
+        ("log_sigmoid", -INF, 0),
+        ("elu", -1, INF),
+    ]:
+        y = getattr(fastact, name)(x)
+        assert y.min() >= low and y.max() <= high
+    # never on the other side of x, of 0, and of the line between
+    assert np.all(np.abs(fastact.tanhshrink(x)) <= np.abs(x))
+    assert np.all(np.abs(fastact.tanh(x)) <= np.abs(x))
+
+
+ROWS = {
+    "equal": np.zeros(1000),
+    "one far above": np.array([200.0] + [0.0] * 999),
+    "subnormal terms": np.array([0.0] + [-95.0] * 9999),
+    "terms at the edge of nothing": np.array([0.0] + [-104.2] * 100_000),
+    "a million small terms": np.array([0.0] + [-40.0] * 999_999),
+    "a slope": -np.arange(3000) / 10.0,
+    "near the maximum": np.array([1.0, np.nextafter(np.float32(1), np.float32(0)), 0.5]),
+    "large numbers": np.array([16777216.0, 16777214.0, 16777210.0]),
+    "exponents apart": np.array([1000.0, 1e-3, 999.5, -1e-30, 990.25]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_rows(name, row, dtype):
+    x = ROWS[row].astype(dtype) * (-1 if name == "softmin" else 1)
+    if row.startswith("sub") and dtype == "float64":
+        x *= 7.8
+    got = getattr(fastact, name)(x)
+    assert ulps(got, exact_reduction(name, x, (0,))) <= MAX_ULP_OF_ROWS[dtype]
+    side_by_side = getattr(fastact, name)(np.repeat(x[:, None], 3, axis=1), axis=0)
+    assert np.array_equal(side_by_side, np.repeat(got[:, None], 3, axis=1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("length", [1, 2, 10, 1000, 100_000])
+def test_rows_add_up_to_one(length, dtype):
+    x = np.random.default_rng(0).normal(scale=3, size=(max(3, 10_000 // length), length)).astype(dtype)
+    total = np.sum(fastact.softmax(x, axis=1), axis=1, dtype=np.longdouble)
+    assert np.abs(total - 1).max() <= 2 * np.finfo(dtype).eps * max(1, np.log2(length))
+
+
+# What parameters do that make little sense: function, x, parameters, result.
+ABSURD = [
+    ("elu", 2.0, (INF,), 2.0),
+    ("elu", -2.0, (INF,), NAN),
+    ("elu", -2.0, (NAN,), NAN),
+    ("elu", 0.0, (INF,), 0.0),
+    ("elu", -2.0, (0.0,), 0.0),
+    ("prelu", -2.0, (INF,), -INF),
+    ("prelu", 2.0, (NAN,), 2.0),
+    ("prelu", -2.0, (NAN,), NAN),
+    ("leaky_relu", 0.0, (INF,), NAN),
+    ("threshold", 2.0, (NAN, 5.0), 2.0),
+    ("threshold", 2.0, (INF, 5.0), 5.0),
+    ("threshold", 2.0, (3.0, NAN), NAN),
+    ("hardtanh", 0.0, (2.0, 1.0), 1.0),
+    ("hardtanh", -3.0, (NAN, 1.0), -3.0),
+    ("hardtanh", 3.0, (-1.0, NAN), 3.0),
+    ("softplus", 2.0, (0.0,), INF),
+    ("softplus", 2.0, (INF,), 2.0),
+    ("softplus", -2.0, (INF,), 0.0),
+    ("softplus", 2.0, (-INF,), 0.0),
+    ("softplus", -2.0, (-INF,), -2.0),
+    ("softplus", 0.0, (INF,), NAN),
+    ("softplus", 2.0, (NAN,), NAN),
+    ("softplus", 90.0, (1.0, NAN), 90.0),
+    ("softplus", -90.0, (1.0, -INF), -90.0),
+    ("softshrink", 0.0, (-1.0,), 1.0),
+    ("softshrink", 5.0, (INF,), 0.0),
+    ("softshrink", 5.0, (NAN,), 0.0),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name, x, parameters, want", ABSURD)
+def test_absurd_parameters(name, x, parameters, want, dtype):
+    x = np.full(70, x, dtype)
+    got = getattr(fastact, name)(x, *parameters)
+    with_arrays = getattr(fastact, name)(x, *(np.full_like(x, p) for p in parameters))
+    for y in (got, with_arrays):
+        assert np.array_equal(y, np.full_like(x, want), equal_nan=True)
