@@ -255,7 +255,7 @@ rounding alone costs; a function is correctly rounded where it has no more than 
 
 which compares with plain NumPy in float64 (for float32) or in long double, itself compared with mpmath by
 `tests/test_oracle.py`; the largest errors in float64 are taken from mpmath. `fastact` stands for the backends with
-fused multiply-add, x86-64-v4 and x86-64-v3, which give the same bits; `fastact[x86-64]` is the one for processors without.
+fused multiply-add, x86-64-v4 and x86-64-v3, which give the same bits; `fastact[x86-64]` is the one without.
 "Steps the wrong way" counts the pairs of neighbouring inputs where the larger has the smaller result. For rows, the two
 numbers after the error are the row's length and the standard deviation of its numbers.
 """

@@ -24,7 +24,6 @@ from fastact._math import (
     fabs,
     fma,
     log1p_exp,
-    normalise,
     product_error,
     tanh_parts,
     tanhshrink_remainder,
