@@ -11,7 +11,7 @@ maximum has almost all the weight.
 cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY, NAN, isinf, log, log1p
+from libc.math cimport INFINITY, NAN, fabs, isinf, log, log1p
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
@@ -191,10 +191,11 @@ cdef void at_infinity(
         out[i * out_step] = (one if x[i * x_step] == m else zero) if limit and extremes == 1 else NAN
 
 
-# The partial sums of a chunk of a row. float32 needs no `low`.
+# The partial sums of a chunk of a row. float32 needs no `low`; only log_softmax counts ones apart.
 ctypedef struct Lanes:
     double high[LANES]
     double low[LANES]
+    float ones[LANES]
 
 
 cdef inline void add_lane(real e, double *high, double *low) noexcept nogil:
@@ -206,6 +207,15 @@ cdef inline void add_lane(real e, double *high, double *low) noexcept nogil:
         part = s - high[0]
         low[0] += (high[0] - (s - part)) + (e - part)
         high[0] = s
+
+
+cdef inline real up(real type_tag) noexcept nogil:
+    return FASTACT_UP_float32 if real is float else FASTACT_UP_float64
+
+
+cdef inline void add_lane_without_ones(real e, double *high, double *low, float *ones) noexcept nogil:
+    add_lane(<real>0.0 if e == up(e) else e, high, low)
+    ones[0] += <float>1.0 if e == up(e) else <float>0.0
 
 
 cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
@@ -238,19 +248,33 @@ cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
     given[0] = lanes
 
 
-cdef inline real up(real type_tag) noexcept nogil:
-    return FASTACT_UP_float32 if real is float else FASTACT_UP_float64
-
-
-cdef int take_ones(real *e, ptrdiff_t n) noexcept nogil:
-    """Replace ones by zeros and count them."""
-    cdef real one = up(e[0])
-    cdef int count = 0
+cdef void add_to_lanes_without_ones(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
+    """The same, with the ones among them counted apart."""
+    cdef Lanes lanes = given[0]
+    cdef double high, low
+    cdef float ones
     cdef ptrdiff_t i
-    for i in range(n):
-        count += e[i] == one
-        e[i] = <real>0.0 if e[i] == one else e[i]
-    return count
+    cdef int j
+    for i in range(n // (4 * LANES)):
+        for j in range(LANES):
+            high = lanes.high[j]
+            low = lanes.low[j]
+            ones = lanes.ones[j]
+            add_lane_without_ones(e[j], &high, &low, &ones)
+            add_lane_without_ones(e[j + LANES], &high, &low, &ones)
+            add_lane_without_ones(e[j + 2 * LANES], &high, &low, &ones)
+            add_lane_without_ones(e[j + 3 * LANES], &high, &low, &ones)
+            lanes.high[j] = high
+            lanes.low[j] = low
+            lanes.ones[j] = ones
+        e += 4 * LANES
+    for i in range(n % (4 * LANES) // LANES):
+        for j in range(LANES):
+            add_lane_without_ones(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
+        e += LANES
+    for j in range(<int>(n % LANES)):
+        add_lane_without_ones(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
+    given[0] = lanes
 
 
 cdef inline void merge_lane(double *high, double *low, double high_2, double low_2, real type_tag) noexcept nogil:
@@ -276,6 +300,8 @@ cdef Sum sum_of_lanes(Lanes *lanes, real type_tag) noexcept nogil:
         merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 2], lanes.low[j + 2], type_tag)
     merge_lane(&lanes.high[0], &lanes.low[0], lanes.high[1], lanes.low[1], type_tag)
     total.ones = 0.0
+    for j in range(LANES):
+        total.ones += lanes.ones[j]
     total.high = lanes.high[0]
     total.low = lanes.low[0]
     return total
@@ -288,8 +314,6 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
     cdef ptrdiff_t start, length, i
     cdef const real *source
     cdef real *target
-    cdef int ones = 0
-    cdef Sum total
     memset(&lanes, 0, sizeof(Lanes))
     for i in range((n + BLOCK - 1) // BLOCK):
         start = i * BLOCK
@@ -301,17 +325,16 @@ cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint
             source = block
         exponentials(source, &m, True, target, length, kind)
         if kind == LOG_SOFTMAX:
-            ones += take_ones(target, length)
-        add_to_lanes(target, length, &lanes)
-    total = sum_of_lanes(&lanes, m)
-    total.ones = ones
-    return total
+            add_to_lanes_without_ones(target, length, &lanes)
+        else:
+            add_to_lanes(target, length, &lanes)
+    return sum_of_lanes(&lanes, m)
 
 
-cdef void factor_of(Sum total, int kind, real *high, real *low) noexcept nogil:
-    """What the exponentials are multiplied by, or for log_softmax x - m is diminished by, as a pair."""
-    cdef double s, s_low, q
-    cdef real down = <real>(1.0 / up(high[0]))
+cdef void factor_of(Sum total, real m, int kind, real *high, real *low) noexcept nogil:
+    """A row's result is its exponentials times high + low, for log_softmax (x - high) - low."""
+    cdef double s, s_low, q, c, part
+    cdef real down = <real>(1.0 / up(m))
     total.high *= down
     total.low *= down
     s = total.ones + total.high
@@ -323,8 +346,16 @@ cdef void factor_of(Sum total, int kind, real *high, real *low) noexcept nogil:
             s_low = total.low
         else:
             q = log(s)
-        high[0] = <real>q
-        low[0] = <real>((q - high[0]) + s_low / s)
+        if q < 2.0**-16 * fabs(m):
+            # x - m is exact where q matters
+            high[0] = m
+            low[0] = <real>(q + s_low / s)
+        else:
+            # m + q as a pair, far more exact than the smallest result, q
+            c = m + q
+            part = c - m
+            high[0] = <real>c
+            low[0] = <real>((c - high[0]) + ((m - (c - part)) + (q - part) + s_low / s))
     else:
         q = 1.0 / s
         high[0] = <real>q
@@ -343,42 +374,19 @@ cdef inline real finish_one(real e, real high, real low) noexcept nogil:
         return FASTACT_FMA(e, high, e * low)
 
 
-cdef inline real log_one(real x, real m, real high, real low) noexcept nogil:
-    """(x - m) - (high + low), m being finite. Neither difference cancels: double is enough for float."""
-    cdef real d, d_low, part, r, r_low
-    if real is float:
-        return <float>((<double>x - <double>m) - (<double>high + <double>low))
-    else:
-        d = x - m
-        part = d - x
-        d_low = (x - (d - part)) - (m + part)
-        r = d - high
-        part = r - d
-        r_low = (d - (r - part)) - (high + part)
-        return r + (((r_low + d_low) - low) if r > -INFINITY else 0.0)
-
-
 cdef void finish_chunk(
-    const real *x, real m, real *out, ptrdiff_t n, int kind, bint in_place, real high, real low
+    const real *x, real *out, ptrdiff_t n, int kind, bint in_place, real high, real low
 ) noexcept nogil:
-    cdef real copy[BLOCK]
-    cdef ptrdiff_t start, length, i
-    cdef const real *source
-    cdef real *target
+    cdef ptrdiff_t i
     if kind != LOG_SOFTMAX:
         for i in range(n):
             out[i] = finish_one(out[i], high, low)
-        return
-    for i in range((n + BLOCK - 1) // BLOCK):
-        start = i * BLOCK
-        length = min(<ptrdiff_t>BLOCK, n - start)
-        source = x + start
-        target = out + start
-        if in_place:
-            memcpy(copy, source, length * sizeof(real))
-            source = copy
-        for i in range(length):
-            target[i] = log_one(source[i], m, high, low)
+    elif in_place:
+        for i in range(n):
+            out[i] = (out[i] - high) - low
+    else:
+        for i in range(n):
+            out[i] = (x[i] - high) - low
 
 
 cdef void row(const real *x, real *out, ptrdiff_t n, int kind) noexcept nogil:
@@ -395,8 +403,8 @@ cdef void row(const real *x, real *out, ptrdiff_t n, int kind) noexcept nogil:
         start = i * CHUNK
         part = sum_chunk(x + start, m, out + start, min(<ptrdiff_t>CHUNK, n - start), kind, in_place)
         add(&total, part.ones, part.high, part.low)
-    factor_of(total, kind, &high, &low)
-    finish_chunk(x, m, out, n, kind, in_place, high, low)
+    factor_of(total, m, kind, &high, &low)
+    finish_chunk(x, out, n, kind, in_place, high, low)
 
 
 cdef int row_by_threads(const real *x, real *out, ptrdiff_t n, int kind, int threads) except -1 nogil:
@@ -425,10 +433,10 @@ cdef int row_by_threads(const real *x, real *out, ptrdiff_t n, int kind, int thr
         sums[k] = sum_chunk(x + k * CHUNK, m, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place)
     for k in range(chunks):
         add(&total, sums[k].ones, sums[k].high, sums[k].low)
-    factor_of(total, kind, &high, &low)
+    factor_of(total, m, kind, &high, &low)
     for k in prange(chunks, num_threads=threads, schedule="static"):
         finish_chunk(
-            x + k * CHUNK, m, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place, high, low
+            x + k * CHUNK, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place, high, low
         )
     free(sums)
     free(extremes)
@@ -442,11 +450,6 @@ ctypedef struct ColumnLanes:
     double high[LANES * COLUMNS]
     double low[LANES * COLUMNS]
     float ones[COLUMNS]
-
-
-cdef inline void add_lane_without_ones(real e, double *high, double *low, float *ones) noexcept nogil:
-    add_lane(<real>0.0 if e == up(e) else e, high, low)
-    ones[0] += <float>1.0 if e == up(e) else <float>0.0
 
 
 cdef void add_columns(const real *e, ptrdiff_t width, ColumnLanes *lanes, int lane, int kind) noexcept nogil:
@@ -546,7 +549,7 @@ cdef void finite_columns(
         for c in range(width):
             add(&sums[c], lanes.ones[c], lanes.high[c], lanes.low[c] if real is double else 0.0)
     for c in range(width):
-        factor_of(sums[c], kind, &high[c], &low[c])
+        factor_of(sums[c], m[c], kind, &high[c], &low[c])
     for i in range(n):
         source = x + i * x_step
         target = out + i * out_step
@@ -554,7 +557,7 @@ cdef void finite_columns(
             if in_place:
                 memcpy(block, source, width * sizeof(real))
                 source = block
-            log_columns(source, target, m, high, low, width)
+            log_columns(source, target, high, low, width)
         else:
             finish_columns(target, high, low, width)
 
@@ -566,11 +569,11 @@ cdef void finish_columns(real *e, const real *high, const real *low, ptrdiff_t w
 
 
 cdef void log_columns(
-    const real *x, real *out, const real *m, const real *high, const real *low, ptrdiff_t width
+    const real *x, real *out, const real *high, const real *low, ptrdiff_t width
 ) noexcept nogil:
     cdef ptrdiff_t c
     for c in range(width):
-        out[c] = log_one(x[c], m[c], high[c], low[c])
+        out[c] = (x[c] - high[c]) - low[c]
 
 
 # ---- any memory layout -----------------------------------------------------------------------------
