@@ -49,6 +49,12 @@ cdef extern from *:
     double FASTACT_FMA(double, double, double) noexcept nogil
     float FASTACT_FMAF(float, float, float) noexcept nogil
 
+cdef extern from "_transpose.h" nogil:
+    void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_unpack_float(float **rows, const float *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_pack_double(double **rows, double *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_unpack_double(double **rows, const double *tile, ptrdiff_t width, ptrdiff_t n)
+
 ctypedef fused real:
     float
     double
@@ -64,7 +70,7 @@ cdef enum:
     STRIDE = 64       # the same in elements, at most
     TILE = 64         # rows that are packed side by side
     COLUMNS = 128     # columns that are worked on together
-    SHORT = 128       # rows up to this length are packed
+    SHORT = 176       # rows up to this length are packed
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
     PER_THREAD = 16384
@@ -622,6 +628,7 @@ cdef inline Place place(const Dimension *dimensions, int count, ptrdiff_t index)
 cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *tile) noexcept nogil:
     """Some rows, packed as the columns of a tile (a single one as it is), and back."""
     cdef Place rows[TILE]
+    cdef real *starts[TILE]
     cdef Place p
     cdef ptrdiff_t i, c
     cdef ptrdiff_t n = job.length
@@ -643,6 +650,13 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
             p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
                 tile[i * width + c] = (<const real *>(job.x + rows[c].x + p.x))[0]
+    elif along.x_step == sizeof(real):
+        for c in range(width):
+            starts[c] = <real *>(job.x + rows[c].x)
+        if real is float:
+            fastact_pack_float(starts, tile, width, n)
+        else:
+            fastact_pack_double(starts, tile, width, n)
     else:
         for c in range(width):
             for i in range(n):
@@ -663,6 +677,13 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
             p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
                 (<real *>(job.out + rows[c].out + p.out))[0] = tile[i * width + c]
+    elif along.out_step == sizeof(real):
+        for c in range(width):
+            starts[c] = <real *>(job.out + rows[c].out)
+        if real is float:
+            fastact_unpack_float(starts, tile, width, n)
+        else:
+            fastact_unpack_double(starts, tile, width, n)
     else:
         for c in range(width):
             for i in range(n):
