@@ -80,7 +80,7 @@ SHARED_DOC = {
 ACCURACY = {
     0.5: "Correctly rounded.",
     1.0: """At most 1 unit in the last place from the exact result for every float32, and monotone; at most 1.5 in
-    float64 (measured; without fused multiply-add 4).""",
+    float64 (measured; without fused multiply-add 4, and not quite monotone).""",
 }
 
 

