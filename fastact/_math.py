@@ -1,8 +1,9 @@
 """Exponential, logarithm and quotient for vector loops: branch-free, no tables, no library calls.
 
 A value that must be known to more than its dtype's precision is a pair (high, low), meaning high + low
-with |low| at most about half a unit in the last place of high, unless a bound is given. Every `a if c else b` here selects between
-two values that are both computed, so that compilers can turn a loop over these into vector code.
+with |low| at most about half a unit in the last place of high, unless a bound is given. Every
+`a if c else b` here selects between two values that are both computed, so that compilers can turn a loop
+over these into vector code.
 
 Sources: P. H. Sterbenz, Floating-Point Computation (1974) and T. J. Dekker, A floating-point technique
 for extending the available precision (1971) for the pairs; W. J. Cody and W. Waite, Software Manual for
