@@ -162,7 +162,8 @@ def elu(x, alpha=1.0):
 
     {x}
     alpha : array_like, default 1.0
-        Minus the limit at -inf. Broadcasts against `x`. Where it is infinite or NaN, negative `x` give NaN.
+        Minus the limit at -inf. Broadcasts against `x`. Where it is infinite or NaN, so is the result for
+        negative `x`, and only for these.
     {out}
 
     Notes
@@ -181,7 +182,9 @@ def elu(x, alpha=1.0):
     array([-0.63212056,  0.        ,  2.        ])
     """
     high, low = expm1_parts(0.0 if x > 0.0 else x)
-    return fma(alpha, high, alpha * low) if x < 0.0 else x
+    rest = alpha * low
+    rest = rest if rest - rest == 0.0 else 0.0  # where alpha is infinite, high says it all
+    return fma(alpha, high, rest) if x < 0.0 else x
 
 
 @activation(max_ulp=0.5)

@@ -16,7 +16,7 @@ def relu6(x):
 
 
 def elu(x, alpha):
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+    return np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x)
 
 
 def prelu(x, weight):

@@ -131,7 +131,8 @@ def test_rows_add_up_to_one(length, dtype):
 # What parameters do that make little sense: function, x, parameters, result.
 ABSURD = [
     ("elu", 2.0, (INF,), 2.0),
-    ("elu", -2.0, (INF,), NAN),
+    ("elu", -2.0, (INF,), -INF),
+    ("elu", -2.0, (-INF,), INF),
     ("elu", -2.0, (NAN,), NAN),
     ("elu", 0.0, (INF,), 0.0),
     ("elu", -2.0, (0.0,), 0.0),
