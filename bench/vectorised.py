@@ -27,7 +27,7 @@ def loops(level):
         ["objdump", "-d", "--no-show-raw-insn", spec.origin], capture_output=True, text=True, check=True
     ).stdout
     for name, body in re.findall(
-        r"^[0-9a-f]+ <(fastact_\w+_(?:u?int|float)\d+(?:_scalar)?)>:\n(.*?)\n\n", listing + "\n", re.S | re.M
+        r"^[0-9a-f]+ <(fastact_\w+_(?:u?int|float)\d+(?:_scalar|_default)?)>:\n(.*?)\n\n", listing + "\n", re.S | re.M
     ):
         lines = re.findall(r"^\s*([0-9a-f]+):\t(.*)$", body, re.M)
         yield name, [(int(address, 16), text) for address, text in lines]
