@@ -25,7 +25,7 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
-from definitions import ELEMENTWISE, exact
+from definitions import ELEMENTWISE, derivative, exact
 from peers import libraries
 from tqdm import tqdm
 from ulp import ulp_errors
@@ -33,8 +33,9 @@ from ulp import ulp_errors
 import fastact
 from fastact import _numpy
 from fastact._expressions import ARGUMENTS
-from fastact._formulas import ACTIVATIONS
+from fastact._formulas import ACTIVATIONS, GRADIENTS
 
+TABLE = ACTIVATIONS | GRADIENTS  # gradients are measured with gy = 1
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
 KEEP = 8  # worst inputs of each function
 
@@ -80,20 +81,23 @@ class Record:
 
 
 def default_arguments(name):
-    row = ACTIVATIONS[name]
-    return ARGUMENTS.get(name) or tuple(row.parameters.values())
+    return ARGUMENTS.get(name.removesuffix("_grad")) or tuple(TABLE[name].parameters.values())
 
 
 def compare(record, got, name, x, arguments, wide):
     """Add the errors of `got`, the function at `x`, to the record."""
     with np.errstate(all="ignore"):
-        want = getattr(_numpy, name)(x.astype(wide), *(wide(x.dtype.type(a)) for a in arguments))
+        given = [wide(1)] if name in GRADIENTS else []
+        want = getattr(_numpy, name)(*given, x.astype(wide), *(wide(x.dtype.type(a)) for a in arguments))
         correct = (got == want.astype(got.dtype)) | (got != got)
     record.add(ulp_errors(got, want), correct, [x, *arguments])
 
 
 def call_of(library, name):
     """The library's function, from array to array."""
+    if name in GRADIENTS:
+        function, arguments = getattr(fastact.ufuncs, name), default_arguments(name)
+        return lambda x: function(x.dtype.type(1), x, *map(x.dtype.type, arguments))
     maker = libraries(1)[library][name]
     return lambda x: np.asarray(maker(x, None)())
 
@@ -143,13 +147,17 @@ def error_by_mpmath(name, x, function):
     if not np.isfinite(got) or not np.isfinite(x):
         return 0.0
     mp.mp.prec = 2500
-    want = ELEMENTWISE[name](exact(x), *(exact(float(a)) for a in default_arguments(name)))
+    arguments = [exact(float(a)) for a in default_arguments(name)]
+    if name in GRADIENTS:
+        want = derivative(ELEMENTWISE[name.removesuffix("_grad")], exact(x), arguments)
+    else:
+        want = ELEMENTWISE[name](exact(x), *arguments)
     unit = exact(float(np.spacing(abs(got))))
     return float(abs(exact(got) - want) / unit)
 
 
 def parameter_sets(name):
-    return list(itertools.product(*(GRID.get((name, p), VALUES) for p in ACTIVATIONS[name].parameters)))
+    return list(itertools.product(*(GRID.get((name, p), VALUES) for p in TABLE[name].parameters)))
 
 
 def parameters_chunk(library, name, chunk):
@@ -184,14 +192,14 @@ def rows_chunk(dtype, library, name, chunk):
 
 
 def has_parameters(name):
-    return bool(ACTIVATIONS[name].parameters)
+    return bool(TABLE[name].parameters)
 
 
 # section -> task, its number of chunks, its functions
 ROW_FUNCTIONS = ["softmax", "softmin", "log_softmax"]
 SECTIONS = {
-    "float32": (float32_chunk, lambda name: FLOAT32_CHUNKS, list(ACTIVATIONS)),
-    "float64": (float64_chunk, lambda name: FLOAT64_CHUNKS, list(ACTIVATIONS)),
+    "float32": (float32_chunk, lambda name: FLOAT32_CHUNKS, list(TABLE)),
+    "float64": (float64_chunk, lambda name: FLOAT64_CHUNKS, list(TABLE)),
     "parameters": (parameters_chunk, lambda name: len(parameter_sets(name)), list(filter(has_parameters, ACTIVATIONS))),
     "rows32": (partial(rows_chunk, "float32"), lambda name: len(SHAPES), ROW_FUNCTIONS),
     "rows64": (partial(rows_chunk, "float64"), lambda name: len(SHAPES), ROW_FUNCTIONS),
@@ -288,7 +296,7 @@ def report(state, sections):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", default=list(SECTIONS), help="default: all")
-    parser.add_argument("--functions", nargs="+", metavar="NAME", choices=[*ACTIVATIONS, *ROW_FUNCTIONS])
+    parser.add_argument("--functions", nargs="+", metavar="NAME", choices=[*TABLE, *ROW_FUNCTIONS])
     parser.add_argument("--libraries", nargs="+", metavar="NAME", default=["fastact"], choices=list(libraries(1)))
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     parser.add_argument("--page", action="store_true", help="measure nothing, write docs/accuracy.md")
@@ -303,7 +311,7 @@ def main():
         for section in options.sections
         for name in SECTIONS[section][2]
         if (not options.functions or name in options.functions)
-        and name in libraries(1)[library]
+        and (name in libraries(1)[library] or (name in GRADIENTS and library == "fastact"))
         and not (section == "parameters" and library != "fastact")
     ]
     for section, name, library in tasks if options.fresh else ():

@@ -4,7 +4,7 @@ Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults 
 softmin and log_softmax work over any axes. `fastact.backend` names what was chosen for this CPU.
 """
 
-from fastact import ufuncs
+from fastact import grad, ufuncs
 from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
 from fastact._formulas import ACTIVATIONS
@@ -20,6 +20,7 @@ __all__ = [
     "softmin",
     "softmax",
     "log_softmax",
+    "grad",
     "ufuncs",
     "backend",
     "show_config",

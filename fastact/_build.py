@@ -30,7 +30,7 @@ from numba.np.ufunc.ufuncbuilder import UFuncBuilder  # noqa: E402
 from numba.np.ufunc.wrappers import build_ufunc_wrapper  # noqa: E402
 
 from fastact import _math  # noqa: E402
-from fastact._formulas import ACTIVATIONS  # noqa: E402
+from fastact._formulas import ACTIVATIONS, GRADIENTS  # noqa: E402
 from fastact._reduction_formulas import REDUCTION_FORMULAS  # noqa: E402
 from fastact._specialise import specialise  # noqa: E402
 
@@ -39,6 +39,7 @@ LEVELS = {"x86-64": "x86-64", "x86-64-v3": "x86-64-v3", "x86-64-v4": "x86-64-v4"
 LEVELS_WITHOUT_FMA = {"x86-64"}
 # LLVM keeps to 256 bits at v4 unless told otherwise; whole registers take 0.5 to 0.6 of that time (Zen 5).
 FEATURES = {"x86-64-v4": "-prefer-256-bit"}
+ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values()]
 COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
 
 
@@ -100,8 +101,8 @@ SIGNATURE = types.void(
 )
 
 
-def with_scalar_parameters(formula, nin, kind, jit):
-    """A loop like a ufunc's over `formula`, with contiguous x and one value of each parameter."""
+def with_scalar_parameters(formula, arrays, nin, kind, jit):
+    """A loop like a ufunc's over `formula`, with so many contiguous arrays and one value of each parameter."""
     pointer = types.CPointer(kind)
 
     @intrinsic
@@ -112,26 +113,26 @@ def with_scalar_parameters(formula, nin, kind, jit):
 
         return pointer(args, k), generate
 
-    parameters = [f"p{k}" for k in range(1, nin)]
-    lines = ["def loop(args, dimensions, steps, data):", "    x = operand(args, 0)", f"    out = operand(args, {nin})"]
-    lines += [f"    {p} = operand(args, {p[1:]})[0]" for p in parameters]
-    lines += ["    for i in range(dimensions[0]):", f"        out[i] = formula(x[i], {', '.join(parameters)})"]
+    values = [f"p{k}[i]" if k < arrays else f"p{k}" for k in range(nin)]
+    lines = ["def loop(args, dimensions, steps, data):", f"    out = operand(args, {nin})"]
+    lines += [f"    p{k} = operand(args, {k}){'' if k < arrays else '[0]'}" for k in range(nin)]
+    lines += ["    for i in range(dimensions[0]):", f"        out[i] = formula({', '.join(values)})"]
     scope = {"operand": operand, "formula": jit(formula)}
     exec("\n".join(lines), scope)
     return scope["loop"]
 
 
-def compile_scalar_loop(formula, nin, dtype, primitives):
-    """As `compile_loop`, for parameters that are the same for all elements."""
+def compile_scalar_loop(formula, arrays, nin, dtype, primitives):
+    """As `compile_loop`, for parameters, the inputs after the arrays, that are the same for all elements."""
     jit = numba.njit(error_model="numpy")
     kind = numba.from_dtype(np.dtype(dtype))
-    loop = with_scalar_parameters(specialise(formula, dtype, primitives, jit), nin, kind, jit)
+    loop = with_scalar_parameters(specialise(formula, dtype, primitives, jit), arrays, nin, kind, jit)
     compiled = numba.cfunc(SIGNATURE, error_model="numpy")(loop)
     text = str(compiled._library._final_module)
     return text.replace("noinline", "nounwind"), compiled._wrapper_name  # the loop belongs into its wrapper
 
 
-def compile_loop(formula, nin, dtype, primitives):
+def compile_loop(formula, arrays, nin, dtype, primitives):
     """The LLVM text of Numba's ufunc loop over `formula`, and the loop's name in it."""
     jit = numba.njit(error_model="numpy")
     builder = UFuncBuilder(specialise(formula, dtype, primitives, jit), targetoptions={"nopython": True})
@@ -145,9 +146,10 @@ def compile_loop(formula, nin, dtype, primitives):
 
 
 def at_defaults(row):
-    """The formula as a function of x alone."""
+    """The formula as a function of the arrays alone."""
     scope = {"formula": row.formula}
-    exec(f"def {row.name}(x): return formula(x, {', '.join(map(repr, row.parameters.values()))})", scope)
+    arrays = ", ".join(row.arrays)
+    exec(f"def {row.name}({arrays}): return formula({arrays}, {', '.join(map(repr, row.parameters.values()))})", scope)
     return scope[row.name]
 
 
@@ -156,21 +158,21 @@ def computed_as(character):
 
 
 def loops():
-    """Every loop there is: (symbol, what compiles it, formula, number of inputs, dtype)."""
-    for row in ACTIVATIONS.values():
-        nin = 1 + len(row.parameters)
+    """Every loop there is: (symbol, what compiles it, formula, number of arrays, of inputs, dtype)."""
+    for row in ROWS:
+        arrays = len(row.arrays)
         for dtype in dict.fromkeys(map(computed_as, row.types)):
             symbol = f"fastact_{row.name}_{dtype}"
-            yield symbol, compile_loop, row.formula, nin, dtype
+            yield symbol, compile_loop, row.formula, arrays, row.nin, dtype
             if row.parameters:
-                yield f"{symbol}_scalar", compile_scalar_loop, row.formula, nin, dtype
+                yield f"{symbol}_scalar", compile_scalar_loop, row.formula, arrays, row.nin, dtype
             if row.has_defaults:
-                yield f"{symbol}_default", compile_loop, at_defaults(row), 1, dtype
+                yield f"{symbol}_default", compile_loop, at_defaults(row), arrays, arrays, dtype
     for formula in REDUCTION_FORMULAS:
         for dtype in ("float32", "float64"):
             symbol = f"fastact_{formula.__name__}_{dtype}"
-            yield symbol, compile_loop, formula, 2, dtype
-            yield f"{symbol}_scalar", compile_scalar_loop, formula, 2, dtype
+            yield symbol, compile_loop, formula, 1, 2, dtype
+            yield f"{symbol}_scalar", compile_scalar_loop, formula, 1, 2, dtype
 
 
 @cache
@@ -178,8 +180,8 @@ def link_all(with_fma):
     """One module of all loops, each under its symbol and nothing else visible."""
     primitives = WITH_FMA if with_fma else WITHOUT_FMA
     module = None
-    for symbol, compile_one, formula, nin, dtype in loops():
-        text, name = compile_one(formula, nin, dtype, primitives)
+    for symbol, compile_one, formula, arrays, nin, dtype in loops():
+        text, name = compile_one(formula, arrays, nin, dtype, primitives)
         part = llvm.parse_assembly(text)
         for function in part.functions:
             if not function.is_declaration:
@@ -230,18 +232,19 @@ def header():
     lines += [f"extern fastact_loop {symbol};" for symbol, *_ in loops()]
     lines += [f"#define FASTACT_UP_{dtype} {value.hex()}" for dtype, value in _math.UP.values.items()]
     lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters. */"]
-    lines += ["typedef struct {", "    const char *ufunc; char type; int nin; fastact_loop *loop, *scalar;"]
+    lines += ["typedef struct {", "    const char *ufunc; char type; int arrays, nin; fastact_loop *loop, *scalar;"]
     lines += ["} fastact_loop_row;"]
     lines += ["", "static const fastact_loop_row fastact_loops[] = {"]
-    for row in ACTIVATIONS.values():
+    for row in ROWS:
+        arrays = len(row.arrays)
         for character in row.types:
             symbol = f"fastact_{row.name}_{computed_as(character)}"
-            start = f"    {{\"{row.name}\", '{character}', "
+            start = f"    {{\"{row.name}\", '{character}', {arrays}, "
             scalar = f"{symbol}_scalar" if row.parameters else "0"
-            lines.append(f"{start}{1 + len(row.parameters)}, {symbol}, {scalar}}},")
+            lines.append(f"{start}{row.nin}, {symbol}, {scalar}}},")
             if row.has_defaults:
-                lines.append(f"{start}1, {symbol}_default, 0}},")
-    lines += ["    {0, 0, 0, 0, 0},", "};", ""]
+                lines.append(f"{start}{arrays}, {symbol}_default, 0}},")
+    lines += ["    {0, 0, 0, 0, 0, 0},", "};", ""]
     return "\n".join(lines)
 
 

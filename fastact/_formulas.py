@@ -1,22 +1,21 @@
-"""Every elementwise activation: one scalar formula each, and the table of them.
+"""Every elementwise activation and its derivative: one scalar formula each, and the table of them.
 
-A formula is written once, for one element, in terms of `_math.py`; ufuncs, signatures, documentation,
-tests and benchmarks are made from it. To add one, write the function and decorate it: parameters and
-their defaults are its signature's. Use float literals (0.0, not 0), and let both sides of every
-`a if c else b` be cheap and free of side effects: they are both computed, in vector registers.
+A formula is written once, for one element, in terms of `_math.py`; `_table.py` says what is made from it. To
+add one, write the function and decorate it: parameters and their defaults are its signature's. Use float
+literals (0.0, not 0), and let both sides of every `a if c else b` be cheap and free of side effects: they
+are both computed, in vector registers.
 """
-
-import inspect
-from collections.abc import Callable
-from typing import NamedTuple
 
 from fastact._math import (
     DOWN,
     EXP_LOW,
+    HUGE,
     LARGE,
     THIRD,
     THIRD_LOW,
+    TINY_LOG,
     UP,
+    bell,
     copysign,
     divide,
     exp_parts,
@@ -24,90 +23,18 @@ from fastact._math import (
     fabs,
     fma,
     log1p_exp,
+    logistic,
     product_error,
+    square_of_quotient,
     tanh_parts,
     tanhshrink_remainder,
 )
+from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 
-FLOAT_TYPES = "efd"  # float16 is computed in float32
-INTEGER_TYPES = "bBhHiIlLqQ"
-
-
-class Activation(NamedTuple):
-    """A row of the table."""
-
-    name: str
-    formula: Callable
-    parameters: dict  # name -> default, or inspect.Parameter.empty where it is required
-    types: str  # NumPy type characters, in the order in which NumPy tries them
-    max_ulp: float
-    doc: str
-
-    @property
-    def has_defaults(self):
-        """Whether there are parameters, and all of them may be left out."""
-        return bool(self.parameters) and inspect.Parameter.empty not in self.parameters.values()
+__all__ = ["ACTIVATIONS", "GRADIENTS"]
 
 
-ACTIVATIONS: dict[str, Activation] = {}
-
-SHARED_DOC = {
-    "{x}": """Parameters
-    ----------
-    x : array_like
-        Real numbers, of any shape.""",
-    "{out}": """out : ndarray or tuple of one ndarray, optional
-        Where the result goes; may be `x` itself.
-    where : array_like of bool, optional
-        Elements to compute; the others of `out` are left as they are.
-    **kwargs
-        `dtype`, `casting`, `order`, `subok`: as for every `numpy.ufunc`.
-
-    Returns
-    -------
-    ndarray or scalar
-        Of the inputs' broadcast shape. float16, float32 and float64 are kept, {integers}.
-
-    Raises
-    ------
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where the shapes do not broadcast.""",
-}
-
-
-ACCURACY = {
-    0.5: "Correctly rounded.",
-    1.0: """At most 1 unit in the last place from the exact result for every float32, and monotone; at most 1.5 in
-    float64 (measured; without fused multiply-add 4, and not quite monotone).""",
-}
-
-
-def activation(formula=None, *, integers=False, max_ulp=1.0):
-    """Enter a formula into the table. With `integers`, integers are kept as they are; `max_ulp` is how far a
-    float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once."""
-    if formula is None:
-        return lambda formula: activation(formula, integers=integers, max_ulp=max_ulp)
-    _, *parameters = inspect.signature(formula).parameters.values()
-    doc = inspect.cleandoc(formula.__doc__)
-    for mark, text in SHARED_DOC.items():
-        doc = doc.replace(mark, inspect.cleandoc(text))
-    promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
-    doc = doc.replace("{integers}", promotion)
-    doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{inspect.cleandoc(ACCURACY[max_ulp])}\n\n")
-    ACTIVATIONS[formula.__name__] = Activation(
-        formula.__name__,
-        formula,
-        {p.name: p.default for p in parameters},
-        (INTEGER_TYPES if integers else "") + FLOAT_TYPES,
-        max_ulp,
-        doc,
-    )
-    return formula
-
-
-@activation(integers=True, max_ulp=0.5)
+@activation(integers=True, max_ulp=0.5, kinks=lambda: (0.0,))
 def relu(x):
     """Rectified linear unit: max(0, x).
 
@@ -131,7 +58,20 @@ def relu(x):
     return 0.0 if x <= 0.0 else x
 
 
-@activation(integers=True, max_ulp=0.5)
+@derivative(relu, max_ulp=0.5)
+def relu_derivative(x):
+    """(1 if x > 0, else 0)
+
+    At 0 the derivative is taken as 0. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.relu(2.0, [-1.5, 0.0, 3.0])
+    array([0., 0., 2.])
+    """
+    return 1.0 if x > 0.0 else (0.0 if x <= 0.0 else x)
+
+
+@activation(integers=True, max_ulp=0.5, kinks=lambda: (0.0, 6.0))
 def relu6(x):
     """Rectified linear unit, cut at 6: min(max(0, x), 6).
 
@@ -156,7 +96,21 @@ def relu6(x):
     return 6.0 if x > 6.0 else (0.0 if x <= 0.0 else x)
 
 
-@activation
+@derivative(relu6, max_ulp=0.5)
+def relu6_derivative(x):
+    """(1 if 0 < x < 6, else 0)
+
+    At 0 and 6 the derivative is taken as 0. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.relu6(2.0, [-1.5, 3.0, 6.0])
+    array([0., 2., 0.])
+    """
+    inside = 1.0 if x > 0.0 else (0.0 if x <= 0.0 else x)
+    return 0.0 if x >= 6.0 else inside
+
+
+@activation(kinks=lambda alpha: (0.0,))
 def elu(x, alpha=1.0):
     """Exponential linear unit: x if x > 0, else alpha * (exp(x) - 1).
 
@@ -187,7 +141,23 @@ def elu(x, alpha=1.0):
     return fma(alpha, high, rest) if x < 0.0 else x
 
 
-@activation(max_ulp=0.5)
+@derivative(elu)
+def elu_derivative(x, alpha=1.0):
+    """(1 if x > 0, else alpha * exp(x))
+
+    At 0 the derivative is taken as `alpha`; it is 1 at inf and 0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.elu(1.0, [-1.0, 0.0, 2.0], alpha=2.0)
+    array([0.73575888, 2.        , 1.        ])
+    """
+    high, low, s = exp_parts(0.0 if x > 0.0 else x, -0.0)
+    tiny = x < TINY_LOG
+    e = (high + low) * (s if tiny else s * DOWN)
+    return 1.0 if x > 0.0 else alpha * e * (DOWN if tiny else 1.0)
+
+
+@activation(max_ulp=0.5, kinks=lambda weight: (0.0,))
 def prelu(x, weight):
     """Parametric rectified linear unit: x if x > 0, else weight * x.
 
@@ -216,7 +186,22 @@ def prelu(x, weight):
     return x if x > 0.0 else weight * x
 
 
-@activation(max_ulp=0.5)
+@derivative(prelu, max_ulp=0.5)
+def prelu_derivative(x, weight):
+    """(1 if x > 0, else weight)
+
+    With respect to `x`; `fastact.grad.prelu_weight` is the gradient for the weight. At 0 the derivative is
+    taken as `weight`. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.prelu(2.0, [[-1.0, 2.0], [-1.0, 2.0]], [[0.25], [0.5]])
+    array([[0.5, 2. ],
+           [1. , 2. ]])
+    """
+    return 1.0 if x > 0.0 else (weight if x <= 0.0 else x)
+
+
+@activation(max_ulp=0.5, kinks=lambda negative_slope: (0.0,))
 def leaky_relu(x, negative_slope=0.01):
     """Leaky rectified linear unit: x if x > 0, else negative_slope * x.
 
@@ -243,7 +228,20 @@ def leaky_relu(x, negative_slope=0.01):
     return x if x > 0.0 else negative_slope * x
 
 
-@activation(max_ulp=0.5)
+@derivative(leaky_relu, max_ulp=0.5)
+def leaky_relu_derivative(x, negative_slope=0.01):
+    """(1 if x > 0, else negative_slope)
+
+    At 0 the derivative is taken as `negative_slope`. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.leaky_relu(2.0, [-2.0, 0.0, 3.0])
+    array([0.02, 0.02, 2.  ])
+    """
+    return 1.0 if x > 0.0 else (negative_slope if x <= 0.0 else x)
+
+
+@activation(max_ulp=0.5, kinks=lambda threshold, value: (threshold,))
 def threshold(x, threshold, value):
     """Threshold unit: x if x > threshold, else value.
 
@@ -267,7 +265,20 @@ def threshold(x, threshold, value):
     return value if x <= threshold else x
 
 
-@activation(max_ulp=0.5)
+@derivative(threshold, max_ulp=0.5)
+def threshold_derivative(x, threshold, value):
+    """(1 if x > threshold, else 0)
+
+    At x = threshold the derivative is taken as 0; it does not depend on `value`. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.threshold(2.0, [-1.0, 0.5, 2.0], 0.5, -7.0)
+    array([0., 0., 2.])
+    """
+    return 0.0 if x <= threshold else (1.0 if x == x else x)
+
+
+@activation(max_ulp=0.5, kinks=lambda min_val, max_val: (min_val, max_val))
 def hardtanh(x, min_val=-1.0, max_val=1.0):
     """Piecewise linear tanh: min(max(x, min_val), max_val).
 
@@ -295,6 +306,20 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
     return max_val if above > max_val else above
 
 
+@derivative(hardtanh, max_ulp=0.5)
+def hardtanh_derivative(x, min_val=-1.0, max_val=1.0):
+    """(1 if min_val < x < max_val, else 0)
+
+    At min_val and max_val the derivative is taken as 0. NaN stays NaN; a bound that is NaN bounds nothing.
+
+    >>> import fastact
+    >>> fastact.grad.hardtanh(2.0, [-3.0, 0.25, 1.0])
+    array([0., 2., 0.])
+    """
+    above = 0.0 if x <= min_val else (1.0 if x == x else x)
+    return 0.0 if x >= max_val else above
+
+
 @activation
 def sigmoid(x):
     """Logistic sigmoid: 1 / (1 + exp(-x)).
@@ -313,14 +338,20 @@ def sigmoid(x):
     >>> fastact.sigmoid([-2.0, 0.0, 2.0])
     array([0.11920292, 0.5       , 0.88079708])
     """
-    # With e = exp(-|x|): e / (1 + e) on the left, and on the right 1 minus that.
-    high, low, s = exp_parts(-fabs(x), -0.0)
-    power = s * DOWN
-    b = fma(high + low, power, 1.0)
-    b_low = fma(low, power, fma(high, power, 1.0 - b))
-    q, rest, inverse = divide(high, low, b, b_low)
-    y = fma(rest, inverse, q)
-    return y * power if x < 0.0 else fma(-y, power, 1.0)
+    return logistic(x, -0.0)
+
+
+@derivative(sigmoid)
+def sigmoid_derivative(x):
+    """exp(-x) / (1 + exp(-x))**2
+
+    0.25 at 0; both tails are exact down to the smallest subnormal number, and 0 at -inf and inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.sigmoid(1.0, [-2.0, 0.0, 2.0])
+    array([0.10499359, 0.25      , 0.10499359])
+    """
+    return bell(-fabs(x), 1.0)
 
 
 @activation
@@ -346,6 +377,20 @@ def tanh(x):
     return copysign(fma(rest, inverse, q), x)
 
 
+@derivative(tanh)
+def tanh_derivative(x):
+    """4 * exp(-2 * x) / (1 + exp(-2 * x))**2
+
+    That is 1 - tanh(x)**2 without its cancellation: 1 at 0; both tails are exact down to the smallest
+    subnormal number, and 0 at -inf and inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.tanh(1.0, [-2.0, 0.0, 2.0])
+    array([0.07065082, 1.        , 0.07065082])
+    """
+    return bell(-2.0 * fabs(x), 4.0)
+
+
 @activation
 def log_sigmoid(x):
     """Logarithm of the logistic sigmoid: log(1 / (1 + exp(-x))) = min(x, 0) - log(1 + exp(-abs(x))).
@@ -366,6 +411,19 @@ def log_sigmoid(x):
     """
     y, _, back = log1p_exp(-x, -0.0)
     return -(y * back)
+
+
+@derivative(log_sigmoid)
+def log_sigmoid_derivative(x):
+    """1 / (1 + exp(x))
+
+    1 at -inf; the right tail is exact down to the smallest subnormal number, and 0 at inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.log_sigmoid(1.0, [-2.0, 0.0, 2.0])
+    array([0.88079708, 0.5       , 0.11920292])
+    """
+    return sigmoid(-x)
 
 
 @activation
@@ -409,7 +467,23 @@ def softplus(x, beta=1.0, threshold=20.0):
     return x if (z - limit) + z_low > 0.0 else bent * back
 
 
-@activation(max_ulp=0.5)
+@derivative(softplus)
+def softplus_derivative(x, beta=1.0, threshold=20.0):
+    """1 / (1 + exp(-beta * x)), and 1 where beta * x > threshold
+
+    1 at inf; the left tail is exact down to the smallest subnormal number, and 0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.softplus(1.0, [-2.0, 0.0, 2.0])
+    array([0.11920292, 0.5       , 0.88079708])
+    """
+    z = beta * x
+    z_low = product_error(beta, x, z)
+    z_low = z_low if fabs(z) < -EXP_LOW else 0.0
+    return 1.0 if (z - threshold) + z_low > 0.0 else logistic(z, -copysign(1.0, z) * z_low)
+
+
+@activation(max_ulp=0.5, kinks=lambda lambd: (-lambd, lambd))
 def softshrink(x, lambd=0.5):
     """Soft shrinkage: x - lambd if x > lambd, x + lambd if x < -lambd, else 0.
 
@@ -436,6 +510,20 @@ def softshrink(x, lambd=0.5):
     """
     middle = x if x != x else 0.0
     return x - lambd if x > lambd else (x + lambd if x < -lambd else middle)
+
+
+@derivative(softshrink, max_ulp=0.5)
+def softshrink_derivative(x, lambd=0.5):
+    """(1 if abs(x) > lambd, else 0)
+
+    At lambd and -lambd the derivative is taken as 0. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.softshrink(2.0, [-2.0, 0.25, 0.5])
+    array([2., 0., 0.])
+    """
+    middle = x if x != x else 0.0
+    return 1.0 if x > lambd else (1.0 if x < -lambd else middle)
 
 
 @activation
@@ -466,6 +554,24 @@ def softsign(x):
     part = b - a
     q, rest, inverse = divide(a, 0.0, b, (a - (b - part)) + (1.0 - part))
     return copysign(fma(rest, inverse, q), x)
+
+
+@derivative(softsign)
+def softsign_derivative(x):
+    """1 / (1 + abs(x))**2
+
+    1 at 0, and 0 at -inf and inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.softsign(1.0, [-3.0, 0.0, 1.0])
+    array([0.0625, 1.    , 0.25  ])
+    """
+    a = fabs(x)
+    a = HUGE if a > HUGE else a
+    b = 1.0 + a
+    part = b - a
+    q, rest, inverse = divide(1.0, 0.0, b, (a - (b - part)) + (1.0 - part))
+    return square_of_quotient(q, rest, inverse)
 
 
 @activation
@@ -500,3 +606,17 @@ def tanhshrink(x):
     big = d + fma(-rest, inverse, (a - d) - q)
     big = a if a > LARGE else big
     return copysign(small if a < 0.625 else big, x)
+
+
+@derivative(tanhshrink)
+def tanhshrink_derivative(x):
+    """tanh(x)**2
+
+    0 at 0, x**2 near it, and 1 at -inf and inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.tanhshrink(1.0, [-2.0, 0.0, 1.0])
+    array([0.92934918, 0.        , 0.58002566])
+    """
+    q, rest, inverse = tanh_parts(fabs(x))
+    return square_of_quotient(q, rest, inverse)

@@ -46,6 +46,8 @@ EXPM1_LOW = Constant(-20.0, -42.0)
 TINY_LOG = Constant(-64.0, -512.0)
 # 1 and less vanish beside it.
 LARGE = Constant(2.0**40, 2.0**70)
+# The square of its inverse vanishes, and its own square does not overflow in float64.
+HUGE = Constant(2.0**80, 2.0**540)
 THIRD = Constant(float(np.float32(1 / 3)), 1 / 3)
 THIRD_LOW = Constant(-(2.0**-25) / 3, 2.0**-54 / 3)
 
@@ -106,6 +108,38 @@ def divide(a, a_low, b, b_low):
     inverse = 1.0 / b
     q = a * inverse
     return q, fma(-q, b, a) + fma(-q, b_low, a_low), inverse
+
+
+def one_plus_exp(x, x_low):
+    """e**(x + x_low) * UP = (high + low) * s, and 1 + e**(x + x_low) = b + b_low, for x <= 0:
+    (high, low, s, b, b_low)."""
+    high, low, s = exp_parts(x, x_low)
+    power = s * DOWN
+    b = fma(high + low, power, 1.0)
+    return high, low, s, b, fma(low, power, fma(high, power, 1.0 - b))
+
+
+def logistic(x, low_of_minus_abs):
+    """1 / (1 + e**-x), where -abs(x) has a low part."""
+    # With e = exp(-|x|): e / (1 + e) on the left, and on the right 1 minus that.
+    high, low, s, b, b_low = one_plus_exp(-fabs(x), low_of_minus_abs)
+    q, rest, inverse = divide(high, low, b, b_low)
+    y = fma(rest, inverse, q)
+    power = s * DOWN
+    return y * power if x < 0.0 else fma(-y, power, 1.0)
+
+
+def bell(x, scale):
+    """scale * e**x / (1 + e**x)**2, for x <= 0."""
+    high, low, s, b, b_low = one_plus_exp(x, -0.0)
+    square = b * b
+    q, rest, inverse = divide(high, low, square, fma(2.0 * b, b_low, product_error(b, b, square)))
+    return fma(rest, inverse, q) * s * (scale * DOWN)
+
+
+def square_of_quotient(q, rest, inverse):
+    """The square of what `divide` gives."""
+    return fma(q, q, 2.0 * q * (rest * inverse))
 
 
 def tanh_parts(a):

@@ -72,6 +72,70 @@ def tanhshrink(x):
     return np.where(np.abs(x) < 1, x * (tail / (1 + tail)), x - np.tanh(x))
 
 
+# ---- gradients: gy times the derivative -------------------------------------------------------------
+
+
+def relu_grad(gy, x):
+    return gy * np.where(np.isnan(x), x, x > 0)
+
+
+def relu6_grad(gy, x):
+    return gy * np.where(np.isnan(x), x, (x > 0) & (x < 6))
+
+
+def elu_grad(gy, x, alpha):
+    return gy * np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0)))
+
+
+def prelu_grad(gy, x, weight):
+    return gy * np.where(np.isnan(x), x, np.where(x > 0, 1, weight))
+
+
+def leaky_relu_grad(gy, x, negative_slope):
+    return prelu_grad(gy, x, negative_slope)
+
+
+def threshold_grad(gy, x, threshold, value):
+    return gy * np.where(np.isnan(x), x, ~(x <= threshold))
+
+
+def hardtanh_grad(gy, x, min_val, max_val):
+    return gy * np.where(np.isnan(x), x, ~((x <= min_val) | (x >= max_val)))
+
+
+def sigmoid_grad(gy, x):
+    e = np.exp(-np.abs(x))
+    return gy * (e / (1 + e) ** 2)
+
+
+def tanh_grad(gy, x):
+    return 4 * sigmoid_grad(gy, 2 * x)
+
+
+def log_sigmoid_grad(gy, x):
+    return gy * sigmoid(-x)
+
+
+def softplus_grad(gy, x, beta, threshold):
+    z = beta * x
+    return gy * np.where(z > threshold, 1, sigmoid(z))
+
+
+def softshrink_grad(gy, x, lambd):
+    return gy * np.where(np.isnan(x), x, (x > lambd) | (x < -lambd))
+
+
+def softsign_grad(gy, x):
+    return gy / (1 + np.abs(x)) / (1 + np.abs(x))
+
+
+def tanhshrink_grad(gy, x):
+    return gy * np.tanh(x) ** 2
+
+
+# ---- over axes --------------------------------------------------------------------------------------
+
+
 def softmax(x, axes, where):
     x, limit, ones, others = _terms(x, axes, where)
     return _masked(x / (ones + others), limit, where, 0)

@@ -11,7 +11,7 @@ from types import ModuleType
 sys.modules["fastact"] = ModuleType("fastact")
 sys.modules["fastact"].__path__ = [str(Path(__file__).parent)]
 
-from fastact._formulas import ACTIVATIONS  # noqa: E402
+from fastact._formulas import ACTIVATIONS, GRADIENTS  # noqa: E402
 from fastact._functions import REQUIRED  # noqa: E402
 
 INIT = """from typing import Any
@@ -19,6 +19,7 @@ INIT = """from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastact import grad as grad
 from fastact import ufuncs as ufuncs
 
 __version__: str
@@ -40,7 +41,7 @@ REDUCTION = """def {name}(
 """
 
 FUNCTION = """def {name}(
-    x: npt.ArrayLike,
+{arrays}
     /,
 {parameters}
     *,
@@ -55,26 +56,38 @@ FUNCTION = """def {name}(
 
 
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
-OTHERS = ("ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+OTHERS = ("grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+
+
+def elementwise_stub(name, row):
+    if not row.parameters:
+        return f"{name}: np.ufunc\n"
+    arrays = "\n".join(f"    {array}: npt.ArrayLike," for array in row.arrays)
+    parameters = "\n".join(
+        f"    {parameter}: npt.ArrayLike{'' if default is REQUIRED else f' = {default!r}'},"
+        for parameter, default in row.parameters.items()
+    )
+    return FUNCTION.format(name=name, arrays=arrays, parameters=parameters)
 
 
 def init_stub():
     text = INIT.replace("__version__", f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, *OTHERS]!r}\n\n__version__")
-    for row in ACTIVATIONS.values():
-        parameters = "\n".join(
-            f"    {name}: npt.ArrayLike{'' if default is REQUIRED else f' = {default!r}'},"
-            for name, default in row.parameters.items()
-        )
-        text += FUNCTION.format(name=row.name, parameters=parameters) if parameters else f"{row.name}: np.ufunc\n"
+    text += "".join(elementwise_stub(name, row) for name, row in ACTIVATIONS.items())
     return text + "".join(REDUCTION.format(name=name) for name in REDUCTIONS)
 
 
+def grad_stub():
+    text = "from typing import Any\n\nimport numpy as np\nimport numpy.typing as npt\n\n"
+    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight']!r}\n\n"
+    text += "def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: npt.ArrayLike) -> Any: ...\n"
+    return text + "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
+
+
 def ufuncs_stub():
-    return f"import numpy as np\n\n__all__ = {list(ACTIVATIONS)!r}\n\n" + "".join(
-        f"{name}: np.ufunc\n" for name in ACTIVATIONS
-    )
+    names = [*ACTIVATIONS, *GRADIENTS]
+    return f"import numpy as np\n\n__all__ = {names!r}\n\n" + "".join(f"{name}: np.ufunc\n" for name in names)
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1], "__init__.pyi").write_text(init_stub())
-    Path(sys.argv[1], "ufuncs.pyi").write_text(ufuncs_stub())
+    for module, stub in {"__init__": init_stub, "grad": grad_stub, "ufuncs": ufuncs_stub}.items():
+        Path(sys.argv[1], f"{module}.pyi").write_text(stub())

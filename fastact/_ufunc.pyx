@@ -56,6 +56,7 @@ cdef extern from "fastact_loops.h":
     ctypedef struct fastact_loop_row:
         const char *ufunc
         char type
+        int arrays
         int nin
         fastact_loop *loop
         fastact_loop *scalar
@@ -74,6 +75,7 @@ ctypedef struct Loop:
     fastact_loop *run_scalar  # where each parameter is one value for all elements; or NULL
     PyObject *callback
     int type_number
+    int arrays  # inputs before the parameters
     int nin
     int size  # bytes an element in the user's arrays
     bint half  # float16 there, float32 in the compiled loop
@@ -148,10 +150,10 @@ cdef void write_block(const Loop *loop, char *target, ptrdiff_t step, const char
 
 cdef inline bint scalar_parameters(const Loop *loop, const npy_intp *steps) noexcept nogil:
     cdef int k
-    for k in range(1, loop.nin):
+    for k in range(loop.arrays, loop.nin):
         if steps[k] != 0:
             return False
-    return loop.nin > 1
+    return loop.nin > loop.arrays
 
 
 cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
@@ -175,7 +177,7 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
         block_args[k] = <char *>storage[k]
         direct[k] = steps[k] == size and not loop.half and (k == nin or args[k] != args[nin])
         if k < nin and steps[k] == 0:
-            length = 1 if scalar and k > 0 else min((n + stride - 1) // stride * stride, block)
+            length = 1 if scalar and k >= loop.arrays else min((n + stride - 1) // stride * stride, block)
             read_block(loop, block_args[k], args[k], 0, length)
     while start < n:
         m = min(block, n - start)
@@ -253,7 +255,7 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
             run_one_by_one(loop, args, steps, n)
     else:
         for k in range(nin + 1):
-            if k == 0 or k == nin or not scalar_parameters(loop, steps):
+            if k < loop.arrays or k == nin or not scalar_parameters(loop, steps):
                 direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
         if n >= 2 * PER_THREAD and fastact_threads() > 1:
             run_threads(loop, args, steps, n, direct)
@@ -375,6 +377,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None):
             row += 1
         if not fastact_loops[row].loop:
             raise ValueError(f"no compiled loop for {name} of type {types[k]!r} with {nin} inputs")
+        loop.arrays = fastact_loops[row].arrays
         loop.run = fastact_loops[row].loop
         loop.run_scalar = fastact_loops[row].scalar
         functions[k] = run_compiled

@@ -1,14 +1,18 @@
-"""The elementwise activations as `numpy.ufunc` objects; parameters are further inputs.
+"""The elementwise activations and their gradients as `numpy.ufunc` objects; parameters are further inputs.
+
+The gradient of NAME is NAME_grad, a function of gy, x and the parameters.
 
 >>> import fastact
 >>> fastact.ufuncs.leaky_relu([-1.0, 2.0], 0.1)
 array([-0.1,  2. ])
+>>> fastact.ufuncs.leaky_relu_grad(10.0, [-1.0, 2.0], 0.1)
+array([ 1., 10.])
 """
 
 from fastact import _backend
-from fastact._formulas import ACTIVATIONS
+from fastact._formulas import ACTIVATIONS, GRADIENTS
 
-__all__ = list(ACTIVATIONS)
+__all__ = [*ACTIVATIONS, *GRADIENTS]
 
 
 def _make(row, nin, defaults=()):
@@ -20,9 +24,11 @@ def _make(row, nin, defaults=()):
     return _backend.ufunc_module.make_ufunc(row.name, row.doc, nin, row.types, callback)
 
 
-globals().update({row.name: _make(row, 1 + len(row.parameters)) for row in ACTIVATIONS.values()})
+_ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values()]
 
-# The functions of x alone, their parameters compiled in.
+globals().update({row.name: _make(row, row.nin) for row in _ROWS})
+
+# The functions of the arrays alone, their parameters compiled in.
 _AT_DEFAULTS = {
-    row.name: _make(row, 1, tuple(row.parameters.values())) for row in ACTIVATIONS.values() if row.has_defaults
+    row.name: _make(row, len(row.arrays), tuple(row.parameters.values())) for row in _ROWS if row.has_defaults
 }

@@ -5,9 +5,11 @@ from ulp import ulp_errors
 
 import fastact
 from fastact import _numpy
-from fastact._formulas import ACTIVATIONS
+from fastact._formulas import ACTIVATIONS, GRADIENTS
 
 FUNCTIONS = list(ACTIVATIONS)
+ELEMENTWISE = [*ACTIVATIONS, *GRADIENTS]  # the gradient of NAME is NAME_grad
+TABLE = ACTIVATIONS | GRADIENTS
 REDUCTIONS = ["softmax", "softmin", "log_softmax"]
 DTYPES = ["float32", "float64", "float16"]
 
@@ -26,11 +28,36 @@ ARGUMENTS = {
     "softplus": [(1.0, 20.0), (0.3, 5.0), (2.0, np.inf)],
     "softshrink": [(0.5,), (0.0,)],
 }
-CALLS = [(name, arguments) for name in FUNCTIONS for arguments in ARGUMENTS.get(name, [()])]
+
+
+def all_arguments(name):
+    return ARGUMENTS.get(name.removesuffix("_grad"), [()])
 
 
 def first_arguments(name):
-    return ARGUMENTS.get(name, [()])[0]
+    return all_arguments(name)[0]
+
+
+CALLS = [(name, arguments) for name in ELEMENTWISE for arguments in all_arguments(name)]
+
+
+def public(name):
+    return getattr(fastact.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(fastact, name)
+
+
+def gy_for(x):
+    """Something for a gradient to be multiplied with: a power of two that depends on x, so that it does not round."""
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        return np.ones_like(x)
+    return np.where(np.abs(x) > 1, x.dtype.type(-2), x.dtype.type(0.5))
+
+
+def function_of(name):
+    """The public function as a function of x and the parameters; a gradient is given `gy_for(x)`."""
+    if name not in GRADIENTS:
+        return public(name)
+    return lambda x, *arguments, **keywords: public(name)(gy_for(x), x, *arguments, **keywords)
 
 
 def sample(dtype, size=3000, seed=0):
@@ -54,16 +81,22 @@ def special(dtype):
 
 
 def exact(name, x, arguments):
-    """The function in extended precision; `arguments` are first rounded to the dtype, as NumPy does."""
+    """`function_of(name)` in extended precision; `arguments` are first rounded to the dtype, as NumPy does."""
     x = np.asarray(x)
+    arrays = [gy_for(x), x] if name in GRADIENTS else [x]
     arguments = [np.asarray(a).astype(x.dtype).astype(np.longdouble) for a in arguments]
     with np.errstate(all="ignore"):
-        return getattr(_numpy, name)(x.astype(np.longdouble), *arguments)
+        return getattr(_numpy, name)(*(a.astype(np.longdouble) for a in arrays), *arguments)
 
 
 def exact_reduction(name, x, axes, where=None):
     with np.errstate(all="ignore"):
         return getattr(_numpy, name)(np.asarray(x).astype(np.longdouble), axes, where)
+
+
+def max_ulp(name):
+    """For any floating-point dtype, and parameters within reason."""
+    return MAX_ULP if name in ACTIVATIONS else max(MAX_ULP, GRADIENTS[name].max_ulp)
 
 
 def ulps(got, want):

@@ -5,19 +5,21 @@ import pytest
 from cases import (
     CALLS,
     DTYPES,
-    FUNCTIONS,
+    ELEMENTWISE,
     LAYOUTS,
-    MAX_ULP,
     bits,
     exact,
     first_arguments,
+    function_of,
+    gy_for,
+    max_ulp,
     sample,
     special,
     ulps,
 )
 
 import fastact
-from fastact._formulas import INTEGER_TYPES
+from fastact._table import GRADIENTS, INTEGER_TYPES
 
 INF, NAN = np.inf, np.nan
 
@@ -27,16 +29,16 @@ INF, NAN = np.inf, np.nan
 def test_accuracy(name, arguments, dtype):
     x = sample(dtype, size=40_000)
     with np.errstate(all="raise"):
-        got = getattr(fastact, name)(x, *arguments)
+        got = function_of(name)(x, *arguments)
     assert got.dtype == x.dtype and got.shape == x.shape
-    assert ulps(got, exact(name, x, arguments)) <= MAX_ULP
+    assert ulps(got, exact(name, x, arguments)) <= max_ulp(name)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_layout(name, layout, dtype):
-    function, arguments = getattr(fastact, name), first_arguments(name)
+    function, arguments = function_of(name), first_arguments(name)
     x = LAYOUTS[layout](sample(dtype))
     before = x.copy()
     with np.errstate(all="raise"):
@@ -45,16 +47,16 @@ def test_layout(name, layout, dtype):
     assert got.dtype == dtype and got.shape == x.shape
     assert np.array_equal(bits(x), bits(before))
     assert isinstance(got, np.generic if x.ndim == 0 else np.ndarray)
-    assert ulps(got, exact(name, plain, arguments)) <= MAX_ULP
+    assert ulps(got, exact(name, plain, arguments)) <= max_ulp(name)
     if x.size:
         assert np.array_equal(bits(got), bits(function(plain.ravel(), *arguments).reshape(x.shape)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_every_length_and_position(name, dtype):
     """Vector bodies, tails and threads agree: an element's result does not depend on its neighbours."""
-    function, arguments = getattr(fastact, name), first_arguments(name)
+    function, arguments = function_of(name), first_arguments(name)
     x = np.resize(np.concatenate([special(dtype), sample(dtype, 60)]), 100_001)
     whole = bits(function(x, *arguments))
     for n in [*range(71), 4097, 33_000]:
@@ -63,7 +65,7 @@ def test_every_length_and_position(name, dtype):
             assert np.array_equal(bits(function(x[part], *arguments)), whole[part]), (n, start)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_parameters_broadcast(name):
     """Each operand an array, a scalar, strided, or all the same along an axis."""
     arguments = first_arguments(name)
@@ -80,19 +82,17 @@ def test_parameters_broadcast(name):
                 np.broadcast(view, *values)
             except ValueError:
                 continue
-            got = getattr(fastact, name)(view, *values)
-            assert ulps(got, exact(name, view, values)) <= MAX_ULP
+            got = function_of(name)(view, *values)
+            assert ulps(got, exact(name, view, values)) <= max_ulp(name)
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if first_arguments(name)])
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if first_arguments(name)])
 def test_large_calls_with_array_parameters(name):
     x = sample("float32", 30_000)
     values = [np.full(x.shape, a, "f") for a in first_arguments(name)]
-    assert ulps(getattr(fastact, name)(x, *values), exact(name, x, values)) <= MAX_ULP
+    assert ulps(function_of(name)(x, *values), exact(name, x, values)) <= max_ulp(name)
     strided = [np.repeat(v, 3)[::3] for v in values]
-    assert np.array_equal(
-        bits(getattr(fastact, name)(x, *strided)), bits(getattr(fastact, name)(x, *first_arguments(name)))
-    )
+    assert np.array_equal(bits(function_of(name)(x, *strided)), bits(function_of(name)(x, *first_arguments(name))))
 
 
 # x -> result, exactly; with the default parameters or those of cases.ARGUMENTS.
@@ -114,12 +114,33 @@ VALUES = {
 }
 
 
+# x -> derivative, exactly, with the same parameters.
+DERIVATIVES = {
+    "relu": [(-INF, 0.0), (-1.0, 0.0), (0.0, 0.0), (1e-4, 1.0), (2.5, 1.0), (INF, 1.0)],
+    "relu6": [(-INF, 0.0), (-1.0, 0.0), (0.0, 0.0), (2.5, 1.0), (6.0, 0.0), (6.5, 0.0), (INF, 0.0)],
+    "elu": [(-INF, 0.0), (-1000.0, 0.0), (-0.0, 1.0), (0.0, 1.0), (2.0, 1.0), (INF, 1.0)],
+    "prelu": [(-INF, 0.25), (-2.0, 0.25), (0.0, 0.25), (2.0, 1.0), (INF, 1.0)],
+    "leaky_relu": [(2.0, 1.0), (INF, 1.0)],  # at 0: test_kinks
+    "threshold": [(-INF, 0.0), (0.0, 0.0), (0.5, 0.0), (0.75, 1.0), (INF, 1.0)],
+    "hardtanh": [(-INF, 0.0), (-1.0, 0.0), (-0.5, 1.0), (0.0, 1.0), (1.0, 0.0), (1.5, 0.0), (INF, 0.0)],
+    "sigmoid": [(-INF, 0.0), (-1000.0, 0.0), (0.0, 0.25), (1000.0, 0.0), (INF, 0.0)],
+    "tanh": [(-INF, 0.0), (-1000.0, 0.0), (0.0, 1.0), (1000.0, 0.0), (INF, 0.0)],
+    "log_sigmoid": [(-INF, 1.0), (-1000.0, 1.0), (0.0, 0.5), (1000.0, 0.0), (INF, 0.0)],
+    "softplus": [(-INF, 0.0), (-1000.0, 0.0), (0.0, 0.5), (21.0, 1.0), (INF, 1.0)],
+    "softshrink": [(-INF, 1.0), (-1.5, 1.0), (-0.5, 0.0), (0.0, 0.0), (0.5, 0.0), (0.75, 1.0), (INF, 1.0)],
+    "softsign": [(-INF, 0.0), (-1.0, 0.25), (0.0, 1.0), (3.0, 0.0625), (INF, 0.0)],
+    "tanhshrink": [(-INF, 1.0), (-50.0, 1.0), (0.0, 0.0), (50.0, 1.0), (INF, 1.0)],
+}
+for name, pairs in DERIVATIVES.items():
+    VALUES[f"{name}_grad"] = [(x, float(gy_for(x)) * derivative) for x, derivative in pairs]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_values(name, dtype):
     x, want = np.array([*VALUES[name], (NAN, NAN)], dtype).T.copy()
     for n in (1, 9, 65):  # first, last and middle of short and long vectors
-        got = getattr(fastact, name)(np.repeat(x[:, None], n, axis=1), *first_arguments(name))
+        got = function_of(name)(np.repeat(x[:, None], n, axis=1), *first_arguments(name))
         assert np.array_equal(bits(got), np.repeat(bits(want)[:, None], n, axis=1))
 
 
@@ -130,28 +151,28 @@ ODD = ["tanh", "softsign", "tanhshrink", "softshrink", "hardtanh"]
 @pytest.mark.parametrize("name", ODD)
 def test_odd(name, dtype):
     x = sample(dtype)
-    function = getattr(fastact, name)
+    function = function_of(name)
     assert np.array_equal(function(-x), -function(x), equal_nan=True)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_nan_in_any_operand(name):
     arguments = first_arguments(name)
     for k in range(len(arguments)):
         values = [np.float32(a) for a in arguments]
         values[k] = np.float32(NAN)
-        got = getattr(fastact, name)(np.float32(-3.0), *values)
+        got = function_of(name)(np.float32(-3.0), *values)
         want = exact(name, np.float32(-3.0), values)
         assert np.isnan(got) == np.isnan(want)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 @pytest.mark.parametrize("given", ["?", *INTEGER_TYPES])
 def test_integers(name, given):
     """relu and relu6 keep integers; all else is promoted as by numpy.exp."""
     x = np.array([0, 1, 3, 7, 120], given)
     keeps = name in ("relu", "relu6") and given != "?"
-    got = getattr(fastact, name)(x, *(np.dtype(given).type(1) for _ in first_arguments(name)))
+    got = function_of(name)(x, *(np.dtype(given).type(1) for _ in first_arguments(name)))
     if keeps:
         assert got.dtype == x.dtype
         assert got.tolist() == [min(v, 6) if name == "relu6" else v for v in x.tolist()]
@@ -160,7 +181,10 @@ def test_integers(name, given):
     else:
         assert got.dtype == np.exp(np.zeros_like(x)).dtype
         values = x.astype(got.dtype)
-        assert ulps(got, exact(name, values, [1] * len(first_arguments(name)))) <= MAX_ULP
+        want = exact(name, values, [1] * len(first_arguments(name)))
+        if name in GRADIENTS:
+            want = want * gy_for(x) / gy_for(values)
+        assert ulps(got, want) <= max_ulp(name)
 
 
 @pytest.mark.parametrize("given", [c for c in INTEGER_TYPES if c.islower()])
@@ -171,9 +195,9 @@ def test_negative_integers(given):
     assert fastact.relu6(x).tolist() == [0, 0, 0, 5, 6, 6] * 30
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_lists_and_scalars(name):
-    function, arguments = getattr(fastact, name), first_arguments(name)
+    function, arguments = function_of(name), first_arguments(name)
     want = function(np.array([-1.5, 0.0, 2.0]), *arguments)
     assert np.array_equal(function([-1.5, 0.0, 2.0], *arguments), want)
     assert np.array_equal(function((-1.5, 0.0, 2.0), *arguments), want)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cases import FUNCTIONS, REDUCTIONS, bits, first_arguments, sample
+from cases import ELEMENTWISE, REDUCTIONS, bits, first_arguments, function_of, sample
 from processes import run
 
 import fastact
@@ -25,11 +25,11 @@ def on_threads(n, call):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise_bits(name, dtype):
     x = np.resize(sample(dtype), 100_003)
     for view in (x, x[::-1], np.repeat(x, 2)[::2], x[1:]):
-        results = [on_threads(n, lambda: getattr(fastact, name)(view, *first_arguments(name))) for n in (1, 2, 3, 8)]
+        results = [on_threads(n, lambda: function_of(name)(view, *first_arguments(name))) for n in (1, 2, 3, 8)]
         assert all(np.array_equal(result, results[0]) for result in results)
 
 

@@ -5,42 +5,46 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import DTYPES, FUNCTIONS, bits, first_arguments, sample
+from cases import DTYPES, ELEMENTWISE, TABLE, bits, first_arguments, function_of, gy_for, public, sample
 
 import fastact
-from fastact._formulas import ACTIVATIONS
+from fastact._table import GRADIENTS
 
 X = np.random.default_rng(0).normal(scale=3, size=(6, 50)).astype("f")
 
 
 def call(name, x=X, **keywords):
-    return getattr(fastact, name)(x, *first_arguments(name), **keywords)
+    return function_of(name)(x, *first_arguments(name), **keywords)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+def arrays_for(name, x=X):
+    return [gy_for(x), x] if name in GRADIENTS else [x]
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_is_a_ufunc(name):
     ufunc = getattr(fastact.ufuncs, name)
     assert type(ufunc) is np.ufunc
     assert ufunc.__name__ == name
-    assert (ufunc.nin, ufunc.nout, ufunc.identity) == (1 + len(ACTIVATIONS[name].parameters), 1, None)
+    row = TABLE[name]
+    assert (ufunc.nin, ufunc.nout, ufunc.identity) == (len(row.arrays) + len(row.parameters), 1, None)
     for character in "efd":
         assert f"{character * ufunc.nin}->{character}" in ufunc.types
-    if not ACTIVATIONS[name].parameters:
-        assert getattr(fastact, name) is ufunc
-    arguments = first_arguments(name)
-    assert np.array_equal(ufunc(X, *arguments), call(name))
+    if not row.parameters:
+        assert public(name) is ufunc
+    assert np.array_equal(ufunc(*arrays_for(name), *first_arguments(name)), call(name))
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_out(name):
     want = call(name)
     out = np.full_like(X, 7)
     assert call(name, out=out) is out and np.array_equal(out, want)
     out = np.full_like(X, 7)
     assert call(name, out=(out,)) is out and np.array_equal(out, want)
-    if not ACTIVATIONS[name].parameters:
+    if not TABLE[name].parameters:
         out = np.full_like(X, 7)
-        assert getattr(fastact, name)(X, out) is out and np.array_equal(out, want)
+        assert public(name)(*arrays_for(name), out) is out and np.array_equal(out, want)
     for dtype in (">f4", "d", "F"):
         out = np.empty(X.shape, dtype)
         call(name, out=out)
@@ -52,7 +56,7 @@ def test_out(name):
     assert call(name, x, out=x) is x and np.array_equal(x, want)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_out_that_overlaps(name):
     base = np.resize(X, 70_000)
     want = call(name, base)
@@ -62,7 +66,7 @@ def test_out_that_overlaps(name):
         assert np.array_equal(array[target], want[source])
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_where(name):
     mask = X > 0.5
     out = np.full_like(X, 7)
@@ -70,7 +74,7 @@ def test_where(name):
     assert np.array_equal(out, np.where(mask, call(name), np.float32(7)))
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_dtype_casting_order_subok(name):
     assert call(name, dtype=np.float64).dtype == np.float64
     assert np.array_equal(call(name, dtype="d"), call(name, X.astype("d")))
@@ -88,16 +92,17 @@ def test_dtype_casting_order_subok(name):
     assert type(call(name, X.view(Sub), subok=False)) is np.ndarray
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if len(first_arguments(name)) < 2])
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if TABLE[name].nin <= 2])
 def test_at(name):
     x = X[0].copy()
-    getattr(fastact.ufuncs, name).at(x, [3, 1, 7], *map(np.float32, first_arguments(name)))
+    others = [X[0, [3, 1, 7]]] if name in GRADIENTS else map(np.float32, first_arguments(name))
+    getattr(fastact.ufuncs, name).at(x, [3, 1, 7], *others)
     want = X[0].copy()
-    want[[3, 1, 7]] = call(name, want)[[3, 1, 7]]
+    want[[3, 1, 7]] = public(name)(want, want)[[3, 1, 7]] if name in GRADIENTS else call(name, want)[[3, 1, 7]]
     assert np.array_equal(x, want)
 
 
-BINARY = [name for name in FUNCTIONS if len(first_arguments(name)) == 1]
+BINARY = [name for name in ELEMENTWISE if TABLE[name].nin == 2]
 
 
 @pytest.mark.parametrize("name", BINARY)
@@ -113,15 +118,14 @@ def test_methods_of_binary_ufuncs(name):
     assert np.array_equal(ufunc.outer(x, x[:4]), ufunc(x[:, None], x[:4]))
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_pickle(name):
     ufunc = getattr(fastact.ufuncs, name)
-    function = getattr(fastact, name)
-    assert pickle.loads(pickle.dumps(function)) is function
-    assert np.array_equal(ufunc(X, *first_arguments(name)), call(name))
+    for one in (ufunc, public(name)):
+        assert pickle.loads(pickle.dumps(one)) is one
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_array_ufunc_is_honoured(name):
     class Other:
         def __array_ufunc__(self, ufunc, method, *inputs, **keywords):
@@ -129,9 +133,10 @@ def test_array_ufunc_is_honoured(name):
 
     other = Other()
     arguments = first_arguments(name)
-    ufunc, method, inputs, keywords = getattr(fastact, name)(other, *arguments, dtype="d")
+    arrays = (1.0, other) if name in GRADIENTS else (other,)
+    ufunc, method, inputs, keywords = public(name)(*arrays, *arguments, dtype="d")
     assert ufunc is getattr(fastact.ufuncs, name) and method == "__call__"
-    assert inputs == (other, *arguments) and keywords == {"dtype": "d"}
+    assert inputs == (*arrays, *arguments) and keywords == {"dtype": "d"}
 
 
 def test_masked_arrays():
@@ -152,17 +157,19 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", [*PARAMETERS, *(f"{name}_grad" for name in PARAMETERS)])
 def test_signature_and_keywords(name):
-    function = getattr(fastact, name)
-    _, *parameters, _ = inspect.signature(function).parameters.values()
-    assert {p.name: p.default for p in parameters} == PARAMETERS[name]
+    function = function_of(name)
+    *arrays, _ = inspect.signature(public(name)).parameters.values()
+    arrays, parameters = arrays[: len(TABLE[name].arrays)], arrays[len(TABLE[name].arrays) :]
+    assert [p.name for p in arrays] == (["gy", "x"] if name in GRADIENTS else ["x"])
+    assert {p.name: p.default for p in parameters} == PARAMETERS[name.removesuffix("_grad")]
     arguments = first_arguments(name)
     names = [p.name for p in parameters]
     want = function(X, *arguments)
     assert np.array_equal(function(X, **dict(zip(names, arguments, strict=True))), want)
     assert np.array_equal(function(X, *arguments[:1], **dict(zip(names[1:], arguments[1:], strict=True))), want)
-    if inspect.Parameter.empty not in PARAMETERS[name].values():
+    if TABLE[name].has_defaults:
         assert np.array_equal(function(X), want)
 
 
@@ -175,15 +182,16 @@ def test_a_weight_for_each_channel():
         assert np.array_equal(got[:, channel], np.where(part > 0, part, weight[channel] * part))
 
 
-@pytest.mark.parametrize("name", [row.name for row in ACTIVATIONS.values() if row.has_defaults])
+@pytest.mark.parametrize("name", [row.name for row in TABLE.values() if row.has_defaults])
 def test_defaults_left_out(name):
     """They are compiled in; in float16 they are not rounded to it."""
-    defaults = list(ACTIVATIONS[name].parameters.values())
+    defaults = list(TABLE[name].parameters.values())
     for dtype in DTYPES:
         x = sample(dtype)
-        got, wide = getattr(fastact, name)(x), np.float32 if dtype == "float16" else dtype
-        want = getattr(fastact.ufuncs, name)(x.astype(wide), *defaults).astype(dtype)
+        got, wide = function_of(name)(x), np.float32 if dtype == "float16" else dtype
+        arrays = arrays_for(name, x.astype(wide))
+        want = getattr(fastact.ufuncs, name)(*arrays, *defaults).astype(dtype)
         assert got.dtype == x.dtype and np.array_equal(bits(got), bits(want))
         out = np.empty_like(x)
-        assert getattr(fastact, name)(x, out=out, where=x > 0) is out
+        assert function_of(name)(x, out=out, where=x > 0) is out
         assert np.array_equal(out[x > 0], want[x > 0])

@@ -1,0 +1,154 @@
+"""The table of elementwise functions, and the decorators that enter a formula into it.
+
+Ufuncs, signatures, documentation, type stubs, tests, benchmarks and plots are made from its rows.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import NamedTuple
+
+FLOAT_TYPES = "efd"  # float16 is computed in float32
+INTEGER_TYPES = "bBhHiIlLqQ"
+
+
+class Elementwise(NamedTuple):
+    """A row of the table: an activation, or its gradient."""
+
+    name: str
+    formula: Callable
+    arrays: tuple  # names of the inputs before the parameters: x, or gy and x
+    parameters: dict  # name -> default, or inspect.Parameter.empty where it is required
+    types: str  # NumPy type characters, in the order in which NumPy tries them
+    max_ulp: float
+    kinks: Callable  # from the parameters to where the derivative jumps
+    doc: str
+
+    @property
+    def nin(self):
+        """The number of inputs."""
+        return len(self.arrays) + len(self.parameters)
+
+    @property
+    def has_defaults(self):
+        """Whether there are parameters, and all of them may be left out."""
+        return bool(self.parameters) and inspect.Parameter.empty not in self.parameters.values()
+
+
+ACTIVATIONS: dict[str, Elementwise] = {}
+GRADIENTS: dict[str, Elementwise] = {}  # of each activation NAME, as NAME_grad
+
+X = """Parameters
+----------
+x : array_like
+    Real numbers, of any shape."""
+
+OUT = """out : ndarray or tuple of one ndarray, optional
+    Where the result goes; may be an input itself.
+where : array_like of bool, optional
+    Elements to compute; the others of `out` are left as they are.
+**kwargs
+    `dtype`, `casting`, `order`, `subok`: as for every `numpy.ufunc`.
+
+Returns
+-------
+ndarray or scalar
+    Of the inputs' broadcast shape. float16, float32 and float64 are kept, {integers}.
+
+Raises
+------
+TypeError
+    For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+ValueError
+    Where the shapes do not broadcast."""
+
+GRADIENT = """The gradient of `fastact.{name}`: gy * {formula}.
+
+Parameters
+----------
+gy : array_like
+    The gradient with respect to the result of `fastact.{name}`.
+x : array_like
+    What `fastact.{name}` was given. Broadcasts against `gy`.
+{parameters}{{out}}
+
+Notes
+-----
+{accuracy} The product with `gy` rounds once more, and follows IEEE 754 where 0 meets inf.
+
+{notes}
+
+Examples
+--------
+{example}
+"""
+
+ACCURACY = {
+    0.5: "Correctly rounded.",
+    1.0: """At most 1 unit in the last place from the exact result for every float32, and monotone; at most 1.5 in
+float64 (measured; without fused multiply-add 4, and not quite monotone).""",
+}
+ACCURACY_OF_DERIVATIVE = {
+    0.5: "The derivative is exact.",
+    2.0: """The derivative is at most 2 units in the last place from the exact one for every float32, and in float64
+(measured; without fused multiply-add 4).""",
+}
+
+
+def no_kinks(*parameters):
+    return ()
+
+
+def parameters_of(formula):
+    _, *parameters = inspect.signature(formula).parameters.values()
+    return {p.name: p.default for p in parameters}
+
+
+def activation(formula=None, *, integers=False, max_ulp=1.0, kinks=no_kinks):
+    """Enter a formula into the table. With `integers`, integers are kept as they are; `max_ulp` is how far a
+    float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once."""
+    if formula is None:
+        return lambda formula: activation(formula, integers=integers, max_ulp=max_ulp, kinks=kinks)
+    promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
+    doc = inspect.cleandoc(formula.__doc__)
+    doc = doc.replace("{x}", X).replace("{out}", OUT).replace("{integers}", promotion)
+    doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{ACCURACY[max_ulp]}\n\n")
+    types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
+    name = formula.__name__
+    ACTIVATIONS[name] = Elementwise(name, formula, ("x",), parameters_of(formula), types, max_ulp, kinks, doc)
+    return formula
+
+
+def derivative(formula, *, max_ulp=2.0):
+    """Enter the gradient of an activation, given its derivative: a function of the same parameters, whose
+    docstring is the formula, what there is to note, and an example."""
+
+    def enter(derived):
+        row = ACTIVATIONS[formula.__name__]
+        assert parameters_of(derived) == row.parameters, derived
+        _, _, rest = inspect.cleandoc(formula.__doc__).partition("{x}\n")
+        parameters, _, _ = rest.partition("{out}")
+        text, example = inspect.cleandoc(derived.__doc__).split("\n\n>>> ")
+        first, _, notes = text.partition("\n\n")
+        doc = GRADIENT.format(
+            name=row.name,
+            formula=first,
+            parameters=parameters,
+            accuracy=ACCURACY_OF_DERIVATIVE[max_ulp],
+            notes=notes,
+            example=">>> " + example,
+        ).rstrip()
+        doc = doc.replace("{out}", OUT).replace("{integers}", "integers are promoted as by `numpy.exp`")
+        name = f"{row.name}_grad"
+        gradient = times(derived, name)
+        GRADIENTS[name] = Elementwise(name, gradient, ("gy", "x"), row.parameters, FLOAT_TYPES, max_ulp, row.kinks, doc)
+        return derived
+
+    return enter
+
+
+def times(derived, name):
+    """gy * derived(x, *parameters), as a formula."""
+    arguments = ", ".join(inspect.signature(derived).parameters)
+    scope = {"derived": derived}
+    exec(f"def {name}(gy, {arguments}): return gy * derived({arguments})", scope)
+    return scope[name]

@@ -1,0 +1,79 @@
+"""Gradients of the activations: what the gradient with respect to the result, gy, is with respect to x.
+
+`fastact.grad.NAME(gy, x, *parameters)` is gy times the derivative at x, a ufunc or a function with defaults
+around one; its values at the kinks are PyTorch's. `prelu_weight` is the gradient for the weight of `prelu`.
+
+>>> import fastact
+>>> fastact.grad.tanh([1.0, 10.0], [0.5, 0.5])
+array([0.78644773, 7.86447733])
+"""
+
+import numpy as np
+
+from fastact import ufuncs
+from fastact._formulas import ACTIVATIONS, GRADIENTS
+from fastact._functions import function_of
+
+__all__ = [*ACTIVATIONS, "prelu_weight"]
+
+
+def _public(row):
+    return function_of(row, getattr(ufuncs, row.name), ufuncs._AT_DEFAULTS.get(row.name), module=__name__)
+
+
+globals().update({name: _public(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS})
+
+
+def prelu_weight(gy, x, weight):
+    """The gradient of `fastact.prelu` for its weight: the sum of gy * min(x, 0) over the axes along which
+    the weight was broadcast.
+
+    Parameters
+    ----------
+    gy : array_like
+        The gradient with respect to the result of `fastact.prelu`.
+    x : array_like
+        What `fastact.prelu` was given.
+    weight : array_like
+        The weight that it was given; only its shape and dtype matter.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of `weight`, and of the dtype of `fastact.prelu(x, weight)`.
+
+    Raises
+    ------
+    TypeError
+        For complex numbers, objects, strings and dates.
+    ValueError
+        Where the shapes do not broadcast, or that of `weight` does not fit in that of `x` and `gy`.
+
+    Notes
+    -----
+    Summed in float64 by `numpy.sum`. NaN in `gy` or `x` gives NaN, and so does infinite `gy` where x >= 0.
+
+    Examples
+    --------
+    >>> import numpy as np, fastact
+    >>> x = np.array([[-1.0, 2.0, -3.0], [-0.5, -4.0, 5.0]])
+    >>> fastact.grad.prelu_weight(np.ones((2, 3)), x, weight=[[0.25], [0.25]])
+    array([[-4. ],
+           [-4.5]])
+    """
+    # a Python number is of no particular dtype
+    kinds = [type(a) if type(a) in (int, float) else np.asarray(a).dtype for a in (gy, x, weight)]
+    dtype = ufuncs.prelu_grad.resolve_dtypes((*kinds, None))[-1]
+    shape = np.shape(weight)
+    gy, x = np.broadcast_arrays(gy, x)
+    try:
+        fits = np.broadcast_shapes(x.shape, shape) == x.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"weight of shape {shape} does not broadcast to the shape of x and gy, {x.shape}")
+    missing = x.ndim - len(shape)
+    axes = tuple(k for k in range(x.ndim) if k < missing or shape[k - missing] == 1)
+    with np.errstate(all="ignore"):
+        products = np.multiply(gy, np.minimum(x, 0), dtype=np.promote_types(dtype, np.float32))
+        return np.sum(products, axis=axes, dtype=np.float64).reshape(shape).astype(dtype)[()]

@@ -1,0 +1,164 @@
+"""What is particular to the gradients; all else of them runs through the tables of the other tests."""
+
+import mpmath as mp
+import numpy as np
+import pytest
+from cases import DTYPES, ELEMENTWISE, LAYOUTS, bits, first_arguments, gy_for, public, sample
+from definitions import ELEMENTWISE as DEFINITIONS
+from definitions import derivative
+from definitions import exact as to_mpmath
+
+import fastact
+from fastact._table import ACTIVATIONS, GRADIENTS
+
+INF, NAN = np.inf, np.nan
+
+
+def test_every_activation_has_one():
+    assert [name for name in ELEMENTWISE if name in GRADIENTS] == [f"{name}_grad" for name in ACTIVATIONS]
+    assert set(ACTIVATIONS) <= set(fastact.grad.__all__)
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_central_differences(name):
+    """The derivative is that of the function, as mpmath finds it without knowing a formula."""
+    activation = name.removesuffix("_grad")
+    arguments = first_arguments(name)
+    kinks = np.array(ACTIVATIONS[activation].kinks(*arguments))
+    x = np.random.default_rng(0).normal(scale=3, size=60)
+    x = x[np.all(np.abs(x[:, None] - kinks) > 1e-3, axis=1)]
+    got = public(name)(1.0, x, *arguments)
+    with mp.workdps(60):
+        given = [to_mpmath(float(a)) for a in arguments]
+        for value, result in zip(map(to_mpmath, x), got, strict=True):
+            want = derivative(DEFINITIONS[activation], value, given)
+            assert abs(to_mpmath(result) - want) <= abs(want) * mp.mpf(2) ** -51 + mp.mpf(10) ** -36
+
+
+# What the derivative is taken as where there is none: function, x, parameters, derivative. PyTorch's conventions.
+KINKS = [
+    ("relu", 0.0, (), 0.0),
+    ("relu6", 0.0, (), 0.0),
+    ("relu6", 6.0, (), 0.0),
+    ("hardtanh", -1.0, (), 0.0),
+    ("hardtanh", 1.0, (), 0.0),
+    ("hardtanh", 2.0, (2.0, 1.0), 0.0),
+    ("leaky_relu", 0.0, (), 0.01),
+    ("leaky_relu", -0.0, (0.25,), 0.25),
+    ("prelu", 0.0, (0.25,), 0.25),
+    ("elu", 0.0, (), 1.0),
+    ("elu", 0.0, (2.5,), 2.5),
+    ("softshrink", 0.5, (), 0.0),
+    ("softshrink", -0.5, (), 0.0),
+    ("softshrink", 0.0, (0.0,), 0.0),
+    ("threshold", 0.5, (0.5, -7.0), 0.0),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name, x, parameters, slope", KINKS)
+def test_kinks(name, x, parameters, slope, dtype):
+    assert x in ACTIVATIONS[name].kinks(*(parameters or ACTIVATIONS[name].parameters.values()))
+    gy = np.array([1.0, -3.0] * 40, dtype)
+    got = getattr(fastact.grad, name)(gy, np.full(80, x, dtype), *parameters)
+    assert np.array_equal(got, gy * np.asarray(slope, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_nan_and_infinity(name, dtype):
+    """NaN in gy or x gives NaN; the product with gy is IEEE 754's."""
+    function, arguments = public(name), first_arguments(name)
+    x = sample(dtype, 200)
+    derivative = function(np.ones_like(x), x, *arguments)
+    with np.errstate(all="raise"):
+        assert np.isnan(function(np.full_like(x, NAN), x, *arguments)).all()
+        assert np.array_equal(np.isnan(derivative), np.isnan(x))
+        got = function(np.full_like(x, -INF), x, *arguments)
+    assert np.array_equal(np.isnan(got), np.isnan(x) | (derivative == 0))
+    assert np.array_equal(got[derivative > 0], np.full_like(x, -INF)[derivative > 0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_layouts_of_gy(name, layout, dtype):
+    """The other tests give x all layouts; here gy has them, with x contiguous and with x like gy."""
+    function, arguments = public(name), first_arguments(name)
+    gy = LAYOUTS[layout](sample(dtype))
+    x = np.clip(sample(dtype, seed=1)[: gy.size], -5, 5).reshape(gy.shape)
+    with np.errstate(all="raise"):
+        got = function(gy, x, *arguments)
+    assert got.shape == gy.shape and got.dtype == dtype
+    plain = np.array(gy, dtype=dtype, order="C")
+    assert np.array_equal(bits(got), bits(function(plain, x, *arguments)))
+    assert np.array_equal(bits(function(gy, gy, *arguments)), bits(function(plain, plain.copy(), *arguments)))
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_broadcasting_of_gy(name):
+    function, arguments = public(name), first_arguments(name)
+    x = np.random.default_rng(0).normal(scale=3, size=(40, 50)).astype("f")
+    derivative = function(np.float32(1), x, *arguments)
+    assert np.array_equal(derivative, function(np.ones_like(x), x, *arguments))
+    for gy in (np.float32(2), np.full(50, 2, "f"), np.full((40, 1), 2, "f"), np.full((3, 1, 1), 2, "f")):
+        assert np.array_equal(function(gy, x, *arguments), np.broadcast_to(2 * derivative, np.broadcast(gy, x).shape))
+    want = function(gy_for(x), x, *arguments)
+    gy = gy_for(x)
+    assert function(gy, x, *arguments, out=gy) is gy and np.array_equal(gy, want)
+    in_place = x.copy()
+    assert function(gy_for(x), in_place, *arguments, out=in_place) is in_place and np.array_equal(in_place, want)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weight_of_prelu(dtype):
+    rng = np.random.default_rng(0)
+    x, gy = (rng.normal(size=(4, 3, 20, 30)).astype(dtype) for _ in range(2))
+    x[0, 0, 0, :4] = [0, -0.0, -INF, INF]
+    gy[0, 0, 0, 2] = 0.5
+    for shape in [(3, 1, 1), (1, 3, 1, 1), (), (1,), (20, 1), (4, 3, 20, 30), (30,)]:
+        weight = np.full(shape, 0.25, dtype)
+        got = fastact.grad.prelu_weight(gy, x, weight)
+        assert got.shape == shape and got.dtype == dtype
+        with np.errstate(all="ignore"):
+            products = np.where(x > 0, 0, gy.astype(np.longdouble) * x)
+        axes = tuple(k for k in range(4) if k < 4 - len(shape) or shape[k - 4 + len(shape)] == 1)
+        want = products.sum(axis=axes, keepdims=True).reshape(shape)
+        size = np.abs(products).sum(axis=axes, keepdims=True).reshape(shape)
+        finite = np.isfinite(want)
+        eps = np.finfo(dtype).eps
+        assert np.array_equal(np.isfinite(got), finite)
+        error = np.abs(got[finite] - want[finite])
+        slack = eps if dtype == "float64" else eps / 8  # summed by numpy.sum, in float64
+        assert np.all(error <= eps * np.abs(want[finite]) + slack * size[finite])
+    assert np.isnan(fastact.grad.prelu_weight(1.0, np.array([NAN, 1.0]), 0.25))
+    with pytest.raises(ValueError, match="weight"):
+        fastact.grad.prelu_weight(gy[0], x[0], np.ones((4, 1, 1, 1), dtype))
+    with pytest.raises(ValueError):
+        fastact.grad.prelu_weight(gy, x, np.ones(7, dtype))
+    with pytest.raises(TypeError):
+        fastact.grad.prelu_weight(gy * 1j, x, 0.25)
+
+
+# ours, PyTorch's own backward function; where it takes the result in place of x, that is given.
+TORCH = {
+    "relu": lambda aten, gy, x: aten.threshold_backward(gy, x, 0),
+    "relu6": lambda aten, gy, x: aten.hardtanh_backward(gy, x, 0, 6),
+    "elu": lambda aten, gy, x: aten.elu_backward(gy, 1.0, 1, 1, False, x),
+    "leaky_relu": lambda aten, gy, x: aten.leaky_relu_backward(gy, x, 0.01, False),
+    "hardtanh": lambda aten, gy, x: aten.hardtanh_backward(gy, x, -1, 1),
+    "sigmoid": lambda aten, gy, x: aten.sigmoid_backward(gy, x.sigmoid()),
+    "tanh": lambda aten, gy, x: aten.tanh_backward(gy, x.tanh()),
+    "softplus": lambda aten, gy, x: aten.softplus_backward(gy, x, 1, 20),
+    "softshrink": lambda aten, gy, x: aten.softshrink_backward(gy, x, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_pytorch(name):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    gy, x = rng.normal(size=(2, 10_000))
+    x[:4] = 0.0, 6.0, 0.5, -0.5
+    want = TORCH[name](torch.ops.aten, torch.from_numpy(gy), torch.from_numpy(x)).numpy()
+    assert np.allclose(getattr(fastact.grad, name)(gy, x), want, rtol=1e-12, atol=1e-15)
