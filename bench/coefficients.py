@@ -46,11 +46,20 @@ def tanhshrink_remainder(u):
     return (x - mp.tanh(x) - x**3 / 3) / x**5
 
 
+def atanh_remainder(z):
+    """2 (atanh(s) / s - 1) / s^2, z = s^2,"""
+    if z < mp.mpf(10) ** -12:
+        return mp.mpf(2) / 3 + 2 * z / 5
+    s = mp.sqrt(z)
+    return 2 * (mp.atanh(s) / s - 1) / z
+
+
 # name, function, interval, its largest weight in the result (remainder's term / whole function)
 TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
     ("LOG_COSH", log_cosh_ratio, (mp.mpf(0), mp.mpf(1)), lambda u: u / mp.log1p(mp.exp(-mp.sqrt(u)))),
+    ("ATANH", atanh_remainder, (mp.mpf(0), mp.mpf("0.1716") ** 2), lambda z: z),
     (
         "TANHSHRINK",
         tanhshrink_remainder,

@@ -5,6 +5,7 @@ softmin and log_softmax work over any axes. `fastact.backend` names what was cho
 """
 
 from fastact import grad, ufuncs
+from fastact._activation import activation
 from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
 from fastact._formulas import ACTIVATIONS
@@ -20,6 +21,8 @@ __all__ = [
     "softmin",
     "softmax",
     "log_softmax",
+    "activation",
+    "math",
     "grad",
     "ufuncs",
     "backend",
@@ -33,6 +36,10 @@ del read_environment, function_of
 
 
 def __getattr__(name):
+    if name == "math":
+        import fastact.math
+
+        return fastact.math
     if name == "__version__":  # looked up only when asked for: it takes longer than all the rest
         from importlib.metadata import version
 

@@ -39,13 +39,13 @@ def available():
 
 
 def choose(wanted):
-    """The backend's name and its compiled modules; for `numpy`, those of the lowest level."""
+    """The backend's name, its level and its compiled modules; for `numpy`, those of the lowest level."""
     runnable = [level for level, needed in LEVELS.items() if needed <= set(cpu_features)]
     candidates = runnable[::-1] if wanted == PLAIN else runnable if wanted is None else [wanted]
     for level in candidates:
         if level in runnable and (modules := _try(level)):
-            return wanted or level, *modules
+            return wanted or level, level, *modules
     raise ImportError(f"FASTACT_BACKEND={wanted!r} is not a backend that runs here; these do: {', '.join(available())}")
 
 
-backend, ufunc_module, kernels_module = choose(os.environ.get("FASTACT_BACKEND") or None)
+backend, level, ufunc_module, kernels_module = choose(os.environ.get("FASTACT_BACKEND") or None)

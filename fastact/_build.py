@@ -2,147 +2,45 @@
 
     python fastact/_build.py OUTPUT_DIRECTORY LEVEL...
 
-Numba types and lowers each formula once, without optimising; LLVM then optimises the whole for each
-level. Nothing depends on the CPU of the machine that builds. Run by meson.build.
+What makes them is `_compile.py`; nothing depends on the CPU of the machine that builds. Run by meson.build.
 """
 
 import os
 import sys
-from functools import cache
-from pathlib import Path
-from types import ModuleType
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]  # math.py here is not Python's
+
+from functools import cache  # noqa: E402
+from pathlib import Path  # noqa: E402
+from types import ModuleType  # noqa: E402
 
 # What Numba sees of the machine, before it is imported: nothing.
-os.environ.update(NUMBA_OPT="0", NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_DISABLE_JIT="0")
+os.environ.update(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_DISABLE_JIT="0")
 
 # The package's own __init__ needs what is built here: import its modules without it.
 sys.modules["fastact"] = ModuleType("fastact")
-sys.modules["fastact"].__path__ = [str(Path(__file__).parent)]
+sys.modules["fastact"].__path__ = [HERE]
 
 import llvmlite.binding as llvm  # noqa: E402
-import numba  # noqa: E402
 import numpy as np  # noqa: E402
-from llvmlite import ir  # noqa: E402
-from numba.core import types  # noqa: E402
-from numba.core.compiler_lock import global_compiler_lock  # noqa: E402
-from numba.extending import intrinsic  # noqa: E402
-from numba.np.ufunc.ufuncbuilder import UFuncBuilder  # noqa: E402
-from numba.np.ufunc.wrappers import build_ufunc_wrapper  # noqa: E402
 
 from fastact import _math  # noqa: E402
+from fastact._compile import (  # noqa: E402
+    LEVELS_WITHOUT_FMA,
+    WITH_FMA,
+    WITHOUT_FMA,
+    compile_loop,
+    compile_scalar_loop,
+    link,
+    machine_of,
+    optimise,
+)
 from fastact._formulas import ACTIVATIONS, GRADIENTS  # noqa: E402
 from fastact._reduction_formulas import REDUCTION_FORMULAS  # noqa: E402
-from fastact._specialise import specialise  # noqa: E402
 
-# level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
-LEVELS = {"x86-64": "x86-64", "x86-64-v3": "x86-64-v3", "x86-64-v4": "x86-64-v4", "native": "generic"}
-LEVELS_WITHOUT_FMA = {"x86-64"}
-# LLVM keeps to 256 bits at v4 unless told otherwise; whole registers take 0.5 to 0.6 of that time (Zen 5).
-FEATURES = {"x86-64-v4": "-prefer-256-bit"}
 ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values()]
 COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
-
-
-def multiply_add(name):
-    @intrinsic
-    def fma(typing_context, a, b, c):
-        def generate(context, builder, signature, values):
-            kind = values[0].type
-            function = builder.module.declare_intrinsic(name, (kind,), ir.FunctionType(kind, [kind] * 3))
-            return builder.call(function, values)
-
-        return a(a, a, a), generate
-
-    return fma
-
-
-@intrinsic
-def fabs(typing_context, a):
-    def generate(context, builder, signature, values):
-        kind = values[0].type
-        return builder.call(builder.module.declare_intrinsic("llvm.fabs", (kind,)), values)
-
-    return a(a), generate
-
-
-@intrinsic
-def copysign(typing_context, a, b):
-    def generate(context, builder, signature, values):
-        kind = values[0].type
-        function = builder.module.declare_intrinsic("llvm.copysign", (kind,), ir.FunctionType(kind, [kind, kind]))
-        return builder.call(function, values)
-
-    return a(a, a), generate
-
-
-@intrinsic
-def power_of_two(typing_context, t):
-    mantissa, width = {32: (23, 32), 64: (52, 64)}[t.bitwidth]
-
-    def generate(context, builder, signature, values):
-        integer = ir.IntType(width)
-        bits = builder.bitcast(values[0], integer)
-        return builder.bitcast(builder.shl(bits, integer(mantissa)), values[0].type)
-
-    return t(t), generate
-
-
-PRIMITIVES = {"fabs": fabs, "copysign": copysign, "power_of_two": power_of_two}
-WITH_FMA = PRIMITIVES | {"fma": multiply_add("llvm.fma"), "product_error": _math.product_error_by_fma}
-# llvm.fma would become a call of libm's for each element
-WITHOUT_FMA = PRIMITIVES | {
-    "fma": multiply_add("llvm.fmuladd"),
-    "product_error": _math.product_error_by_splitting,
-}
-
-
-SIGNATURE = types.void(
-    types.CPointer(types.voidptr), types.CPointer(types.intp), types.CPointer(types.intp), types.voidptr
-)
-
-
-def with_scalar_parameters(formula, arrays, nin, kind, jit):
-    """A loop like a ufunc's over `formula`, with so many contiguous arrays and one value of each parameter."""
-    pointer = types.CPointer(kind)
-
-    @intrinsic
-    def operand(typing_context, args, k):
-        def generate(context, builder, signature, values):
-            address = builder.load(builder.gep(values[0], [values[1]]))
-            return builder.bitcast(address, context.get_value_type(pointer))
-
-        return pointer(args, k), generate
-
-    values = [f"p{k}[i]" if k < arrays else f"p{k}" for k in range(nin)]
-    lines = ["def loop(args, dimensions, steps, data):", f"    out = operand(args, {nin})"]
-    lines += [f"    p{k} = operand(args, {k}){'' if k < arrays else '[0]'}" for k in range(nin)]
-    lines += ["    for i in range(dimensions[0]):", f"        out[i] = formula({', '.join(values)})"]
-    scope = {"operand": operand, "formula": jit(formula)}
-    exec("\n".join(lines), scope)
-    return scope["loop"]
-
-
-def compile_scalar_loop(formula, arrays, nin, dtype, primitives):
-    """As `compile_loop`, for parameters, the inputs after the arrays, that are the same for all elements."""
-    jit = numba.njit(error_model="numpy")
-    kind = numba.from_dtype(np.dtype(dtype))
-    loop = with_scalar_parameters(specialise(formula, dtype, primitives, jit), arrays, nin, kind, jit)
-    compiled = numba.cfunc(SIGNATURE, error_model="numpy")(loop)
-    text = str(compiled._library._final_module)
-    return text.replace("noinline", "nounwind"), compiled._wrapper_name  # the loop belongs into its wrapper
-
-
-def compile_loop(formula, arrays, nin, dtype, primitives):
-    """The LLVM text of Numba's ufunc loop over `formula`, and the loop's name in it."""
-    jit = numba.njit(error_model="numpy")
-    builder = UFuncBuilder(specialise(formula, dtype, primitives, jit), targetoptions={"nopython": True})
-    kind = numba.from_dtype(np.dtype(dtype))
-    result = builder.add(kind(*[kind] * nin))
-    name = result.fndesc.llvm_func_name
-    with global_compiler_lock:
-        info = build_ufunc_wrapper(result.library, result.target_context, name, result.signature, False, result)
-        info.library.finalize()
-    return str(info.library._final_module), info.name
 
 
 def at_defaults(row):
@@ -177,27 +75,12 @@ def loops():
 
 @cache
 def link_all(with_fma):
-    """One module of all loops, each under its symbol and nothing else visible."""
+    """One module of all loops."""
     primitives = WITH_FMA if with_fma else WITHOUT_FMA
-    module = None
-    for symbol, compile_one, formula, arrays, nin, dtype in loops():
-        text, name = compile_one(formula, arrays, nin, dtype, primitives)
-        part = llvm.parse_assembly(text)
-        for function in part.functions:
-            if not function.is_declaration:
-                if function.name == name:
-                    function.name, function.linkage = symbol, "external"
-                else:
-                    function.linkage = "internal"
-                    function.add_function_attribute("alwaysinline")
-        for variable in part.global_variables:
-            if not variable.is_declaration:
-                variable.linkage = "internal"
-        if module is None:
-            module = part
-        else:
-            module.link_in(part)
-    return str(module)
+    return link(
+        (symbol, *compile_one(formula, arrays, nin, dtype, primitives))
+        for symbol, compile_one, formula, arrays, nin, dtype in loops()
+    )
 
 
 # Four vectors at a time hide the latency of the long formulas (measured: 10 to 40 % faster than one).
@@ -206,22 +89,8 @@ llvm.set_option("fastact", "-force-vector-interleave=4")
 
 def emit(level):
     """Machine code of the loops for one level."""
-    text = link_all(level not in LEVELS_WITHOUT_FMA)
-    target = llvm.Target.from_triple(llvm.get_default_triple())
-    machine = target.create_target_machine(
-        cpu=LEVELS[level], features=FEATURES.get(level, ""), opt=3, reloc="pic", codemodel="small"
-    )
-    module = llvm.parse_assembly(text)
-    module.triple, module.data_layout = machine.triple, str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = options.loop_unrolling = True
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
-    module.verify()
-    undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-    if undefined:
-        raise RuntimeError(f"the loops for {level} need functions from outside: {undefined}")
-    return machine.emit_object(module)
+    machine = machine_of(level, reloc="pic", codemodel="small")
+    return machine.emit_object(optimise(link_all(level not in LEVELS_WITHOUT_FMA), machine))
 
 
 def header():

@@ -19,6 +19,11 @@ class Constant:
     def at(self, dtype):
         return dtype.type(self.values[dtype.name])
 
+    def outside(self, other):
+        raise TypeError("this function works only inside a compiled formula")
+
+    __lt__ = __gt__ = outside
+
 
 class Polynomial:
     """A polynomial, given by its coefficients for each dtype, lowest power first."""

@@ -3,13 +3,18 @@
 python fastact/_stubs.py OUTPUT_DIRECTORY
 """
 
+import os
 import sys
-from pathlib import Path
-from types import ModuleType
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]  # math.py here is not Python's
+
+from pathlib import Path  # noqa: E402
+from types import ModuleType  # noqa: E402
 
 # The package's own __init__ needs what is built: import its modules without it.
 sys.modules["fastact"] = ModuleType("fastact")
-sys.modules["fastact"].__path__ = [str(Path(__file__).parent)]
+sys.modules["fastact"].__path__ = [HERE]
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS  # noqa: E402
 from fastact._functions import REQUIRED  # noqa: E402
@@ -20,7 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastact import grad as grad
+from fastact import math as math
 from fastact import ufuncs as ufuncs
+from fastact._activation import activation as activation
 
 __version__: str
 backend: str
@@ -56,7 +63,7 @@ FUNCTION = """def {name}(
 
 
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
-OTHERS = ("grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+OTHERS = ("activation", "math", "grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
 
 
 def elementwise_stub(name, row):

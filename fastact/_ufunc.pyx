@@ -335,10 +335,24 @@ cdef call_back(const Loop *loop, char **args, const npy_intp *steps, npy_intp n)
 cdef list names_and_docs = []  # NumPy keeps pointers into these
 
 
-def make_ufunc(str name, str doc, int nin, str types, callback=None):
-    """The ufunc `name`, with a loop for each of NumPy's type characters in `types`: the compiled one, or
-    callback(out, *inputs), given arrays of one dimension."""
-    cdef int count = len(types), k, row, number
+cdef int find_loop(Loop *loop, bytes name, char type, int nin) except -1:
+    """Fill in the loop that was compiled with this module."""
+    cdef int row = 0
+    while fastact_loops[row].loop:
+        if fastact_loops[row].ufunc == name and fastact_loops[row].type == type and fastact_loops[row].nin == nin:
+            loop.arrays = fastact_loops[row].arrays
+            loop.run = fastact_loops[row].loop
+            loop.run_scalar = fastact_loops[row].scalar
+            return 0
+        row += 1
+    raise ValueError(f"no compiled loop for {name.decode()} of type {chr(type)!r} with {nin} inputs")
+
+
+def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compiled=None):
+    """The ufunc `name`, with a loop for each of NumPy's type characters in `types`: the one of this module; or
+    callback(out, *inputs), given arrays of one dimension; or compiled[type], which is the number of arrays
+    before the parameters, and the addresses of a loop and of one for scalar parameters, or 0."""
+    cdef int count = len(types), k, operand, number
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef PyUFuncGenericFunction *functions
     cdef void **data
@@ -354,8 +368,8 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None):
         raise MemoryError
     for k in range(count):
         number = type_number(ord(types[k]))
-        for row in range(nin + 1):
-            signature[k * (nin + 1) + row] = number
+        for operand in range(nin + 1):
+            signature[k * (nin + 1) + operand] = number
         loop = <Loop *>calloc(1, sizeof(Loop))
         if not loop:
             raise MemoryError
@@ -363,24 +377,18 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None):
         loop.nin = nin
         loop.type_number = number
         loop.size = numpy.dtype(types[k]).itemsize
+        loop.half = types[k] == "e"
+        functions[k] = run_compiled
         if callback is not None:
             Py_INCREF(callback)
             loop.callback = <PyObject *>callback
             functions[k] = run_callback
-            continue
-        loop.half = types[k] == "e"
-        row = 0
-        while fastact_loops[row].loop and not (
-            fastact_loops[row].ufunc == name_bytes and fastact_loops[row].type == <char>ord(types[k])
-            and fastact_loops[row].nin == nin
-        ):
-            row += 1
-        if not fastact_loops[row].loop:
-            raise ValueError(f"no compiled loop for {name} of type {types[k]!r} with {nin} inputs")
-        loop.arrays = fastact_loops[row].arrays
-        loop.run = fastact_loops[row].loop
-        loop.run_scalar = fastact_loops[row].scalar
-        functions[k] = run_compiled
+        elif compiled is not None:
+            loop.arrays = compiled[types[k]][0]
+            loop.run = <fastact_loop *><size_t>compiled[types[k]][1]
+            loop.run_scalar = <fastact_loop *><size_t>compiled[types[k]][2]
+        else:
+            find_loop(loop, name_bytes, ord(types[k]), nin)
     names_and_docs.append((name_bytes, doc_bytes))
     return PyUFunc_FromFuncAndData(
         functions, data, signature, count, nin, 1, PyUFunc_None, name_bytes, doc_bytes, 0

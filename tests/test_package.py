@@ -114,6 +114,12 @@ def test_docstring(name):
             assert re.search(rf"\b{parameter}\b.* :", parameters), parameter
 
 
+def test_example_of_an_activation():
+    pytest.importorskip("numba")
+    test = doctest.DocTestFinder().find(fastact.activation, "activation")[0]
+    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
+
+
 @pytest.mark.parametrize(
     "name", [*ELEMENTWISE, *REDUCTIONS, "set_num_threads", "get_num_threads", "show_config", "grad", "ufuncs"]
 )

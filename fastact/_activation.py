@@ -1,0 +1,161 @@
+"""Activations of the user's own: from a scalar Python function to ufuncs, compiled when first called."""
+
+import functools
+import inspect
+import threading
+
+from fastact import _backend
+from fastact._functions import function_of
+from fastact._table import FLOAT_TYPES, Elementwise, no_kinks, times
+
+MISSING = "compiling an activation needs numba: pip install 'fastact[numba]'"
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def activation(function=None, *, derivative=None):
+    """Make an activation of a scalar Python function: the same kind of ufunc as fastact's own, with its gradient.
+
+    It is compiled by Numba when first called (a few seconds), to vector code that runs through fastact's driver:
+    any memory layout, on several threads.
+
+    Parameters
+    ----------
+    function : callable
+        A function of one number x and of parameters, which may have defaults. It consists of assignments, `if`s and
+        `return`s, and of arithmetic, comparisons, helper functions of the same kind, activations, and the functions
+        of `fastact.math` or their namesakes in `math` and `numpy`. Numbers in it are of the array's dtype.
+    derivative : callable, optional
+        Its derivative for x, a function of the same parameters. Without, it is derived from the source of `function`.
+
+    Returns
+    -------
+    Activation
+        Called with x and the parameters, it does what `fastact.elu` and the like do. Its attribute `ufunc` is the
+        `numpy.ufunc`, with parameters as further inputs; `grad(gy, x, ...)` is gy times the derivative, and
+        `grad_ufunc` the ufunc of that.
+
+    Raises
+    ------
+    TypeError
+        Where `function` does not have the form above; when first called, or at once for its parameters.
+    ImportError
+        When first called, without numba: pip install 'fastact[numba]'.
+
+    Notes
+    -----
+    float16 is computed in float32; integers are promoted as by `numpy.exp`. The accuracy is that of your formula.
+
+    Examples
+    --------
+    >>> import numpy as np, fastact
+    >>> @fastact.activation
+    ... def swish(x, beta=1.0):
+    ...     return x / (1.0 + fastact.math.exp(-beta * x))
+    >>> swish(np.array([-1.0, 0.0, 2.0]))
+    array([-0.26894142,  0.        ,  1.76159416])
+    >>> swish.grad(1.0, np.array([-1.0, 0.0, 2.0]), beta=2.0)
+    array([-0.09078425,  0.5       ,  1.05266461])
+    """
+    if function is None:
+        return lambda function: activation(function, derivative=derivative)
+    return Activation(function, derivative)
+
+
+def parameters_of(function):
+    """The parameters of a function, all of which can be given by position."""
+    if not inspect.isfunction(function):
+        raise TypeError(f"an activation must be a function defined by def, got {type(function).__name__}")
+    parameters = inspect.signature(function).parameters
+    if not parameters or any(p.kind not in POSITIONAL for p in parameters.values()):
+        raise TypeError(f"{function.__name__} must take x and parameters that can be given by position")
+    return {name: p.default for name, p in parameters.items()}
+
+
+class Activation:
+    """An activation of the user's own; see `fastact.activation`."""
+
+    def __init__(self, function, derivative):
+        (self._x, _), *parameters = parameters_of(function).items()
+        if derivative is not None and [*parameters_of(derivative)] != [*parameters_of(function)]:
+            raise TypeError(f"derivative must take the parameters of {function.__name__}")
+        functools.update_wrapper(self, function)
+        self._parameters = dict(parameters)
+        self._name = self.__name__ if self.__name__.isidentifier() else "activation"  # of a lambda
+        self._derivative = derivative
+        self._lock = threading.RLock()
+
+    def __call__(self, *args, **kwargs):
+        return self._forward[0](*args, **kwargs)
+
+    def grad(self, *args, **kwargs):
+        """gy times the derivative at x, given gy, x and the parameters."""
+        return self._backward[0](*args, **kwargs)
+
+    @property
+    def ufunc(self):
+        """The `numpy.ufunc` of x and the parameters."""
+        return self._forward[1]
+
+    @property
+    def grad_ufunc(self):
+        """The `numpy.ufunc` of gy, x and the parameters."""
+        return self._backward[1]
+
+    def __repr__(self):
+        return f"<fastact.activation {self.__name__}>"
+
+    def __reduce__(self):
+        return self.__qualname__
+
+    @functools.cached_property
+    def _forward(self):
+        from fastact import _source
+
+        return self._compile(self._name, _source.formula(self.__wrapped__), (self._x,))
+
+    @functools.cached_property
+    def _backward(self):
+        from fastact import _source
+
+        make = _source.derivative if self._derivative is None else _source.formula
+        derived = make(self._derivative or self.__wrapped__)
+        name = f"{self._name}_grad"
+        return self._compile(name, times(derived, name), ("gy", self._x))
+
+    def _compile(self, name, formula, arrays):
+        """The public function, and the ufunc."""
+        doc = inspect.getdoc(self) or ""
+        row = Elementwise(name, formula, arrays, self._parameters, FLOAT_TYPES, float("nan"), no_kinks, doc)
+        with self._lock:
+            compiled = compile_loops(row)
+        ufunc = _backend.ufunc_module.make_ufunc(name, doc, row.nin, row.types, compiled=compiled)
+        return function_of(row, ufunc, module=self.__module__), ufunc
+
+
+ENGINES: list = []  # which hold the loops, and live as long as the ufuncs: as the process
+
+
+def compile_loops(row):
+    """What `make_ufunc` wants to know of a row's loops, for each type."""
+    try:
+        from fastact import _compile
+    except ModuleNotFoundError as error:
+        raise ImportError(MISSING) from error
+    level = _backend.level
+    primitives = _compile.WITHOUT_FMA if level in _compile.LEVELS_WITHOUT_FMA else _compile.WITH_FMA
+    makers = {"loop": _compile.compile_loop}
+    if row.parameters:
+        makers["scalar"] = _compile.compile_scalar_loop
+    arrays, dtypes = len(row.arrays), {"f": "float32", "d": "float64"}
+    text = _compile.link(
+        (f"{kind}_{character}", *make(row.formula, arrays, row.nin, dtype, primitives))
+        for character, dtype in dtypes.items()
+        for kind, make in makers.items()
+    )
+    engine = _compile.execute(text, level)
+    ENGINES.append(engine)
+    compiled = {
+        character: (arrays, *(engine.get_function_address(f"{kind}_{character}") for kind in ("loop", "scalar")))
+        for character in dtypes
+    }
+    return {**compiled, "e": compiled["f"]}

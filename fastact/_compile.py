@@ -1,0 +1,225 @@
+"""Formulas -> Numba's ufunc loops over them -> vector code, for `_build.py` when the package is built and
+`_activation.py` later.
+
+Numba types and lowers a formula without optimising; LLVM then optimises the whole, for a CPU level.
+"""
+
+from contextlib import contextmanager
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import config, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.extending import intrinsic
+from numba.np.ufunc.ufuncbuilder import UFuncBuilder
+from numba.np.ufunc.wrappers import build_ufunc_wrapper
+
+from fastact import _math
+from fastact._specialise import specialise
+
+
+def call_llvm(name):
+    """Code that calls an intrinsic of LLVM's with arguments and result of one type."""
+
+    def generate(context, builder, signature, values):
+        kind = values[0].type
+        function = builder.module.declare_intrinsic(name, (kind,), ir.FunctionType(kind, [kind] * len(values)))
+        return builder.call(function, values)
+
+    return generate
+
+
+def multiply_add(name):
+    @intrinsic
+    def fma(typing_context, a, b, c):
+        return a(a, a, a), call_llvm(name)
+
+    return fma
+
+
+@intrinsic
+def fabs(typing_context, a):
+    return a(a), call_llvm("llvm.fabs")
+
+
+@intrinsic
+def sqrt(typing_context, a):
+    return a(a), call_llvm("llvm.sqrt")
+
+
+@intrinsic
+def copysign(typing_context, a, b):
+    return a(a, a), call_llvm("llvm.copysign")
+
+
+def bitwise(operation):
+    """An intrinsic made from what operation(builder, bits, mantissa) does with a number's bits."""
+
+    @intrinsic
+    def function(typing_context, a):
+        def generate(context, builder, signature, values):
+            integer = ir.IntType(a.bitwidth)
+            result = operation(builder, builder.bitcast(values[0], integer), {32: 23, 64: 52}[a.bitwidth])
+            whole = isinstance(result.type, ir.IntType)
+            return builder.bitcast(result, values[0].type) if whole else result
+
+        return a(a), generate
+
+    return function
+
+
+def exponent_bits(builder, bits, mantissa):
+    """The exponent, from sqrt(1/2) to below sqrt(2) being 0, where a number has it."""
+    root = {23: 0x3F3504F3, 52: 0x3FE6A09E667F3BCD}[mantissa]
+    return builder.ashr(builder.sub(bits, bits.type(root)), bits.type(mantissa))
+
+
+@bitwise
+def power_of_two(builder, bits, mantissa):
+    return builder.shl(bits, bits.type(mantissa))
+
+
+@bitwise
+def binary_exponent(builder, bits, mantissa):
+    return builder.sitofp(exponent_bits(builder, bits, mantissa), {23: ir.FloatType(), 52: ir.DoubleType()}[mantissa])
+
+
+@bitwise
+def binary_fraction(builder, bits, mantissa):
+    return builder.sub(bits, builder.shl(exponent_bits(builder, bits, mantissa), bits.type(mantissa)))
+
+
+PRIMITIVES = {
+    "fabs": fabs,
+    "sqrt": sqrt,
+    "copysign": copysign,
+    "power_of_two": power_of_two,
+    "binary_exponent": binary_exponent,
+    "binary_fraction": binary_fraction,
+}
+WITH_FMA = PRIMITIVES | {"fma": multiply_add("llvm.fma"), "product_error": _math.product_error_by_fma}
+# llvm.fma would become a call of libm's for each element
+WITHOUT_FMA = PRIMITIVES | {"fma": multiply_add("llvm.fmuladd"), "product_error": _math.product_error_by_splitting}
+
+
+# level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
+LEVELS = {"x86-64": "x86-64", "x86-64-v3": "x86-64-v3", "x86-64-v4": "x86-64-v4", "native": "generic"}
+LEVELS_WITHOUT_FMA = {"x86-64"}
+# LLVM keeps to 256 bits at v4 unless told otherwise; whole registers take 0.5 to 0.6 of that time (Zen 5).
+FEATURES = {"x86-64-v4": "-prefer-256-bit"}
+
+SIGNATURE = types.void(
+    types.CPointer(types.voidptr), types.CPointer(types.intp), types.CPointer(types.intp), types.voidptr
+)
+
+
+def with_scalar_parameters(formula, arrays, nin, kind, jit):
+    """A loop like a ufunc's over `formula`, with so many contiguous arrays and one value of each parameter."""
+    pointer = types.CPointer(kind)
+
+    @intrinsic
+    def operand(typing_context, args, k):
+        def generate(context, builder, signature, values):
+            address = builder.load(builder.gep(values[0], [values[1]]))
+            return builder.bitcast(address, context.get_value_type(pointer))
+
+        return pointer(args, k), generate
+
+    values = [f"p{k}[i]" if k < arrays else f"p{k}" for k in range(nin)]
+    lines = ["def loop(args, dimensions, steps, data):", f"    out = operand(args, {nin})"]
+    lines += [f"    p{k} = operand(args, {k}){'' if k < arrays else '[0]'}" for k in range(nin)]
+    lines += ["    for i in range(dimensions[0]):", f"        out[i] = formula({', '.join(values)})"]
+    scope = {"operand": operand, "formula": jit(formula)}
+    exec("\n".join(lines), scope)
+    return scope["loop"]
+
+
+@contextmanager
+def unoptimised():
+    """Numba leaves its code as it is: its passes would make branches of what has to stay selections."""
+    with global_compiler_lock:
+        before = config.OPT
+        config.OPT = type(before)("0")
+        try:
+            yield
+        finally:
+            config.OPT = before
+
+
+def compile_scalar_loop(formula, arrays, nin, dtype, primitives):
+    """As `compile_loop`, for parameters, the inputs after the arrays, that are the same for all elements."""
+    jit = numba.njit(error_model="numpy")
+    kind = numba.from_dtype(np.dtype(dtype))
+    loop = with_scalar_parameters(specialise(formula, dtype, primitives, jit), arrays, nin, kind, jit)
+    with unoptimised():
+        compiled = numba.cfunc(SIGNATURE, error_model="numpy")(loop)
+    return compiled._library, compiled._wrapper_name
+
+
+def compile_loop(formula, arrays, nin, dtype, primitives):
+    """Numba's library with a ufunc loop over `formula`, and the loop's name in it."""
+    jit = numba.njit(error_model="numpy")
+    builder = UFuncBuilder(specialise(formula, dtype, primitives, jit), targetoptions={"nopython": True})
+    kind = numba.from_dtype(np.dtype(dtype))
+    with unoptimised():
+        result = builder.add(kind(*[kind] * nin))
+        name = result.fndesc.llvm_func_name
+        info = build_ufunc_wrapper(result.library, result.target_context, name, result.signature, False, result)
+        info.library.finalize()
+    return info.library, info.name
+
+
+def link(loops):
+    """The LLVM text of one module of loops (symbol, library, name), each under its symbol and nothing else visible."""
+    module = None
+    for symbol, library, name in loops:
+        # the loop belongs into the function that Numba wraps it with
+        part = llvm.parse_assembly(str(library._final_module).replace("noinline", "nounwind"))
+        for function in part.functions:
+            if not function.is_declaration:
+                if function.name == name:
+                    function.name, function.linkage = symbol, "external"
+                else:
+                    function.linkage = "internal"
+                    function.add_function_attribute("alwaysinline")
+        for variable in part.global_variables:
+            if not variable.is_declaration:
+                variable.linkage = "internal"
+        if module is None:
+            module = part
+        else:
+            module.link_in(part)
+    return str(module)
+
+
+def machine_of(level, **options):
+    """LLVM's target machine for a level."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple(llvm.get_default_triple())
+    return target.create_target_machine(cpu=LEVELS[level], features=FEATURES.get(level, ""), opt=3, **options)
+
+
+def optimise(text, machine):
+    """The module of that text, optimised for a target machine."""
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = options.loop_unrolling = True
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
+    module.verify()
+    undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
+    if undefined:
+        raise RuntimeError(f"the loops need functions from outside: {undefined}")
+    return module
+
+
+def execute(text, level):
+    """An engine that holds the machine code, for this process."""
+    machine = machine_of(level, jit=True)
+    engine = llvm.create_mcjit_compiler(optimise(text, machine), machine)
+    engine.finalize_object()
+    return engine

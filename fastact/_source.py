@@ -1,0 +1,376 @@
+"""A user's function as a formula, and its derivative.
+
+The function's source is followed into a list of single operations on named values: numbers become floats,
+branches become selections, helper functions are written out. The derivative is made from that list by the
+rules of calculus.
+"""
+
+import ast
+import builtins
+import inspect
+import math
+import textwrap
+import types
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from fastact import math as fast
+from fastact._math import copysign, sqrt
+from fastact._specialise import Primitive
+from fastact._table import ACTIVATIONS, GRADIENTS, times
+
+OPERATORS = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.USub: "-", ast.Not: "not ", ast.And: "&", ast.Or: "|",
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+}  # fmt: skip
+
+# What stands for a function of fastact.math in a user's source.
+EQUIVALENTS = {
+    **{
+        getattr(module, name): getattr(fast, name)
+        for module in (np, math)
+        for name in fast.__all__
+        if hasattr(module, name)
+    },
+    builtins.abs: fast.fabs,
+    builtins.max: fast.maximum,
+    builtins.min: fast.minimum,
+    np.abs: fast.fabs,
+}
+
+
+def reciprocal(x):
+    return 1.0 / x
+
+
+def reciprocal_of_one_more(x):
+    return 1.0 / (1.0 + x)
+
+
+def derivative_of_sqrt(x):
+    return 0.5 / sqrt(x)
+
+
+def sign(x):
+    return copysign(1.0, x)
+
+
+# A function of x and parameters -> that of gy, x and the parameters which is gy times its derivative.
+CHAIN: dict[Callable, Callable] = {
+    fast.exp: times(fast.exp, "exp"),
+    fast.expm1: times(fast.exp, "expm1"),
+    fast.log: times(reciprocal, "log"),
+    fast.log1p: times(reciprocal_of_one_more, "log1p"),
+    fast.sqrt: times(derivative_of_sqrt, "sqrt"),
+    fast.fabs: times(sign, "fabs"),
+    fast.softplus: times(fast.sigmoid, "softplus"),
+    **{row.formula: GRADIENTS[f"{name}_grad"].formula for name, row in ACTIVATIONS.items()},
+}
+LEAVES = {*CHAIN, fast.minimum, fast.maximum, fast.copysign, fast.fma}
+
+
+class Value(NamedTuple):
+    """What an operation gave, or an input; numbers that are known are plain floats instead."""
+
+    name: str
+    is_bool: bool = False
+
+
+class Operation(NamedTuple):
+    result: Value
+    operator: str | Callable  # an operator's sign, "if", or a function
+    operands: tuple
+
+
+class Trace:
+    """The operations of a function, in order."""
+
+    def __init__(self):
+        self.operations = []
+
+    def emit(self, operator, *operands, is_bool=False):
+        result = Value(f"v{len(self.operations)}", is_bool)
+        self.operations.append(Operation(result, operator, operands))
+        return result
+
+    def number(self, value):
+        """True and False as 1 and 0."""
+        return self.emit("if", value, 1.0, 0.0) if isinstance(value, Value) and value.is_bool else value
+
+    def select(self, condition, a, b):
+        return a if a == b else self.emit("if", condition, self.number(a), self.number(b))
+
+    def power(self, base, exponent):
+        if exponent == 0.5:
+            return self.emit(fast.sqrt, base)
+        if exponent < 0:
+            return self.emit("/", 1.0, self.power(base, -exponent))
+        result, square = 1.0, base
+        for bit in bin(int(exponent))[:1:-1]:
+            if bit == "1":
+                result = square if result == 1.0 else self.emit("*", result, square)
+            square = self.emit("*", square, square)
+        return result
+
+    def function(self, signature, result):
+        """A plain function that does these operations; the ones without use fall away when it is compiled."""
+        scope, lines = {"inf": math.inf, "nan": math.nan}, []
+
+        def text(operand):
+            return operand.name if isinstance(operand, Value) else repr(operand)
+
+        for k, (value, operator, operands) in enumerate(self.operations):
+            values = list(map(text, operands))
+            if callable(operator):
+                scope[f"f{k}"] = operator
+                right = f"f{k}({', '.join(values)})"
+            elif operator == "if":
+                right = f"{values[1]} if {values[0]} else {values[2]}"
+            else:
+                right = f" {operator} ".join(values) if len(values) == 2 else operator + values[0]
+            lines.append(f"    {value.name} = {right}\n")
+        arguments = ", ".join(signature.parameters)
+        exec(f"def formula({arguments}):\n{''.join(lines)}    return {text(result)}\n", scope)
+        scope["formula"].__defaults__ = tuple(
+            p.default for p in signature.parameters.values() if p.default is not inspect.Parameter.empty
+        )
+        return scope["formula"]
+
+
+class Reader:
+    """Follows a function's source into a trace, its parameters being bound to values."""
+
+    def __init__(self, trace, function, arguments, depth=0):
+        if depth > 40:
+            raise TypeError(f"{function.__name__} calls itself: an activation cannot")
+        self.trace, self.function, self.depth = trace, function, depth
+        self.outside = {**vars(builtins), **function.__globals__, **inspect.getclosurevars(function).nonlocals}
+        result = self.run(definition(function), dict(arguments))
+        if result is None:
+            raise TypeError(f"{function.__name__} must return a number, whatever its arguments are")
+        self.result = trace.number(result)
+
+    def fail(self, node, what):
+        raise TypeError(f"{self.function.__name__}, line {node.lineno} of its definition: {what}")
+
+    def run(self, statements, names):
+        """What is returned; None where the end is reached. `names` holds the local variables."""
+        for k, statement in enumerate(statements):
+            match statement:
+                case ast.Expr(ast.Constant()) | ast.Pass():
+                    pass
+                case ast.Return(ast.expr() as value):
+                    return self.value(value, names)
+                case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), value=ast.expr() as value):
+                    names[name] = self.value(value, names)
+                case ast.Assign([ast.Tuple(targets)], ast.Tuple(values)) if len(targets) == len(values):
+                    results = [self.value(value, names) for value in values]
+                    names.update({target.id: result for target, result in zip(targets, results, strict=True)})
+                case ast.AugAssign(ast.Name(name) as target, operator, value):
+                    load = ast.copy_location(ast.Name(name, ast.Load()), target)
+                    names[name] = self.value(ast.copy_location(ast.BinOp(load, operator, value), statement), names)
+                case ast.If(test, body, orelse):
+                    condition = self.value(test, names)
+                    branches = [(body, dict(names)), (orelse, dict(names))]
+                    if any(isinstance(node, ast.Return) for node in ast.walk(statement)):
+                        rest = statements[k + 1 :]
+                        a, b = (self.run([*branch, *rest], local) for branch, local in branches)
+                        return None if a is None or b is None else self.trace.select(condition, a, b)
+                    for branch, local in branches:
+                        self.run(branch, local)
+                    (_, first), (_, second) = branches
+                    names.clear()
+                    for name in first.keys() & second.keys():
+                        names[name] = self.trace.select(condition, first[name], second[name])
+                case _:
+                    self.fail(statement, f"{type(statement).__name__} has no place in an activation's formula")
+        return None
+
+    def value(self, node, names):
+        """A number, known or not."""
+        result = self.thing(node, names)
+        if not isinstance(result, Value | float):
+            self.fail(node, f"{ast.unparse(node)} is not a number, but {type(result).__name__}")
+        return result
+
+    def operand(self, node, names):
+        return self.trace.number(self.value(node, names))
+
+    def thing(self, node, names):
+        """A number, or what a name of the surroundings stands for."""
+        emit = self.trace.emit
+        match node:
+            case ast.Constant(value):
+                return known(value)
+            case ast.Name(name):
+                if name not in names and name not in self.outside:
+                    self.fail(node, f"{name} is not defined here, or not on every path")
+                return names[name] if name in names else known(self.outside[name])
+            case ast.Attribute(base, name):
+                return known(getattr(self.thing(base, names), name))
+            case ast.UnaryOp(ast.Not(), value):
+                return emit("not ", self.value(value, names), is_bool=True)
+            case ast.UnaryOp(ast.USub() | ast.UAdd() as operator, value):
+                a = self.operand(value, names)
+                if isinstance(operator, ast.UAdd):
+                    return a
+                return -a if isinstance(a, float) else emit("-", a)
+            case ast.BinOp(base, ast.Pow(), exponent):
+                a, n = self.operand(base, names), self.operand(exponent, names)
+                if not isinstance(n, float) or not (n.is_integer() or n == 0.5) or abs(n) > 64:
+                    self.fail(node, "an exponent must be a whole number or 0.5; for others there is exp(n * log(x))")
+                return self.trace.power(a, n)
+            case ast.BinOp(left, operator, right) if type(operator) in OPERATORS:
+                return emit(OPERATORS[type(operator)], self.operand(left, names), self.operand(right, names))
+            case ast.Compare(left, operators, comparators) if {*map(type, operators)} <= OPERATORS.keys():
+                values = [self.operand(one, names) for one in (left, *comparators)]
+                results = [
+                    emit(OPERATORS[type(operator)], a, b, is_bool=True)
+                    for operator, a, b in zip(operators, values[:-1], values[1:], strict=True)
+                ]
+                return self.join("&", results)
+            case ast.BoolOp(operator, values):
+                return self.join(OPERATORS[type(operator)], [self.value(one, names) for one in values])
+            case ast.IfExp(test, a, b):
+                return self.trace.select(self.value(test, names), self.value(a, names), self.value(b, names))
+            case ast.Call():
+                return self.call(node, names)
+        self.fail(node, f"{ast.unparse(node)} has no place in an activation's formula")
+
+    def join(self, operator, values):
+        result = values[0]
+        for value in values[1:]:
+            result = self.trace.emit(operator, result, value, is_bool=True)
+        return result
+
+    def call(self, node, names):
+        callee = formula_of(self.thing(node.func, names))
+        arguments = [self.operand(argument, names) for argument in node.args]
+        keywords = {keyword.arg: self.operand(keyword.value, names) for keyword in node.keywords}
+        if callee is float and len(arguments) == 1:
+            return arguments[0]
+        if callee is np.where and len(arguments) == 3:
+            condition, a, b = (self.value(argument, names) for argument in node.args)
+            return self.trace.select(condition, a, b)
+        if callee in (fast.minimum, fast.maximum):
+            if len(arguments) < 2 or keywords:
+                self.fail(node, f"{ast.unparse(node.func)} takes two or more numbers")
+            result = arguments[0]
+            for argument in arguments[1:]:
+                result = self.trace.emit(callee, result, argument)
+            return result
+        if isinstance(callee, Primitive) and callee in LEAVES:
+            return self.trace.emit(callee, *arguments)
+        if not isinstance(callee, types.FunctionType):
+            self.fail(node, f"{ast.unparse(node.func)} cannot be compiled; fastact.math has {', '.join(fast.__all__)}")
+        bound = inspect.signature(callee).bind(*arguments, **keywords)
+        bound.apply_defaults()
+        given = {name: known(value) for name, value in bound.arguments.items()}
+        if callee in LEAVES:
+            return self.trace.emit(callee, *given.values())
+        return Reader(self.trace, callee, given, self.depth + 1).result
+
+
+def known(value):
+    """A number of the surroundings as a float; everything else as it is."""
+    return float(value) if isinstance(value, int | float | np.number) and not isinstance(value, bool) else value
+
+
+def formula_of(callee):
+    """What computes a function for one number, if it is one of those that fastact knows."""
+    import fastact
+    from fastact._activation import Activation
+
+    if isinstance(callee, Activation):
+        return callee.__wrapped__
+    for name, row in ACTIVATIONS.items():
+        if callee is getattr(fastact, name) or callee is getattr(fastact.ufuncs, name):
+            return row.formula
+    try:
+        return EQUIVALENTS.get(callee, callee)
+    except TypeError:  # what cannot be a key is no function
+        return callee
+
+
+def definition(function):
+    """The statements of a function."""
+    try:
+        text = textwrap.dedent(inspect.getsource(function))
+        try:
+            tree = ast.parse(text)
+        except SyntaxError:  # a lambda within a decorator
+            tree = ast.parse(f"{text}\ndef decorated(): pass")
+    except (OSError, SyntaxError):
+        raise TypeError(
+            f"the source of {function.__name__} is not at hand: define it by def, in a file or a cell"
+        ) from None
+    if function.__name__ != "<lambda>":
+        return tree.body[0].body
+    lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    if len(lambdas) != 1:
+        raise TypeError("which of the lambdas in its line is meant is not clear: define it by def")
+    return [ast.copy_location(ast.Return(lambdas[0].body), lambdas[0].body)]
+
+
+def trace_of(function):
+    signature = inspect.signature(function)
+    trace = Trace()
+    return trace, signature, Reader(trace, function, {name: Value(name) for name in signature.parameters}).result
+
+
+def formula(function):
+    """The function, as a formula."""
+    trace, signature, result = trace_of(function)
+    return trace.function(signature, result)
+
+
+def derivative(function):
+    """Its derivative with respect to its first parameter, as a formula of the same parameters."""
+    trace, signature, result = trace_of(function)
+    emit = trace.emit
+    slopes = {next(iter(signature.parameters)): 1.0}  # name -> derivative; what is missing has none
+
+    def slope(operand):
+        return slopes.get(operand.name, 0.0) if isinstance(operand, Value) else 0.0
+
+    def product(a, b):
+        return 0.0 if a == 0.0 or b == 0.0 else b if a == 1.0 else a if b == 1.0 else emit("*", a, b)
+
+    def total(a, b):
+        return b if a == 0.0 else a if b == 0.0 else emit("+", a, b)
+
+    for value, operator, operands in list(trace.operations):
+        inner = [slope(operand) for operand in operands]
+        if value.is_bool or not any(inner):
+            continue
+        match operator, operands, inner:
+            case ("+", _, (da, db)):
+                new = total(da, db)
+            case ("-", (_,), (da,)):
+                new = emit("-", da)
+            case ("-", _, (da, db)):
+                new = emit("-", da, db) if db != 0.0 else da
+            case ("*", (a, b), (da, db)):
+                new = total(product(da, b), product(a, db))
+            case ("/", (_, b), (da, db)):
+                top = emit("-", da, product(value, db)) if db != 0.0 else da
+                new = emit("/", top, b)
+            case ("if", (condition, _, _), (_, da, db)):
+                new = trace.select(condition, da, db)
+            case (fast.fma, (a, b, _), (da, db, dc)):
+                new = total(total(product(da, b), product(a, db)), dc)
+            case (fast.copysign, (a, b), (da, _)):
+                new = product(product(da, emit(sign, a)), emit(sign, b))
+            case (fast.minimum | fast.maximum, (a, b), (da, db)):
+                new = trace.select(emit("<" if operator is fast.minimum else ">", b, a, is_bool=True), db, da)
+            case _ if operator in CHAIN and not any(inner[1:]):
+                new = emit(CHAIN[operator], inner[0], *operands)
+            case _:
+                what = getattr(operator, "__name__", operator)
+                raise TypeError(
+                    f"{function.__name__}: a parameter of {what} depends on x: give a derivative of your own"
+                )
+        slopes[value.name] = new
+    return trace.function(signature, slope(result))

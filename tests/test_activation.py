@@ -1,0 +1,351 @@
+"""Activations of the user's own: compiled, derived, and driven like fastact's."""
+
+import math
+import pickle
+import threading
+
+import mpmath as mp
+import numpy as np
+import pytest
+from cases import LAYOUTS, bits, sample, ulps
+from definitions import derivative, exact
+from processes import run
+
+import fastact
+from fastact import math as fast
+
+INF, NAN = np.inf, np.nan
+
+
+def test_without_numba():
+    code = (
+        "import sys; sys.modules['numba'] = None; import fastact\n"
+        "from test_activation import swish\n"
+        "try: swish(1.0)\n"
+        "except ImportError as error: print(error)"
+    )
+    done = run("-c", f"import sys; sys.path[:0] = {[__file__.rpartition('/')[0], BENCH]!r}\n{code}")
+    assert done.stdout == "compiling an activation needs numba: pip install 'fastact[numba]'\n", done.stderr
+
+
+BENCH = __file__.rpartition("/")[0] + "/../bench"
+
+
+@fastact.activation
+def swish(x, beta=1.0):
+    """x times sigmoid."""
+    return x / (1 + fastact.math.exp(-beta * x))
+
+
+@fastact.activation(derivative=lambda x: 2.0 * x)
+def square(x):
+    return x**2
+
+
+def helper(z, scale):
+    return math.exp(z) * scale
+
+
+LIMIT = 3
+
+
+@fastact.activation
+def branches(x, a, b=0.5):
+    y = 2 * x
+    if x > LIMIT:
+        y -= 1
+    elif -LIMIT > x:
+        return a * max(x, -100, b)
+    low, high = y, min(y, 1e3)
+    return low * high + helper(-abs(x), scale=b)
+
+
+@fastact.activation
+def borrowed(x, alpha=0.3):
+    return np.where(x < 1, fastact.elu(x, alpha), 0.5 * np.log1p(x) + square(x)) - np.tanh(x) ** -2 * (x > 0)
+
+
+@fastact.activation
+def everything(x):
+    y = fast.copysign(fast.sqrt(fast.fabs(x)), x) + fast.fma(x, 0.5, fast.expm1(-x * x))
+    z = fast.sigmoid(x) - fast.softplus(x) if 0 < x <= 2 or not x < 5 else fast.tanh(x) * fast.log(x * x + 1)
+    return y * z + 1 / (x**4 + 2) - x**0
+
+
+@fastact.activation
+def identity(x):
+    return x
+
+
+@fastact.activation
+def constant(x):
+    return 2
+
+
+def mp_square(x):
+    return x**2
+
+
+def mp_branches(x, a, b):
+    y = 2 * x
+    if x > 3:
+        y -= 1
+    elif x < -3:
+        return a * max(x, -100, b)
+    return y * min(y, 1000) + mp.exp(-abs(x)) * b
+
+
+def mp_borrowed(x, alpha):
+    first = (x if x > 0 else alpha * mp.expm1(x)) if x < 1 else mp.log1p(x) / 2 + x**2
+    return first - (mp.tanh(x) ** -2 if x > 0 else 0)
+
+
+def mp_everything(x):
+    y = mp.sqrt(abs(x)) * mp.sign(x) + x / 2 + mp.expm1(-x * x)
+    inside = 0 < x <= 2 or x >= 5
+    z = 1 / (1 + mp.exp(-x)) - mp.log1p(mp.exp(x)) if inside else mp.tanh(x) * mp.log1p(x * x)
+    return y * z + 1 / (x**4 + 2) - 1
+
+
+# activation, the same in mpmath, parameters
+CASES = [
+    (swish, lambda x, beta: x / (1 + mp.exp(-beta * x)), (1.0,)),
+    (swish, lambda x, beta: x / (1 + mp.exp(-beta * x)), (0.25,)),
+    (square, mp_square, ()),
+    (branches, mp_branches, (0.75, 0.5)),
+    (borrowed, mp_borrowed, (0.3,)),
+    (everything, mp_everything, ()),
+    (identity, lambda x: x, ()),
+    (constant, lambda x: mp.mpf(2), ()),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needs_numba(request):
+    pytest.importorskip("numba")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("function, definition, parameters", CASES)
+def test_values_and_derivatives(function, definition, parameters, dtype):
+    x = np.random.default_rng(0).normal(scale=3, size=120).astype(dtype)
+    eps = float(np.finfo(dtype).eps)
+    with np.errstate(all="raise"):
+        y, slope = function(x, *parameters), function.grad(np.ones_like(x), x, *parameters)
+    assert y.dtype == slope.dtype == dtype
+    given = [exact(float(np.dtype(dtype).type(p))) for p in parameters]
+    with mp.workdps(60):
+        for value, *got in zip(x, y, slope, strict=True):
+            value = exact(value)
+            for result, want in zip(
+                got, (definition(value, *given), derivative(definition, value, given)), strict=True
+            ):
+                # rounding errors of the user's own formula may cancel
+                assert abs(exact(result) - want) <= 40 * eps * (abs(want) + abs(value) + 1) + 1e-30
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_layouts(layout, dtype):
+    x = LAYOUTS[layout](sample(dtype))
+    plain = np.array(x, dtype=dtype, order="C")
+    assert np.array_equal(bits(swish(x)), bits(swish(plain)))
+    assert np.array_equal(bits(branches(x, plain)), bits(branches(plain, plain.copy())))
+    assert np.array_equal(bits(swish.grad(x, x)), bits(swish.grad(plain, plain.copy())))
+    assert swish(x).dtype == dtype and swish(x).shape == x.shape
+
+
+def test_is_a_ufunc():
+    x = np.random.default_rng(0).normal(size=(200, 300)).astype("f")
+    assert type(swish.ufunc) is type(swish.grad_ufunc) is np.ufunc
+    assert (swish.ufunc.nin, swish.grad_ufunc.nin) == (2, 3)
+    want = swish(x, 2.0)
+    assert np.array_equal(swish.ufunc(x, np.full((200, 1), 2, "f")), want)
+    assert np.array_equal(swish(x, beta=2.0, out=np.empty_like(x), where=True), want)
+    assert np.array_equal(swish(x.T, np.float32(2)).T, want)
+    before = fastact.get_num_threads()
+    try:
+        fastact.set_num_threads(3)
+        assert np.array_equal(swish(x, 2.0), want)
+    finally:
+        fastact.set_num_threads(before)
+    assert swish(3).dtype == np.float64
+    assert repr(swish) == "<fastact.activation swish>" and swish.__doc__ == "x times sigmoid."
+    assert pickle.loads(pickle.dumps(swish)) is swish
+    for bad in (1j, "a", None):
+        with pytest.raises(TypeError):
+            swish(bad)
+    with pytest.raises(TypeError, match="swish"):
+        swish(1.0, 2.0, 3.0)
+    with pytest.raises(TypeError, match="missing required argument: 'a'"):
+        branches(1.0)
+
+
+def test_first_call_from_many_threads():
+    @fastact.activation
+    def fresh(x):
+        return x * x
+
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(fresh(3.0))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [9.0] * 8
+
+
+# function, its reference, inputs where it is a number, values at -inf, -0.0, 0.0, inf
+MATHEMATICS = {
+    "exp": (np.exp, (-INF, INF), (0, 1, 1, INF)),
+    "expm1": (np.expm1, (-INF, INF), (-1, -0.0, 0.0, INF)),
+    "log": (np.log, (0, INF), (NAN, -INF, -INF, INF)),
+    "log1p": (np.log1p, (-1, INF), (NAN, -0.0, 0.0, INF)),
+    "sqrt": (np.sqrt, (0, INF), (NAN, -0.0, 0.0, INF)),
+    "fabs": (np.abs, (-INF, INF), (INF, 0.0, 0.0, INF)),
+    "tanh": (np.tanh, (-INF, INF), (-1, -0.0, 0.0, 1)),
+}
+
+
+@fastact.activation
+def mathematics_exp(x):
+    return fast.exp(x)
+
+
+@fastact.activation
+def mathematics_expm1(x):
+    return fast.expm1(x)
+
+
+@fastact.activation
+def mathematics_log(x):
+    return fast.log(x)
+
+
+@fastact.activation
+def mathematics_log1p(x):
+    return fast.log1p(x)
+
+
+@fastact.activation
+def mathematics_sqrt(x):
+    return fast.sqrt(x)
+
+
+@fastact.activation
+def mathematics_fabs(x):
+    return fast.fabs(x)
+
+
+@fastact.activation
+def mathematics_tanh(x):
+    return fast.tanh(x)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", MATHEMATICS)
+def test_mathematics(name, dtype):
+    reference, (low, high), at_special = MATHEMATICS[name]
+    function = globals()[f"mathematics_{name}"]
+    x = np.concatenate([sample(dtype, 20_000), 1 + np.logspace(-7, -0.5, 500), 1 - np.logspace(-7, -0.5, 500)])
+    x = x.astype(dtype)
+    x = x[(x > low) & (x < high)]
+    with np.errstate(all="ignore"):
+        want = reference(x.astype(np.longdouble))
+    bound = 2 if fastact.backend not in ("x86-64", "numpy") else 4
+    assert ulps(function(x), want) <= bound
+    special = function(np.array([-INF, -0.0, 0.0, INF, NAN], dtype))
+    assert np.array_equal(bits(special), bits(np.array([*at_special, NAN], dtype)))
+    assert np.array_equal(np.signbit(special[1:3]), np.signbit(np.array(at_special[1:3], dtype)))
+
+
+def loops(x):
+    for _ in range(3):
+        x = x * x
+    return x
+
+
+def not_everywhere(x):
+    if x > 0:
+        return x
+
+
+def unknown_name(x):
+    return x + nothing_of_this_name  # noqa: F821
+
+
+def sometimes_defined(x):
+    if x > 0:
+        y = x
+    return y
+
+
+def library_call(x):
+    return math.gamma(x)
+
+
+def text(x):
+    return "x"
+
+
+def indexing(x):
+    return x[0]
+
+
+def odd_power(x):
+    return x**0.3
+
+
+def endless(x):
+    return endless(x)
+
+
+def too_few(x):
+    return max(x)
+
+
+BAD = [
+    (loops, "line 2 of its definition: For has no place"),
+    (not_everywhere, "must return a number"),
+    (unknown_name, "nothing_of_this_name is not defined"),
+    (sometimes_defined, "y is not defined here, or not on every path"),
+    (library_call, "math.gamma cannot be compiled; fastact.math has"),
+    (text, "'x' is not a number, but str"),
+    (indexing, r"x\[0\] has no place"),
+    (odd_power, "an exponent must be a whole number or 0.5"),
+    (endless, "calls itself"),
+    (too_few, "max takes two or more numbers"),
+    (eval("lambda x: x"), "the source of <lambda> is not at hand"),
+]
+
+
+@pytest.mark.parametrize("function, message", BAD)
+def test_what_cannot_be_compiled(function, message):
+    with pytest.raises(TypeError, match=message):
+        fastact.activation(function)(1.0)
+
+
+def test_wrong_functions():
+    for wrong in (3, np.exp, len):
+        with pytest.raises(TypeError, match="must be a function defined by def"):
+            fastact.activation(wrong)
+    for wrong in (lambda: 1.0, lambda *x: 1.0, lambda x, *, a: 1.0):
+        with pytest.raises(TypeError, match="given by position"):
+            fastact.activation(wrong)
+    with pytest.raises(TypeError, match="derivative must take the parameters of swish"):
+        fastact.activation(swish.__wrapped__, derivative=lambda x: 1.0)
+
+
+def test_no_derivative_for_a_parameter_that_moves():
+    @fastact.activation
+    def moving(x):
+        return fastact.elu(x, x)
+
+    assert moving(-1.0) == -fastact.elu(-1.0)
+    with pytest.raises(TypeError, match="a parameter of elu depends on x: give a derivative of your own"):
+        moving.grad(1.0, 1.0)
+
+
+def test_mathematics_outside_of_an_activation():
+    with pytest.raises(TypeError, match="works only inside"):
+        fast.exp(1.0)
