@@ -108,8 +108,24 @@ ctypedef fused element:
 cdef inline void copy_elements(
     element *target, ptrdiff_t target_step, const element *source, ptrdiff_t source_step, ptrdiff_t n
 ) noexcept nogil:
-    cdef ptrdiff_t i
-    for i in range(n):
+    cdef ptrdiff_t i, size = sizeof(element)
+    cdef element a, b, c, d
+    if target_step == size and source_step == 2 * size:  # every other element, in vectors
+        for i in range(n):
+            target[i] = source[2 * i]
+        return
+    for i in range(n // 4):
+        a = source[0]
+        b = (<const element *>(<const char *>source + source_step))[0]
+        c = (<const element *>(<const char *>source + 2 * source_step))[0]
+        d = (<const element *>(<const char *>source + 3 * source_step))[0]
+        target[0] = a
+        (<element *>(<char *>target + target_step))[0] = b
+        (<element *>(<char *>target + 2 * target_step))[0] = c
+        (<element *>(<char *>target + 3 * target_step))[0] = d
+        source = <const element *>(<const char *>source + 4 * source_step)
+        target = <element *>(<char *>target + 4 * target_step)
+    for i in range(n % 4):
         target[0] = source[0]
         target = <element *>(<char *>target + target_step)
         source = <const element *>(<const char *>source + source_step)
