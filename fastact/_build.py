@@ -31,7 +31,6 @@ from numba.np.ufunc.wrappers import build_ufunc_wrapper  # noqa: E402
 
 from fastact import _math  # noqa: E402
 from fastact._formulas import ACTIVATIONS  # noqa: E402
-from fastact._reduction_formulas import REDUCTION_FORMULAS  # noqa: E402
 from fastact._specialise import specialise  # noqa: E402
 
 # level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
@@ -166,11 +165,6 @@ def loops():
                 yield f"{symbol}_scalar", compile_scalar_loop, row.formula, nin, dtype
             if row.has_defaults:
                 yield f"{symbol}_default", compile_loop, at_defaults(row), 1, dtype
-    for formula in REDUCTION_FORMULAS:
-        for dtype in ("float32", "float64"):
-            symbol = f"fastact_{formula.__name__}_{dtype}"
-            yield symbol, compile_loop, formula, 2, dtype
-            yield f"{symbol}_scalar", compile_scalar_loop, formula, 2, dtype
 
 
 @cache
@@ -228,7 +222,6 @@ def header():
     loop_type = "typedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *);"
     lines += [loop_type, ""]
     lines += [f"extern fastact_loop {symbol};" for symbol, *_ in loops()]
-    lines += [f"#define FASTACT_UP_{dtype} {value.hex()}" for dtype, value in _math.UP.values.items()]
     lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters. */"]
     lines += ["typedef struct {", "    const char *ufunc; char type; int nin; fastact_loop *loop, *scalar;"]
     lines += ["} fastact_loop_row;"]
