@@ -314,6 +314,15 @@ cdef inline void step(
         add_term(a[j], b[j], e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j], kind)
 
 
+cdef inline void merge_half(Lanes *lanes, int half, int kind, real type_tag) noexcept nogil:
+    cdef int j
+    for j in range(half):
+        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + half], lanes.low[j + half], type_tag)
+    if kind == LOG_SOFTMAX:
+        for j in range(half):
+            lanes.ones[j] += lanes.ones[j + half]
+
+
 cdef inline void sum_of_kind(const real *x, const real *second, real *out, real m, ptrdiff_t n, Sum *total, int kind) noexcept nogil:
     cdef Lanes lanes
     cdef ptrdiff_t i
@@ -326,17 +335,11 @@ cdef inline void sum_of_kind(const real *x, const real *second, real *out, real 
         second += LANES
     if n % LANES:
         step(x, second, out, m, &lanes, n % LANES, kind)
-    for j in range(8):
-        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 8], lanes.low[j + 8], m)
-    for j in range(4):
-        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 4], lanes.low[j + 4], m)
-    for j in range(2):
-        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 2], lanes.low[j + 2], m)
-    merge_lane(&lanes.high[0], &lanes.low[0], lanes.high[1], lanes.low[1], m)
-    total.ones = 0.0
-    if kind == LOG_SOFTMAX:
-        for j in range(LANES):
-            total.ones += lanes.ones[j]
+    merge_half(&lanes, 8, kind, m)
+    merge_half(&lanes, 4, kind, m)
+    merge_half(&lanes, 2, kind, m)
+    merge_half(&lanes, 1, kind, m)
+    total.ones = lanes.ones[0]
     total.high = lanes.high[0]
     total.low = lanes.low[0]
 
