@@ -1,4 +1,4 @@
-"""Make fastact/_coefficients.py: the polynomials that exp, log1p and tanhshrink rest on.
+"""Make fastact/_coefficients.py: the polynomials that exp, log1p, atanh and tanhshrink rest on.
 
 Each is a Chebyshev fit, by mpmath at 60 digits, of a smooth remainder whose leading terms the kernels
 carry exactly; the degree is the smallest whose error, as a share of the whole function, stays below
@@ -46,12 +46,12 @@ def tanhshrink_remainder(u):
     return (x - mp.tanh(x) - x**3 / 3) / x**5
 
 
-def atanh_remainder(z):
-    """2 (atanh(s) / s - 1) / s^2, z = s^2,"""
-    if z < mp.mpf(10) ** -12:
-        return mp.mpf(2) / 3 + 2 * z / 5
-    s = mp.sqrt(z)
-    return 2 * (mp.atanh(s) / s - 1) / z
+def atanh_remainder(v):
+    """(atanh u - u) / u^3, v = u^2,"""
+    if v < mp.mpf(10) ** -12:
+        return mp.mpf(1) / 3 + v / 5
+    u = mp.sqrt(v)
+    return (mp.atanh(u) - u) / u**3
 
 
 # name, function, interval, its largest weight in the result (remainder's term / whole function)
@@ -59,7 +59,7 @@ TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
     ("LOG_COSH", log_cosh_ratio, (mp.mpf(0), mp.mpf(1)), lambda u: u / mp.log1p(mp.exp(-mp.sqrt(u)))),
-    ("ATANH", atanh_remainder, (mp.mpf(0), mp.mpf("0.1716") ** 2), lambda z: z),
+    ("ATANH", atanh_remainder, (mp.mpf(0), ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * 1.01), lambda v: v),
     (
         "TANHSHRINK",
         tanhshrink_remainder,

@@ -142,13 +142,13 @@ def compile_loops(row):
     except ModuleNotFoundError as error:
         raise ImportError(MISSING) from error
     level = _backend.level
-    primitives = _compile.WITHOUT_FMA if level in _compile.LEVELS_WITHOUT_FMA else _compile.WITH_FMA
+    with_fma = level not in _compile.LEVELS_WITHOUT_FMA
     makers = {"loop": _compile.compile_loop}
     if row.parameters:
         makers["scalar"] = _compile.compile_scalar_loop
     arrays, dtypes = len(row.arrays), {"f": "float32", "d": "float64"}
     text = _compile.link(
-        (f"{kind}_{character}", *make(row.formula, arrays, row.nin, dtype, primitives))
+        (f"{kind}_{character}", *make(row.formula, arrays, row.nin, dtype, with_fma))
         for character, dtype in dtypes.items()
         for kind, make in makers.items()
     )

@@ -8,36 +8,26 @@ What makes them is `_compile.py`; nothing depends on the CPU of the machine that
 import os
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]  # math.py here is not Python's
-
-from functools import cache  # noqa: E402
-from pathlib import Path  # noqa: E402
-from types import ModuleType  # noqa: E402
+import _bootstrap  # noqa: F401
 
 # What Numba sees of the machine, before it is imported: nothing.
 os.environ.update(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_DISABLE_JIT="0")
 
-# The package's own __init__ needs what is built here: import its modules without it.
-sys.modules["fastact"] = ModuleType("fastact")
-sys.modules["fastact"].__path__ = [HERE]
+from functools import cache
+from pathlib import Path
 
-import llvmlite.binding as llvm  # noqa: E402
-import numpy as np  # noqa: E402
+import llvmlite.binding as llvm
+import numpy as np
 
-from fastact import _math  # noqa: E402
-from fastact._compile import (  # noqa: E402
+from fastact._compile import (
     LEVELS_WITHOUT_FMA,
-    WITH_FMA,
-    WITHOUT_FMA,
     compile_loop,
     compile_scalar_loop,
     link,
     machine_of,
     optimise,
 )
-from fastact._formulas import ACTIVATIONS, GRADIENTS  # noqa: E402
-from fastact._reduction_formulas import REDUCTION_FORMULAS  # noqa: E402
+from fastact._formulas import ACTIVATIONS, GRADIENTS
 
 ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values()]
 COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
@@ -66,19 +56,13 @@ def loops():
                 yield f"{symbol}_scalar", compile_scalar_loop, row.formula, arrays, row.nin, dtype
             if row.has_defaults:
                 yield f"{symbol}_default", compile_loop, at_defaults(row), arrays, arrays, dtype
-    for formula in REDUCTION_FORMULAS:
-        for dtype in ("float32", "float64"):
-            symbol = f"fastact_{formula.__name__}_{dtype}"
-            yield symbol, compile_loop, formula, 1, 2, dtype
-            yield f"{symbol}_scalar", compile_scalar_loop, formula, 1, 2, dtype
 
 
 @cache
 def link_all(with_fma):
     """One module of all loops."""
-    primitives = WITH_FMA if with_fma else WITHOUT_FMA
     return link(
-        (symbol, *compile_one(formula, arrays, nin, dtype, primitives))
+        (symbol, *compile_one(formula, arrays, nin, dtype, with_fma))
         for symbol, compile_one, formula, arrays, nin, dtype in loops()
     )
 
@@ -99,7 +83,6 @@ def header():
     loop_type = "typedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *);"
     lines += [loop_type, ""]
     lines += [f"extern fastact_loop {symbol};" for symbol, *_ in loops()]
-    lines += [f"#define FASTACT_UP_{dtype} {value.hex()}" for dtype, value in _math.UP.values.items()]
     lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters. */"]
     lines += ["typedef struct {", "    const char *ufunc; char type; int arrays, nin; fastact_loop *loop, *scalar;"]
     lines += ["} fastact_loop_row;"]
@@ -126,3 +109,5 @@ def main(directory, *levels):
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(0)  # taking Numba's many modules apart would take longer than all the rest

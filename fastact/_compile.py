@@ -5,6 +5,7 @@ Numba types and lowers a formula without optimising; LLVM then optimises the who
 """
 
 from contextlib import contextmanager
+from functools import cache
 
 import llvmlite.binding as llvm
 import numba
@@ -115,7 +116,7 @@ SIGNATURE = types.void(
 )
 
 
-def with_scalar_parameters(formula, arrays, nin, kind, jit):
+def with_scalar_parameters(formula, arrays, nin, kind):
     """A loop like a ufunc's over `formula`, with so many contiguous arrays and one value of each parameter."""
     pointer = types.CPointer(kind)
 
@@ -136,6 +137,19 @@ def with_scalar_parameters(formula, arrays, nin, kind, jit):
     return scope["loop"]
 
 
+jit = numba.njit(error_model="numpy")
+
+
+@cache
+def helpers(dtype, with_fma):
+    """What `specialise` has compiled, by function: all formulas share it."""
+    return {}
+
+
+def specialised(formula, dtype, with_fma):
+    return specialise(formula, dtype, WITH_FMA if with_fma else WITHOUT_FMA, jit, helpers(dtype, with_fma))
+
+
 @contextmanager
 def unoptimised():
     """Numba leaves its code as it is: its passes would make branches of what has to stay selections."""
@@ -148,20 +162,18 @@ def unoptimised():
             config.OPT = before
 
 
-def compile_scalar_loop(formula, arrays, nin, dtype, primitives):
+def compile_scalar_loop(formula, arrays, nin, dtype, with_fma):
     """As `compile_loop`, for parameters, the inputs after the arrays, that are the same for all elements."""
-    jit = numba.njit(error_model="numpy")
     kind = numba.from_dtype(np.dtype(dtype))
-    loop = with_scalar_parameters(specialise(formula, dtype, primitives, jit), arrays, nin, kind, jit)
+    loop = with_scalar_parameters(specialised(formula, dtype, with_fma), arrays, nin, kind)
     with unoptimised():
         compiled = numba.cfunc(SIGNATURE, error_model="numpy")(loop)
     return compiled._library, compiled._wrapper_name
 
 
-def compile_loop(formula, arrays, nin, dtype, primitives):
+def compile_loop(formula, arrays, nin, dtype, with_fma):
     """Numba's library with a ufunc loop over `formula`, and the loop's name in it."""
-    jit = numba.njit(error_model="numpy")
-    builder = UFuncBuilder(specialise(formula, dtype, primitives, jit), targetoptions={"nopython": True})
+    builder = UFuncBuilder(specialised(formula, dtype, with_fma), targetoptions={"nopython": True})
     kind = numba.from_dtype(np.dtype(dtype))
     with unoptimised():
         result = builder.add(kind(*[kind] * nin))

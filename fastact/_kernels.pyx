@@ -1,4 +1,6 @@
-"""softmax, softmin and log_softmax over any axes: max-shift, exponentials, sum, quotient.
+"""softmax, softmin and log_softmax over any axes, and their gradients.
+
+Forward: max-shift, exponentials, sum, quotient. Gradients: a sum over the row, then each element by itself.
 
 Every row's sum is taken in an order that depends on the row's length alone: LANES interleaved partial
 sums over each chunk of CHUNK elements, combined as a tree, the chunks one after another. Whatever path a
@@ -11,13 +13,13 @@ maximum has almost all the weight.
 cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY, NAN, fabs, isinf, log, log1p
+from libc.math cimport INFINITY, NAN, fabs, isfinite, isinf
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-import numpy
+
 
 cdef extern from "_runtime.h" nogil:
     ctypedef unsigned int fastact_flags
@@ -27,27 +29,16 @@ cdef extern from "_runtime.h" nogil:
     int fastact_threads()
     int fastact_limit
 
-cdef extern from "fastact_loops.h":
-    ctypedef void fastact_loop(char **, const cnp.npy_intp *, const cnp.npy_intp *, void *) noexcept nogil
-    fastact_loop fastact_exp_difference_float32, fastact_exp_difference_float32_scalar
-    fastact_loop fastact_exp_difference_float64, fastact_exp_difference_float64_scalar
-    fastact_loop fastact_exp_minus_difference_float32, fastact_exp_minus_difference_float32_scalar
-    fastact_loop fastact_exp_minus_difference_float64, fastact_exp_minus_difference_float64_scalar
+cdef extern from "fastact_formulas.h" nogil:
+    float fastact_exp_difference_float32(float x, float m)
+    double fastact_exp_difference_float64(double x, double m)
+    float fastact_minus_exp_product_float32(float gy, float y, float total, float total_low)
+    double fastact_minus_exp_product_float64(double gy, double y, double total, double total_low)
+    double fastact_log_pair_float64(double s, double s_low)
+    float fastact_fma_float32(float, float, float)
+    double fastact_fma_float64(double, double, double)
     float FASTACT_UP_float32
     double FASTACT_UP_float64
-
-cdef extern from *:
-    """
-    #ifdef __FP_FAST_FMA
-    #define FASTACT_FMA(a, b, c) __builtin_fma(a, b, c)
-    #define FASTACT_FMAF(a, b, c) __builtin_fmaf(a, b, c)
-    #else
-    #define FASTACT_FMA(a, b, c) ((a) * (b) + (c))
-    #define FASTACT_FMAF(a, b, c) ((a) * (b) + (c))
-    #endif
-    """
-    double FASTACT_FMA(double, double, double) noexcept nogil
-    float FASTACT_FMAF(float, float, float) noexcept nogil
 
 cdef extern from "_transpose.h" nogil:
     void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
@@ -60,23 +51,22 @@ ctypedef fused real:
     double
 
 cdef enum:
-    SOFTMAX, SOFTMIN, LOG_SOFTMAX
+    SOFTMAX, SOFTMIN, LOG_SOFTMAX, SOFTMAX_GRADIENT, SOFTMIN_GRADIENT, LOG_SOFTMAX_GRADIENT
 
 cdef enum:
     LANES = 16
     CHUNK = 4096      # elements whose sum is one tree
-    BLOCK = 1024      # elements to a call of a compiled loop
-    STRIDE_BYTES = 256  # what a compiled loop does at a time
-    STRIDE = 64       # the same in elements, at most
+    BATCH = 16        # short rows whose scalar parts are done together
+    BATCH_ELEMENTS = 4096  # in all of them
     TILE = 64         # rows that are packed side by side
     COLUMNS = 128     # columns that are worked on together
-    SHORT = 176       # rows up to this length are packed
+    SHORT = 24        # rows up to this length are packed
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
     PER_THREAD = 16384
     MAX_DIMENSIONS = 64
 
-# A row's sum: `ones` terms that are exactly 1, and UP times all others, as a pair.
+# A row's sum: `ones` terms that are exactly 1, and UP times all others (gradients: 1 times), as a pair.
 ctypedef struct Sum:
     double ones
     double high
@@ -91,13 +81,153 @@ cdef inline void add(Sum *total, double ones, double high, double low) noexcept 
     total.high = s
 
 
-# ---- one row, contiguous ---------------------------------------------------------------------------
+cdef inline bint is_gradient(int kind) noexcept nogil:
+    return kind >= SOFTMAX_GRADIENT
+
+
+# ---- elements --------------------------------------------------------------------------------------
 
 cdef inline real further(real a, real b, int kind) noexcept nogil:
     """The larger of two numbers, for softmin the smaller. NaN may count or not: its row is NaN anyway."""
     if kind == SOFTMIN:
         return a if a < b else b
     return a if a > b else b
+
+
+cdef inline real up(real type_tag) noexcept nogil:
+    return FASTACT_UP_float32 if real is float else FASTACT_UP_float64
+
+
+cdef inline real exponential(real x, real m, int kind) noexcept nogil:
+    """e**(x - m) * UP, for softmin e**(m - x) * UP."""
+    cdef real a = m if kind == SOFTMIN else x
+    cdef real b = x if kind == SOFTMIN else m
+    if real is float:
+        return fastact_exp_difference_float32(a, b)
+    else:
+        return fastact_exp_difference_float64(a, b)
+
+
+cdef inline void add_to_lane(real e, double *high, double *low) noexcept nogil:
+    """float32 needs no `low`."""
+    cdef double s, part
+    if real is float:
+        high[0] += e
+    else:
+        s = high[0] + e
+        part = s - high[0]
+        low[0] += (high[0] - (s - part)) + (e - part)
+        high[0] = s
+
+
+cdef inline void add_term(real x, real second, real e, double *high, double *low, float *ones, int kind) noexcept nogil:
+    """Forward, e is the exponential; for a gradient, x is gy and `second` y."""
+    cdef real product
+    if kind == LOG_SOFTMAX:
+        ones[0] += <float>1.0 if e == up(e) else <float>0.0
+        add_to_lane(<real>0.0 if e == up(e) else e, high, low)
+    elif kind == SOFTMAX or kind == SOFTMIN:
+        add_to_lane(e, high, low)
+    elif kind == LOG_SOFTMAX_GRADIENT:
+        add_to_lane(x, high, low)
+    elif real is float:
+        high[0] += <double>x * second
+    else:
+        product = x * second
+        add_to_lane(product, high, low)
+        low[0] += fastact_fma_float64(x, second, -product)
+
+
+cdef inline void merge_lane(double *high, double *low, double high_2, double low_2, real type_tag) noexcept nogil:
+    """Add one lane to another."""
+    cdef double s, part
+    if real is float:
+        high[0] += high_2
+    else:
+        s = high[0] + high_2
+        part = s - high[0]
+        low[0] += ((high[0] - (s - part)) + (high_2 - part)) + low_2
+        high[0] = s
+
+
+cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real *low) noexcept nogil:
+    """What `finish_one` needs of a row's sum. Without branches, to be done for many rows together."""
+    cdef double s, s_low, q, c, part, a, b
+    cdef double down = 1.0 / up(m)
+    if is_gradient(kind):
+        s_low = total.low if total.low == total.low else 0.0  # NaN where the sum is infinite
+        s = total.high + s_low
+        high[0] = <real>s
+        low[0] = <real>((total.high - high[0]) + s_low)
+        return
+    a = total.ones
+    b = total.high * down
+    s = a + b
+    part = s - a
+    s_low = ((a - (s - part)) + (b - part)) + total.low * down
+    if kind == LOG_SOFTMAX:
+        q = fastact_log_pair_float64(s, s_low)
+        # m + q as a pair, far more exact than the smallest result, q
+        c = m + q
+        part = c - m
+        a = <real>c
+        b = (c - a) + ((m - (c - part)) + (q - part))
+        # but x - m is exact where q matters beside a large m
+        high[0] = <real>(m if q < 2.0**-16 * fabs(m) else a)
+        low[0] = <real>(q if q < 2.0**-16 * fabs(m) else b)
+    else:
+        q = 1.0 / s
+        a = <real>q
+        if real is float:
+            b = q - a
+        else:
+            b = (fastact_fma_float64(-q, s, 1.0) - q * s_low) * q
+        high[0] = <real>(a * down)
+        low[0] = <real>(b * down)
+
+
+cdef inline real finish_one(real x, real second, real e, real high, real low, int kind) noexcept nogil:
+    """An element's result; e is what the first pass left in `out`."""
+    cdef real d, part, y
+    if kind == SOFTMAX or kind == SOFTMIN:
+        return fastact_fma_float32(e, high, e * low) if real is float else fastact_fma_float64(e, high, e * low)
+    if kind == LOG_SOFTMAX:
+        return (x - high) - low
+    if kind == LOG_SOFTMAX_GRADIENT:
+        if real is float:
+            return fastact_minus_exp_product_float32(x, second, high, low)
+        else:
+            return fastact_minus_exp_product_float64(x, second, high, low)
+    y = -second if kind == SOFTMIN_GRADIENT else second
+    d = x - high
+    part = d - x
+    e = y * (((x - (d - part)) - (high + part)) - low)
+    return fastact_fma_float32(y, d, e) if real is float else fastact_fma_float64(y, d, e)
+
+
+cdef inline real finish_overflown(real x, real second, real total, int kind) noexcept nogil:
+    """The same for a gradient whose sum is not finite: as IEEE arithmetic has it."""
+    if kind == LOG_SOFTMAX_GRADIENT:
+        return x - (exponential(second, <real>0.0, SOFTMAX) * <real>(1.0 / up(x))) * total
+    return (-second if kind == SOFTMIN_GRADIENT else second) * (x - total)
+
+
+# ---- rows, contiguous ------------------------------------------------------------------------------
+
+# A row's operands (for a gradient, x is gy and `second` y), and what is known of it so far.
+ctypedef struct Row:
+    const char *x
+    const char *second
+    char *out
+    Sum total
+    double m
+    double high
+    double low
+
+ctypedef struct Lanes:
+    double high[LANES]
+    double low[LANES]
+    float ones[LANES]
 
 
 cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
@@ -134,54 +264,6 @@ cdef real extreme(const real *x, ptrdiff_t n, int kind) noexcept nogil:
     return extreme_of_kind(x, n, SOFTMIN) if kind == SOFTMIN else extreme_of_kind(x, n, SOFTMAX)
 
 
-cdef inline void run_loop(char **args, cnp.npy_intp n, const cnp.npy_intp *steps, int kind, real type_tag) noexcept nogil:
-    cdef bint one_m = steps[1] == 0
-    if real is float:
-        if kind == SOFTMIN and one_m: fastact_exp_minus_difference_float32_scalar(args, &n, steps, NULL)
-        elif kind == SOFTMIN: fastact_exp_minus_difference_float32(args, &n, steps, NULL)
-        elif one_m: fastact_exp_difference_float32_scalar(args, &n, steps, NULL)
-        else: fastact_exp_difference_float32(args, &n, steps, NULL)
-    else:
-        if kind == SOFTMIN and one_m: fastact_exp_minus_difference_float64_scalar(args, &n, steps, NULL)
-        elif kind == SOFTMIN: fastact_exp_minus_difference_float64(args, &n, steps, NULL)
-        elif one_m: fastact_exp_difference_float64_scalar(args, &n, steps, NULL)
-        else: fastact_exp_difference_float64(args, &n, steps, NULL)
-
-
-cdef inline void exponentials(
-    const real *x, const real *m, bint one_m, real *e, ptrdiff_t n, int kind
-) noexcept nogil:
-    """e**(x - m) * UP, for softmin e**(m - x) * UP, with one m for all or one for each; `e` must not overlap
-    the others. What is left after the last whole stride, which a loop would do one by one, is filled up."""
-    cdef real padded_x[STRIDE]
-    cdef real padded_m[STRIDE]
-    cdef real padded_e[STRIDE]
-    cdef ptrdiff_t stride = STRIDE_BYTES // sizeof(real)
-    cdef ptrdiff_t rest = n % stride, whole = n - rest, i
-    cdef cnp.npy_intp[3] steps
-    cdef char *args[3]
-    steps[0] = steps[2] = sizeof(real)
-    steps[1] = 0 if one_m else sizeof(real)
-    args[0] = <char *>x
-    args[1] = <char *>m
-    args[2] = <char *>e
-    if whole:
-        run_loop(args, whole, steps, kind, m[0])
-    if rest:
-        for i in range(stride):
-            padded_x[i] = m[0]
-        memcpy(padded_x, x + whole, rest * sizeof(real))
-        args[0] = <char *>padded_x
-        args[2] = <char *>padded_e
-        if not one_m:
-            for i in range(stride):
-                padded_m[i] = m[0]
-            memcpy(padded_m, m + whole, rest * sizeof(real))
-            args[1] = <char *>padded_m
-        run_loop(args, stride, steps, kind, m[0])
-        memcpy(e + whole, padded_e, rest * sizeof(real))
-
-
 cdef void at_infinity(
     const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, real m, int kind
 ) noexcept nogil:
@@ -197,259 +279,214 @@ cdef void at_infinity(
         out[i * out_step] = (one if x[i * x_step] == m else zero) if limit and extremes == 1 else NAN
 
 
-# The partial sums of a chunk of a row. float32 needs no `low`; only log_softmax counts ones apart.
-ctypedef struct Lanes:
-    double high[LANES]
-    double low[LANES]
-    float ones[LANES]
+cdef inline void step(
+    const real *x, const real *second, real *out, real m, Lanes *lanes, int length, int kind
+) noexcept nogil:
+    """Up to LANES elements of a row: their terms of the sum, and their exponentials into `out`.
 
-
-cdef inline void add_lane(real e, double *high, double *low) noexcept nogil:
-    cdef double s, part
-    if real is float:
-        high[0] += e
+    What is read is read first: `out` may be x."""
+    cdef real a[LANES]
+    cdef real b[LANES]
+    cdef real e[LANES]
+    cdef int j
+    if length == LANES:
+        for j in range(LANES):
+            a[j] = x[j]
+        if is_gradient(kind):
+            for j in range(LANES):
+                b[j] = second[j]
     else:
-        s = high[0] + e
-        part = s - high[0]
-        low[0] += (high[0] - (s - part)) + (e - part)
-        high[0] = s
-
-
-cdef inline real up(real type_tag) noexcept nogil:
-    return FASTACT_UP_float32 if real is float else FASTACT_UP_float64
-
-
-cdef inline void add_lane_without_ones(real e, double *high, double *low, float *ones) noexcept nogil:
-    add_lane(<real>0.0 if e == up(e) else e, high, low)
-    ones[0] += <float>1.0 if e == up(e) else <float>0.0
-
-
-cdef void add_to_lanes(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
-    """Add elements of a chunk, of which the first is in lane 0."""
-    cdef Lanes lanes = given[0]
-    cdef double high, low
-    cdef ptrdiff_t i
-    cdef int j
-    for i in range(n // (8 * LANES)):  # eight steps at a time keep the lanes in registers
         for j in range(LANES):
-            high = lanes.high[j]
-            low = lanes.low[j]
-            add_lane(e[j], &high, &low)
-            add_lane(e[j + LANES], &high, &low)
-            add_lane(e[j + 2 * LANES], &high, &low)
-            add_lane(e[j + 3 * LANES], &high, &low)
-            add_lane(e[j + 4 * LANES], &high, &low)
-            add_lane(e[j + 5 * LANES], &high, &low)
-            add_lane(e[j + 6 * LANES], &high, &low)
-            add_lane(e[j + 7 * LANES], &high, &low)
-            lanes.high[j] = high
-            lanes.low[j] = low
-        e += 8 * LANES
-    for i in range(n % (8 * LANES) // LANES):
+            a[j] = 0.0 if is_gradient(kind) else m
+            b[j] = 0.0
+        memcpy(a, x, length * sizeof(real))
+        if is_gradient(kind):
+            memcpy(b, second, length * sizeof(real))
+    if not is_gradient(kind):
         for j in range(LANES):
-            add_lane(e[j], &lanes.high[j], &lanes.low[j])
-        e += LANES
-    for j in range(<int>(n % LANES)):
-        add_lane(e[j], &lanes.high[j], &lanes.low[j])
-    given[0] = lanes
-
-
-cdef void add_to_lanes_without_ones(const real *e, ptrdiff_t n, Lanes *given) noexcept nogil:
-    """The same, with the ones among them counted apart."""
-    cdef Lanes lanes = given[0]
-    cdef double high, low
-    cdef float ones
-    cdef ptrdiff_t i
-    cdef int j
-    for i in range(n // (4 * LANES)):
-        for j in range(LANES):
-            high = lanes.high[j]
-            low = lanes.low[j]
-            ones = lanes.ones[j]
-            add_lane_without_ones(e[j], &high, &low, &ones)
-            add_lane_without_ones(e[j + LANES], &high, &low, &ones)
-            add_lane_without_ones(e[j + 2 * LANES], &high, &low, &ones)
-            add_lane_without_ones(e[j + 3 * LANES], &high, &low, &ones)
-            lanes.high[j] = high
-            lanes.low[j] = low
-            lanes.ones[j] = ones
-        e += 4 * LANES
-    for i in range(n % (4 * LANES) // LANES):
-        for j in range(LANES):
-            add_lane_without_ones(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
-        e += LANES
-    for j in range(<int>(n % LANES)):
-        add_lane_without_ones(e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j])
-    given[0] = lanes
-
-
-cdef inline void merge_lane(double *high, double *low, double high_2, double low_2, real type_tag) noexcept nogil:
-    """Add one lane to another."""
-    cdef double s, part
-    if real is float:
-        high[0] += high_2
-    else:
-        s = high[0] + high_2
-        part = s - high[0]
-        low[0] += ((high[0] - (s - part)) + (high_2 - part)) + low_2
-        high[0] = s
-
-
-cdef Sum sum_of_lanes(Lanes *lanes, real type_tag) noexcept nogil:
-    cdef Sum total
-    cdef int j
-    for j in range(8):
-        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 8], lanes.low[j + 8], type_tag)
-    for j in range(4):
-        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 4], lanes.low[j + 4], type_tag)
-    for j in range(2):
-        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + 2], lanes.low[j + 2], type_tag)
-    merge_lane(&lanes.high[0], &lanes.low[0], lanes.high[1], lanes.low[1], type_tag)
-    total.ones = 0.0
+            e[j] = exponential(a[j], m, kind)
+        if kind != LOG_SOFTMAX:
+            memcpy(out, e, length * sizeof(real))
+        if length != LANES:
+            for j in range(LANES):
+                e[j] = e[j] if j < length else 0.0
     for j in range(LANES):
-        total.ones += lanes.ones[j]
+        add_term(a[j], b[j], e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j], kind)
+
+
+cdef inline void merge_half(Lanes *lanes, int half, int kind, real type_tag) noexcept nogil:
+    cdef int j
+    for j in range(half):
+        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + half], lanes.low[j + half], type_tag)
+    if kind == LOG_SOFTMAX:
+        for j in range(half):
+            lanes.ones[j] += lanes.ones[j + half]
+
+
+cdef inline void sum_of_kind(const real *x, const real *second, real *out, real m, ptrdiff_t n, Sum *total, int kind) noexcept nogil:
+    cdef Lanes lanes
+    cdef ptrdiff_t i
+    cdef int j
+    memset(&lanes, 0, sizeof(Lanes))
+    for i in range(n // LANES):
+        step(x, second, out, m, &lanes, LANES, kind)
+        x += LANES
+        out += LANES
+        second += LANES
+    if n % LANES:
+        step(x, second, out, m, &lanes, n % LANES, kind)
+    merge_half(&lanes, 8, kind, m)
+    merge_half(&lanes, 4, kind, m)
+    merge_half(&lanes, 2, kind, m)
+    merge_half(&lanes, 1, kind, m)
+    total.ones = lanes.ones[0]
     total.high = lanes.high[0]
     total.low = lanes.low[0]
+
+
+cdef Sum sum_of_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
+    """The sum over a chunk, whose exponentials go to `out` (log_softmax: nowhere)."""
+    cdef const real *x = <const real *>row.x + start
+    cdef const real *second = <const real *>row.second + start
+    cdef real *out = <real *>row.out + start
+    cdef real m = <real>row.m
+    cdef Sum total
+    if kind == SOFTMAX: sum_of_kind(x, second, out, m, n, &total, SOFTMAX)
+    elif kind == SOFTMIN: sum_of_kind(x, second, out, m, n, &total, SOFTMIN)
+    elif kind == LOG_SOFTMAX: sum_of_kind(x, second, out, m, n, &total, LOG_SOFTMAX)
+    elif kind == LOG_SOFTMAX_GRADIENT: sum_of_kind(x, second, out, m, n, &total, LOG_SOFTMAX_GRADIENT)
+    else: sum_of_kind(x, second, out, m, n, &total, SOFTMAX_GRADIENT)
     return total
 
 
-cdef Sum sum_chunk(const real *x, real m, real *out, ptrdiff_t n, int kind, bint in_place) noexcept nogil:
-    """Write the exponentials of a chunk to `out` (log_softmax: nowhere) and return their sum."""
-    cdef real block[BLOCK]
-    cdef Lanes lanes
-    cdef ptrdiff_t start, length, i
-    cdef const real *source
-    cdef real *target
-    memset(&lanes, 0, sizeof(Lanes))
-    for i in range((n + BLOCK - 1) // BLOCK):
-        start = i * BLOCK
-        length = min(<ptrdiff_t>BLOCK, n - start)
-        source = x + start
-        target = &block[0] if kind == LOG_SOFTMAX else out + start
-        if in_place and kind != LOG_SOFTMAX:
-            memcpy(block, source, length * sizeof(real))
-            source = block
-        exponentials(source, &m, True, target, length, kind)
-        if kind == LOG_SOFTMAX:
-            add_to_lanes_without_ones(target, length, &lanes)
-        else:
-            add_to_lanes(target, length, &lanes)
-    return sum_of_lanes(&lanes, m)
-
-
-cdef void factor_of(Sum total, real m, int kind, real *high, real *low) noexcept nogil:
-    """A row's result is its exponentials times high + low, for log_softmax (x - high) - low."""
-    cdef double s, s_low, q, c, part
-    cdef real down = <real>(1.0 / up(m))
-    total.high *= down
-    total.low *= down
-    s = total.ones + total.high
-    s_low = (total.ones - s) + total.high if total.ones >= total.high else (total.high - s) + total.ones
-    s_low += total.low
-    if kind == LOG_SOFTMAX:
-        if total.ones == 1.0:
-            q = log1p(total.high)
-            s_low = total.low
-        else:
-            q = log(s)
-        if q < 2.0**-16 * fabs(m):
-            # x - m is exact where q matters
-            high[0] = m
-            low[0] = <real>(q + s_low / s)
-        else:
-            # m + q as a pair, far more exact than the smallest result, q
-            c = m + q
-            part = c - m
-            high[0] = <real>c
-            low[0] = <real>((c - high[0]) + ((m - (c - part)) + (q - part) + s_low / s))
-    else:
-        q = 1.0 / s
-        high[0] = <real>q
-        if real is float:
-            low[0] = <real>(q - high[0])
-        else:
-            low[0] = (FASTACT_FMA(-q, s, 1.0) - q * s_low) * q
-        high[0] *= down
-        low[0] *= down
-
-
-cdef inline real finish_one(real e, real high, real low) noexcept nogil:
-    if real is float:
-        return FASTACT_FMAF(e, high, e * low)
-    else:
-        return FASTACT_FMA(e, high, e * low)
-
-
-cdef void finish_chunk(
-    const real *x, real *out, ptrdiff_t n, int kind, bint in_place, real high, real low
+cdef inline void finish_of_kind(
+    const real *x, const real *second, real *out, real high, real low, ptrdiff_t n, int kind
 ) noexcept nogil:
+    cdef real results[LANES]
     cdef ptrdiff_t i
-    if kind != LOG_SOFTMAX:
+    cdef int j
+    for i in range(n // LANES):  # what is read is read first: `out` may be one of the others
+        for j in range(LANES):
+            results[j] = finish_one(x[j], second[j], out[j], high, low, kind)
+        for j in range(LANES):
+            out[j] = results[j]
+        x += LANES
+        second += LANES
+        out += LANES
+    for j in range(<int>(n % LANES)):
+        out[j] = finish_one(x[j], second[j], out[j], high, low, kind)
+
+
+cdef void finish_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
+    cdef const real *x = <const real *>row.x + start
+    cdef const real *second = <const real *>row.second + start
+    cdef real *out = <real *>row.out + start
+    cdef real high = <real>row.high, low = <real>row.low
+    cdef ptrdiff_t i
+    if is_gradient(kind) and not isfinite(row.high):
         for i in range(n):
-            out[i] = finish_one(out[i], high, low)
-    elif in_place:
-        for i in range(n):
-            out[i] = (out[i] - high) - low
+            out[i] = finish_overflown(x[i], second[i], high, kind)
+    elif kind == LOG_SOFTMAX: finish_of_kind(x, x, out, high, low, n, LOG_SOFTMAX)
+    elif kind == SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, n, SOFTMAX_GRADIENT)
+    elif kind == SOFTMIN_GRADIENT: finish_of_kind(x, second, out, high, low, n, SOFTMIN_GRADIENT)
+    elif kind == LOG_SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, n, LOG_SOFTMAX_GRADIENT)
     else:
         for i in range(n):
-            out[i] = (x[i] - high) - low
+            out[i] = finish_one(out[i], out[i], out[i], high, low, SOFTMAX)
 
 
-cdef void row(const real *x, real *out, ptrdiff_t n, int kind) noexcept nogil:
-    cdef real m = extreme(x, n, kind)
-    cdef real high, low
-    cdef Sum total, part
-    cdef ptrdiff_t start, i
-    cdef bint in_place = x == out
-    if isinf(m):
-        at_infinity(x, 1, out, 1, n, m, kind)
-        return
-    memset(&total, 0, sizeof(Sum))
-    for i in range((n + CHUNK - 1) // CHUNK):
-        start = i * CHUNK
-        part = sum_chunk(x + start, m, out + start, min(<ptrdiff_t>CHUNK, n - start), kind, in_place)
-        add(&total, part.ones, part.high, part.low)
-    factor_of(total, m, kind, &high, &low)
-    finish_chunk(x, out, n, kind, in_place, high, low)
+cdef inline void factors_of_kind(Row *rows, ptrdiff_t count, int kind, real type_tag) noexcept nogil:
+    cdef Sum sums[BATCH]
+    cdef real m[BATCH]
+    cdef real high[BATCH]
+    cdef real low[BATCH]
+    cdef ptrdiff_t k
+    for k in range(count):
+        sums[k] = rows[k].total
+        m[k] = <real>rows[k].m
+    for k in range(count):
+        factor_of(&sums[k], m[k], kind, &high[k], &low[k])
+    for k in range(count):
+        rows[k].high = high[k]
+        rows[k].low = low[k]
 
 
-cdef int row_by_threads(const real *x, real *out, ptrdiff_t n, int kind, int threads) except -1 nogil:
+cdef void factors(Row *rows, ptrdiff_t count, int kind, real type_tag) noexcept nogil:
+    if kind == LOG_SOFTMAX: factors_of_kind(rows, count, LOG_SOFTMAX, type_tag)
+    elif is_gradient(kind): factors_of_kind(rows, count, SOFTMAX_GRADIENT, type_tag)
+    else: factors_of_kind(rows, count, SOFTMAX, type_tag)
+
+
+cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
+    """Up to BATCH rows of n elements, pass by pass: what takes long for one overlaps with the others."""
+    cdef ptrdiff_t k, i, start, finite = 0
+    cdef Sum part
+    cdef real m
+    for k in range(count):
+        memset(&rows[k].total, 0, sizeof(Sum))
+        rows[k].m = 0.0
+        if not is_gradient(kind):
+            m = extreme(<const real *>rows[k].x, n, kind)
+            if isinf(m):
+                at_infinity(<const real *>rows[k].x, 1, <real *>rows[k].out, 1, n, m, kind)
+                continue
+            rows[k].m = m
+        rows[finite] = rows[k]
+        finite += 1
+    for k in range(finite):
+        for i in range((n + CHUNK - 1) // CHUNK):
+            start = i * CHUNK
+            part = sum_of_chunk[real](&rows[k], start, min(<ptrdiff_t>CHUNK, n - start), kind, NULL)
+            add(&rows[k].total, part.ones, part.high, part.low)
+    factors(rows, finite, kind, <real>0.0)
+    for k in range(finite):
+        finish_chunk[real](&rows[k], 0, n, kind, NULL)
+
+
+cdef int row_by_threads(Row *row, ptrdiff_t n, int kind, int threads, real *type_tag) except -1 nogil:
     """One long row; the chunks are shared out."""
     cdef ptrdiff_t chunks = (n + CHUNK - 1) // CHUNK, k
     cdef Sum *sums = <Sum *>malloc(chunks * sizeof(Sum))
     cdef real *extremes = <real *>malloc(chunks * sizeof(real))
-    cdef real m, high, low
-    cdef Sum total
-    cdef bint in_place = x == out
+    cdef const real *x = <const real *>row.x
+    cdef real m
     if not sums or not extremes:
         free(sums)
         free(extremes)
         with gil:
             raise MemoryError
-    memset(&total, 0, sizeof(Sum))
-    for k in prange(chunks, num_threads=threads, schedule="static"):
-        extremes[k] = extreme(x + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind)
-    m = extreme(extremes, chunks, kind)
-    if isinf(m):
-        at_infinity(x, 1, out, 1, n, m, kind)
-        free(sums)
-        free(extremes)
-        return 0
-    for k in prange(chunks, num_threads=threads, schedule="static"):
-        sums[k] = sum_chunk(x + k * CHUNK, m, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place)
-    for k in range(chunks):
-        add(&total, sums[k].ones, sums[k].high, sums[k].low)
-    factor_of(total, m, kind, &high, &low)
-    for k in prange(chunks, num_threads=threads, schedule="static"):
-        finish_chunk(
-            x + k * CHUNK, out + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, in_place, high, low
-        )
+    memset(&row.total, 0, sizeof(Sum))
+    row.m = 0.0
+    if not is_gradient(kind):
+        for k in prange(chunks, num_threads=threads, schedule="static"):
+            extremes[k] = extreme(x + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind)
+        m = extreme(extremes, chunks, kind)
+        row.m = m
+    if isinf(row.m):
+        at_infinity(x, 1, <real *>row.out, 1, n, m, kind)
+    else:
+        for k in prange(chunks, num_threads=threads, schedule="static"):
+            sums[k] = sum_of_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
+        for k in range(chunks):
+            add(&row.total, sums[k].ones, sums[k].high, sums[k].low)
+        factors(row, 1, kind, <real>0.0)
+        for k in prange(chunks, num_threads=threads, schedule="static"):
+            finish_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
     free(sums)
     free(extremes)
     return 0
 
 
 # ---- columns, side by side -------------------------------------------------------------------------
+
+# Where columns are: their first elements, and the steps, in elements, from one element of a column to the next.
+ctypedef struct Columns:
+    const char *x
+    const char *second
+    char *out
+    ptrdiff_t x_step
+    ptrdiff_t second_step
+    ptrdiff_t out_step
 
 # The partial sums of up to COLUMNS columns: lane by lane, beside one another.
 ctypedef struct ColumnLanes:
@@ -458,21 +495,35 @@ ctypedef struct ColumnLanes:
     float ones[COLUMNS]
 
 
-cdef void add_columns(const real *e, ptrdiff_t width, ColumnLanes *lanes, int lane, int kind) noexcept nogil:
+cdef inline void add_columns_of_kind(
+    const real *x, const real *second, real *out, const real *m, ptrdiff_t width, double *high, double *low, float *ones, int kind
+) noexcept nogil:
+    """One element of each column."""
+    cdef real e[COLUMNS]
+    cdef ptrdiff_t c
+    if not is_gradient(kind):
+        for c in range(width):
+            e[c] = exponential(x[c], m[c], kind)
+        if kind != LOG_SOFTMAX:
+            memcpy(out, e, width * sizeof(real))
+    for c in range(width):
+        add_term(x[c] if is_gradient(kind) else e[c], second[c] if is_gradient(kind) else e[c], e[c], high + c, low + c, ones + c, kind)
+
+
+cdef void add_columns(
+    const real *x, const real *second, real *out, const real *m, ptrdiff_t width, ColumnLanes *lanes, int lane, int kind
+) noexcept nogil:
     cdef double *high = lanes.high + lane * width
     cdef double *low = lanes.low + lane * width
-    cdef float *ones = lanes.ones
-    cdef ptrdiff_t c
-    if kind == LOG_SOFTMAX:
-        for c in range(width):
-            add_lane_without_ones(e[c], high + c, low + c, ones + c)
-    else:
-        for c in range(width):
-            add_lane(e[c], high + c, low + c)
+    if kind == SOFTMAX: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMAX)
+    elif kind == SOFTMIN: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMIN)
+    elif kind == LOG_SOFTMAX: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, LOG_SOFTMAX)
+    elif kind == LOG_SOFTMAX_GRADIENT: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, LOG_SOFTMAX_GRADIENT)
+    else: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMAX_GRADIENT)
 
 
 cdef void merge_columns(ColumnLanes *lanes, ptrdiff_t width, int used, real type_tag) noexcept nogil:
-    """Bring all lanes together in the first, in the order of `sum_of_lanes`; beyond `used` they are 0."""
+    """Bring all lanes together in the first, in the order of `sum_of_kind`; beyond `used` they are 0."""
     cdef int half = LANES // 2, j
     cdef ptrdiff_t c
     cdef double *high
@@ -486,50 +537,77 @@ cdef void merge_columns(ColumnLanes *lanes, ptrdiff_t width, int used, real type
         half //= 2
 
 
-cdef void columns(
-    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t width, int kind
+cdef inline void column_factors_of_kind(
+    const Sum *sums, const real *m, real *high, real *low, ptrdiff_t width, int kind
 ) noexcept nogil:
-    """`width` columns of length n; the steps, in elements, lead from one element of a column to the next."""
+    cdef ptrdiff_t c
+    for c in range(width):
+        factor_of(&sums[c], m[c], kind, &high[c], &low[c])
+
+
+cdef inline void finish_columns_of_kind(
+    const real *x, const real *second, real *out, const real *high, const real *low, ptrdiff_t width, int kind
+) noexcept nogil:
+    cdef real results[COLUMNS]
+    cdef ptrdiff_t c
+    for c in range(width):
+        results[c] = finish_one(x[c], second[c], out[c], high[c], low[c], kind)
+    memcpy(out, results, width * sizeof(real))
+
+
+cdef void finish_columns(
+    const real *x, const real *second, real *out, const real *high, const real *low, ptrdiff_t width, int kind
+) noexcept nogil:
+    if kind == LOG_SOFTMAX: finish_columns_of_kind(x, x, out, high, low, width, LOG_SOFTMAX)
+    elif kind == SOFTMAX_GRADIENT: finish_columns_of_kind(x, second, out, high, low, width, SOFTMAX_GRADIENT)
+    elif kind == SOFTMIN_GRADIENT: finish_columns_of_kind(x, second, out, high, low, width, SOFTMIN_GRADIENT)
+    elif kind == LOG_SOFTMAX_GRADIENT: finish_columns_of_kind(x, second, out, high, low, width, LOG_SOFTMAX_GRADIENT)
+    else: finish_columns_of_kind(out, out, out, high, low, width, SOFTMAX)
+
+
+cdef void columns(const Columns *all, ptrdiff_t n, ptrdiff_t width, int kind, real *type_tag) noexcept nogil:
+    """`width` columns of length n."""
     cdef real m[COLUMNS]
+    cdef const real *x = <const real *>all.x
+    cdef real *out = <real *>all.out
     cdef ptrdiff_t i, c, start = 0
-    for c in range(width):
-        m[c] = INFINITY if kind == SOFTMIN else -INFINITY
-    for i in range(n):
-        if kind == SOFTMIN:
-            for c in range(width):
-                m[c] = further(x[i * x_step + c], m[c], SOFTMIN)
-        else:
-            for c in range(width):
-                m[c] = further(x[i * x_step + c], m[c], SOFTMAX)
-    for c in range(width):
-        if isinf(m[c]):
-            finite_columns(x + start, x_step, out + start, out_step, n, c - start, kind, m + start)
-            at_infinity(x + c, x_step, out + c, out_step, n, m[c], kind)
-            start = c + 1
-    finite_columns(x + start, x_step, out + start, out_step, n, width - start, kind, m + start)
+    if is_gradient(kind):
+        memset(m, 0, sizeof(m))
+    else:
+        for c in range(width):
+            m[c] = INFINITY if kind == SOFTMIN else -INFINITY
+        for i in range(n):
+            if kind == SOFTMIN:
+                for c in range(width):
+                    m[c] = further(x[i * all.x_step + c], m[c], SOFTMIN)
+            else:
+                for c in range(width):
+                    m[c] = further(x[i * all.x_step + c], m[c], SOFTMAX)
+        for c in range(width):
+            if isinf(m[c]):
+                finite_columns(all, start, n, c - start, kind, m)
+                at_infinity(x + c, all.x_step, out + c, all.out_step, n, m[c], kind)
+                start = c + 1
+    finite_columns(all, start, n, width - start, kind, m)
 
 
 cdef void finite_columns(
-    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t width, int kind, const real *m
+    const Columns *all, ptrdiff_t first, ptrdiff_t n, ptrdiff_t width, int kind, const real *m
 ) noexcept nogil:
-    """The same for columns of finite extremes m."""
+    """Those from `first` on, of finite extremes m."""
     cdef ColumnLanes lanes
     cdef Sum sums[COLUMNS]
     cdef real high[COLUMNS]
     cdef real low[COLUMNS]
-    cdef real ms[BLOCK]
-    cdef real block[BLOCK]
-    cdef bint in_place = x == out
-    # rows to a call of the compiled loop: several where they follow one another in memory
-    cdef ptrdiff_t together, i, c, k, rows, start, stop
-    cdef const real *source
-    cdef real *target
+    cdef const real *x = <const real *>all.x + first
+    cdef const real *second = <const real *>all.second + first
+    cdef real *out = <real *>all.out + first
+    cdef ptrdiff_t i, c, k, start, stop
+    cdef bint finite = True
     cdef int used
     if width == 0:
         return
-    together = BLOCK // width if x_step == width and out_step == width else 1
-    for i in range(min(together, n)):
-        memcpy(ms + i * width, m, width * sizeof(real))
+    m += first
     memset(sums, 0, width * sizeof(Sum))
     for k in range((n + CHUNK - 1) // CHUNK):
         start = k * CHUNK
@@ -539,47 +617,33 @@ cdef void finite_columns(
         if real is double:
             memset(lanes.low, 0, used * width * sizeof(double))
         memset(lanes.ones, 0, width * sizeof(float))
-        i = start
-        while i < stop:
-            rows = min(together, stop - i)
-            source = x + i * x_step
-            target = &block[0] if kind == LOG_SOFTMAX else out + i * out_step
-            if in_place and kind != LOG_SOFTMAX:
-                memcpy(block, source, rows * width * sizeof(real))
-                source = block
-            exponentials(source, ms, False, target, rows * width, kind)
-            for c in range(rows):
-                add_columns(target + c * width, width, &lanes, <int>((i + c - start) % LANES), kind)
-            i += rows
-        merge_columns(&lanes, width, used, m[0])
+        for i in range(start, stop):
+            add_columns(
+                x + i * all.x_step, second + i * all.second_step, out + i * all.out_step, m,
+                width, &lanes, <int>((i - start) % LANES), kind,
+            )
+        merge_columns(&lanes, width, used, <real>0.0)
         for c in range(width):
             add(&sums[c], lanes.ones[c], lanes.high[c], lanes.low[c] if real is double else 0.0)
-    for c in range(width):
-        factor_of(sums[c], m[c], kind, &high[c], &low[c])
+    if kind == LOG_SOFTMAX: column_factors_of_kind(sums, m, high, low, width, LOG_SOFTMAX)
+    elif is_gradient(kind): column_factors_of_kind(sums, m, high, low, width, SOFTMAX_GRADIENT)
+    else: column_factors_of_kind(sums, m, high, low, width, SOFTMAX)
+    if is_gradient(kind):
+        for c in range(width):
+            if not isfinite(high[c]):
+                finite = False
     for i in range(n):
-        source = x + i * x_step
-        target = out + i * out_step
-        if kind == LOG_SOFTMAX:
-            if in_place:
-                memcpy(block, source, width * sizeof(real))
-                source = block
-            log_columns(source, target, high, low, width)
+        if finite:
+            finish_columns(x, second, out, high, low, width, kind)
         else:
-            finish_columns(target, high, low, width)
-
-
-cdef void finish_columns(real *e, const real *high, const real *low, ptrdiff_t width) noexcept nogil:
-    cdef ptrdiff_t c
-    for c in range(width):
-        e[c] = finish_one(e[c], high[c], low[c])
-
-
-cdef void log_columns(
-    const real *x, real *out, const real *high, const real *low, ptrdiff_t width
-) noexcept nogil:
-    cdef ptrdiff_t c
-    for c in range(width):
-        out[c] = (x[c] - high[c]) - low[c]
+            for c in range(width):
+                if isfinite(high[c]):
+                    out[c] = finish_one(x[c], second[c], out[c], high[c], low[c], kind)
+                else:
+                    out[c] = finish_overflown(x[c], second[c], high[c], kind)
+        x += all.x_step
+        second += all.second_step
+        out += all.out_step
 
 
 # ---- any memory layout -----------------------------------------------------------------------------
@@ -587,14 +651,15 @@ cdef void log_columns(
 ctypedef struct Dimension:
     ptrdiff_t size
     ptrdiff_t x_step  # all steps in bytes
+    ptrdiff_t second_step
     ptrdiff_t out_step
-    ptrdiff_t where_step
 
 ctypedef struct Job:
-    const char *x
+    const char *x       # for a gradient, gy
+    const char *second  # for a gradient, y; else where's mask, or NULL: everywhere
     char *out
-    const char *where  # NULL: everywhere
     int kind
+    bint masked
     int n_kept
     int n_reduced
     Dimension kept[MAX_DIMENSIONS]
@@ -604,15 +669,15 @@ ctypedef struct Job:
 
 ctypedef struct Place:
     ptrdiff_t x
+    ptrdiff_t second
     ptrdiff_t out
-    ptrdiff_t where
 
 
 cdef inline Place place(const Dimension *dimensions, int count, ptrdiff_t index) noexcept nogil:
     """Where the element number `index` of a group of dimensions is."""
     cdef Place p
     cdef ptrdiff_t k
-    p.x = p.out = p.where = 0
+    p.x = p.second = p.out = 0
     while count:
         count -= 1
         k = index
@@ -620,66 +685,73 @@ cdef inline Place place(const Dimension *dimensions, int count, ptrdiff_t index)
             index = k // dimensions[count].size
             k -= index * dimensions[count].size
         p.x += k * dimensions[count].x_step
+        p.second += k * dimensions[count].second_step
         p.out += k * dimensions[count].out_step
-        p.where += k * dimensions[count].where_step
     return p
+
+
+cdef inline Row row_at(const Job *job, ptrdiff_t index) noexcept nogil:
+    cdef Place p = place(job.kept, job.n_kept, index)
+    cdef Row row
+    memset(&row, 0, sizeof(Row))
+    row.x = job.x + p.x
+    row.second = job.second + p.second
+    row.out = job.out + p.out
+    return row
 
 
 cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *tile) noexcept nogil:
     """Some rows, packed as the columns of a tile (a single one as it is), and back."""
-    cdef Place rows[TILE]
+    cdef Row rows[TILE]
     cdef real *starts[TILE]
+    cdef Row packed
+    cdef Columns all
     cdef Place p
     cdef ptrdiff_t i, c
     cdef ptrdiff_t n = job.length
     cdef real left_out = INFINITY if job.kind == SOFTMIN else -INFINITY
     cdef real left_out_result = -INFINITY if job.kind == LOG_SOFTMAX else 0.0
+    cdef real *second = tile + n * width
     cdef const Dimension *along = &job.reduced[0]
     for c in range(width):
-        rows[c] = place(job.kept, job.n_kept, first + c)
-    if job.where:
+        rows[c] = row_at(job, first + c)
+    if job.n_reduced > 1 or job.masked:
         for i in range(n):
             p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
-                tile[i * width + c] = (
-                    (<const real *>(job.x + rows[c].x + p.x))[0]
-                    if (job.where + rows[c].where + p.where)[0] else left_out
-                )
-    elif job.n_reduced > 1:
-        for i in range(n):
-            p = place(job.reduced, job.n_reduced, i)
-            for c in range(width):
-                tile[i * width + c] = (<const real *>(job.x + rows[c].x + p.x))[0]
-    elif along.x_step == sizeof(real):
-        for c in range(width):
-            starts[c] = <real *>(job.x + rows[c].x)
-        if real is float:
-            fastact_pack_float(starts, tile, width, n)
-        else:
-            fastact_pack_double(starts, tile, width, n)
+                tile[i * width + c] = (<const real *>(rows[c].x + p.x))[0]
+                if job.masked and not (rows[c].second + p.second)[0]:
+                    tile[i * width + c] = left_out
+            if is_gradient(job.kind):
+                for c in range(width):
+                    second[i * width + c] = (<const real *>(rows[c].second + p.second))[0]
     else:
         for c in range(width):
-            for i in range(n):
-                tile[i * width + c] = (<const real *>(job.x + rows[c].x + i * along.x_step))[0]
+            starts[c] = <real *>rows[c].x
+        pack(starts, along.x_step, tile, width, n)
+        if is_gradient(job.kind):
+            for c in range(width):
+                starts[c] = <real *>rows[c].second
+            pack(starts, along.second_step, second, width, n)
     if width == 1:
-        row(tile, tile, n, job.kind)
+        packed.x = packed.out = <char *>tile
+        packed.second = <char *>second
+        batch[real](&packed, 1, n, job.kind, NULL)
     else:
-        columns(tile, width, tile, width, n, width, job.kind)
-    if job.where:
+        all.x = all.out = <char *>tile
+        all.second = <char *>second
+        all.x_step = all.second_step = all.out_step = width
+        columns[real](&all, n, width, job.kind, NULL)
+    if job.n_reduced > 1 or job.masked:
         for i in range(n):
             p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
-                (<real *>(job.out + rows[c].out + p.out))[0] = (
-                    tile[i * width + c] if (job.where + rows[c].where + p.where)[0] else left_out_result
+                (<real *>(rows[c].out + p.out))[0] = (
+                    left_out_result if job.masked and not (rows[c].second + p.second)[0] else tile[i * width + c]
                 )
-    elif job.n_reduced > 1:
-        for i in range(n):
-            p = place(job.reduced, job.n_reduced, i)
-            for c in range(width):
-                (<real *>(job.out + rows[c].out + p.out))[0] = tile[i * width + c]
     elif along.out_step == sizeof(real):
         for c in range(width):
-            starts[c] = <real *>(job.out + rows[c].out)
+            starts[c] = <real *>rows[c].out
         if real is float:
             fastact_unpack_float(starts, tile, width, n)
         else:
@@ -687,13 +759,27 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
     else:
         for c in range(width):
             for i in range(n):
-                (<real *>(job.out + rows[c].out + i * along.out_step))[0] = tile[i * width + c]
+                (<real *>(rows[c].out + i * along.out_step))[0] = tile[i * width + c]
+
+
+cdef inline void pack(real **starts, ptrdiff_t step, real *tile, ptrdiff_t width, ptrdiff_t n) noexcept nogil:
+    """tile[i * width + c] = element i of row c, whose elements are `step` bytes apart."""
+    cdef ptrdiff_t i, c
+    if step != sizeof(real):
+        for c in range(width):
+            for i in range(n):
+                tile[i * width + c] = (<real *>(<char *>starts[c] + i * step))[0]
+    elif real is float:
+        fastact_pack_float(starts, tile, width, n)
+    else:
+        fastact_pack_double(starts, tile, width, n)
 
 
 cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
     cdef ptrdiff_t width = 1 if job.length > LONG else TILE
     cdef ptrdiff_t tiles = (job.rows + width - 1) // width, t
-    cdef ptrdiff_t bytes = (job.length * width * sizeof(real) + 63) // 64 * 64
+    cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
+    cdef ptrdiff_t bytes = (operands * job.length * width * sizeof(real) + 63) // 64 * 64
     cdef char *scratch
     threads = <int>min(<ptrdiff_t>threads, tiles)
     scratch = <char *>malloc(bytes * threads)
@@ -707,40 +793,51 @@ cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
 
 
 cdef int run_rows(const Job *job, int threads, real *type_tag) except -1 nogil:
-    cdef ptrdiff_t k
-    cdef Place p
+    cdef ptrdiff_t together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, BATCH_ELEMENTS // job.length)), k
+    cdef Row row
     if job.rows < threads and job.length >= 2 * PER_THREAD:
         for k in range(job.rows):
-            p = place(job.kept, job.n_kept, k)
-            row_by_threads(<const real *>(job.x + p.x), <real *>(job.out + p.out), job.length, job.kind, threads)
+            row = row_at(job, k)
+            row_by_threads[real](&row, job.length, job.kind, threads, NULL)
         return 0
-    for k in prange(job.rows, num_threads=threads, schedule="static"):
-        one_row[real](job, k)
+    for k in prange((job.rows + together - 1) // together, num_threads=threads, schedule="static"):
+        one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
     return 0
 
 
-cdef void one_row(const Job *job, ptrdiff_t k, real *type_tag=NULL) noexcept nogil:
-    cdef Place p = place(job.kept, job.n_kept, k)
-    row(<const real *>(job.x + p.x), <real *>(job.out + p.out), job.length, job.kind)
+cdef void one_batch(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type_tag) noexcept nogil:
+    cdef Row rows[BATCH]
+    cdef ptrdiff_t k
+    for k in range(count):
+        rows[k] = row_at(job, first + k)
+    batch[real](rows, count, job.length, job.kind, NULL)
 
 
 cdef int run_columns(const Job *job, int threads, real *type_tag) except -1 nogil:
     """The innermost kept dimension is contiguous; there is one reduced dimension."""
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
-    cdef ptrdiff_t groups = (across + COLUMNS - 1) // COLUMNS
+    cdef ptrdiff_t together = COLUMNS * sizeof(float) // sizeof(real)
+    cdef ptrdiff_t groups = (across + together - 1) // together
     cdef ptrdiff_t t
     for t in prange(job.rows // across * groups, num_threads=threads, schedule="static"):
-        one_group[real](job, t // groups * across + t % groups * COLUMNS, min(<ptrdiff_t>COLUMNS, across - t % groups * COLUMNS))
+        one_group[real](
+            job, t // groups * across + t % groups * together, min(together, across - t % groups * together), NULL
+        )
     return 0
 
 
-cdef void one_group(const Job *job, ptrdiff_t first, ptrdiff_t width, real *type_tag=NULL) noexcept nogil:
-    cdef Place p = place(job.kept, job.n_kept, first)
-    columns(
-        <const real *>(job.x + p.x), job.reduced[0].x_step // <ptrdiff_t>sizeof(real),
-        <real *>(job.out + p.out), job.reduced[0].out_step // <ptrdiff_t>sizeof(real),
-        job.length, width, job.kind,
-    )
+cdef void one_group(const Job *job, ptrdiff_t first, ptrdiff_t width, real *type_tag) noexcept nogil:
+    cdef Row row = row_at(job, first)
+    cdef Columns all
+    all.x, all.second, all.out = row.x, row.second, row.out
+    all.x_step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
+    all.second_step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)
+    all.out_step = job.reduced[0].out_step // <ptrdiff_t>sizeof(real)
+    columns[real](&all, job.length, width, job.kind, NULL)
+
+
+cdef inline bint contiguous(const Job *job, const Dimension *one, ptrdiff_t size) noexcept nogil:
+    return one.x_step == size and one.out_step == size and (one.second_step == size or not is_gradient(job.kind))
 
 
 cdef int run(const Job *job, real *type_tag) except -1 nogil:
@@ -750,14 +847,14 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef const Dimension *inner = &job.kept[job.n_kept - 1]
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
-    cdef bint plain = job.where == NULL and job.n_reduced == 1
+    cdef bint plain = not job.masked and job.n_reduced == 1
     if job.rows * job.length < 2 * PER_THREAD:
         threads = 1
-    if plain and along.x_step == size and along.out_step == size and (job.length > SHORT or job.rows < NARROW):
+    if plain and contiguous(job, along, size) and (job.length > SHORT or job.rows < NARROW):
         run_rows[real](job, threads, NULL)
     elif (
-        plain and job.n_kept and inner.size >= NARROW and inner.x_step == size and inner.out_step == size
-        and along.x_step % size == 0 and along.out_step % size == 0
+        plain and job.n_kept and inner.size >= NARROW and contiguous(job, inner, size)
+        and along.x_step % size == 0 and along.second_step % size == 0 and along.out_step % size == 0
     ):
         run_columns[real](job, threads, NULL)
     else:
@@ -774,8 +871,8 @@ cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
     if count:
         last = &dimensions[count - 1]
         if (
-            last.x_step == one.x_step * one.size and last.out_step == one.out_step * one.size
-            and last.where_step == one.where_step * one.size
+            last.x_step == one.x_step * one.size and last.second_step == one.second_step * one.size
+            and last.out_step == one.out_step * one.size
         ):
             one.size *= last.size
             last[0] = one
@@ -784,28 +881,31 @@ cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
     return count + 1
 
 
-cdef dict KINDS = {"softmax": SOFTMAX, "softmin": SOFTMIN, "log_softmax": LOG_SOFTMAX}
+cdef dict KINDS = {
+    "softmax": SOFTMAX, "softmin": SOFTMIN, "log_softmax": LOG_SOFTMAX,
+    "softmax_gradient": SOFTMAX_GRADIENT, "softmin_gradient": SOFTMIN_GRADIENT,
+    "log_softmax_gradient": LOG_SOFTMAX_GRADIENT,
+}
 
 
-def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, where):
-    """softmax, softmin or log_softmax of `x` over `axes` (distinct, from 0) into `out`.
+def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
+    """softmax, softmin, log_softmax or one of their gradients over `axes` (distinct, from 0) into `out`.
 
-    `x` and `out` are aligned, of the same shape, both float32 or both float64 in native byte order, and
-    are the same memory or do not overlap; `where` is None or a bool array of the same shape.
+    `second` is, for the functions, None or where's mask, a bool array; for the gradients, of which `x` is
+    gy, it is y. All have the same shape; all but the mask are aligned, all float32 or all float64 in native
+    byte order, and `out` is the same memory as another or does not overlap it.
     """
     cdef Job job
     cdef Dimension one
-    cdef cnp.ndarray mask
     cdef list kept = [k for k in range(cnp.PyArray_NDIM(x)) if k not in axes]
     if cnp.PyArray_SIZE(x) == 0:
         return
     job.kind = KINDS[name]
-    job.x = <const char *>cnp.PyArray_DATA(x)
+    job.masked = second is not None and not is_gradient(job.kind)
+    job.x = job.second = <const char *>cnp.PyArray_DATA(x)
     job.out = <char *>cnp.PyArray_DATA(out)
-    job.where = NULL
-    if where is not None:
-        mask = where
-        job.where = <const char *>cnp.PyArray_DATA(mask)
+    if second is not None:
+        job.second = <const char *>cnp.PyArray_DATA(second)
     # the order of the kept dimensions is free: as in memory; that of the reduced ones is the sum's
     if len(kept) > 1:
         kept.sort(key=lambda k: -abs(x.strides[k]))
@@ -814,8 +914,8 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, where):
     for k in kept + sorted(axes):
         one.size = cnp.PyArray_DIM(x, k)
         one.x_step = cnp.PyArray_STRIDE(x, k)
+        one.second_step = one.x_step if second is None else cnp.PyArray_STRIDE(second, k)
         one.out_step = cnp.PyArray_STRIDE(out, k)
-        one.where_step = 0 if where is None else cnp.PyArray_STRIDE(mask, k)
         if k in axes:
             job.length *= one.size
             job.n_reduced = append(job.reduced, job.n_reduced, one)
@@ -824,8 +924,7 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, where):
             job.n_kept = append(job.kept, job.n_kept, one)
     if job.n_reduced == 0:  # rows of one element
         one.size = 1
-        one.x_step = one.out_step = cnp.PyArray_ITEMSIZE(x)
-        one.where_step = 0
+        one.x_step = one.second_step = one.out_step = cnp.PyArray_ITEMSIZE(x)
         job.reduced[0] = one
         job.n_reduced = 1
     if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:

@@ -153,6 +153,18 @@ def log_softmax(x, axes, where):
         return _masked(np.where(x == m, 0, x - m) - total, limit, where, -np.inf)
 
 
+def softmax_gradient(gy, axes, y):
+    return y * (gy - np.sum(gy * y, axis=axes, keepdims=True))
+
+
+def softmin_gradient(gy, axes, y):
+    return -softmax_gradient(gy, axes, y)
+
+
+def log_softmax_gradient(gy, axes, y):
+    return gy - np.exp(y) * np.sum(gy, axis=axes, keepdims=True)
+
+
 def _maximum(x, axes, where):
     return np.max(x, axis=axes, keepdims=True, initial=-np.inf, where=True if where is None else where)
 
@@ -188,11 +200,13 @@ def callback(name, defaults=()):
     return fill
 
 
-def reduce(name, x, axes, out, where):
+def reduce(name, x, axes, out, second):
     """As `_kernels.reduce`."""
     # the reduced axes last: a row's sum must not depend on how the rows lie in memory
     order = [k for k in range(x.ndim) if k not in axes] + sorted(axes)
     x = np.array(x.transpose(order), dtype=np.longdouble, order="C")
-    where = None if where is None else where.transpose(order)
+    if second is not None:
+        second = second.transpose(order)
+        second = second if second.dtype == bool else np.array(second, dtype=np.longdouble, order="C")
     with np.errstate(all="ignore"):
-        out.transpose(order)[...] = globals()[name](x, tuple(range(x.ndim - len(axes), x.ndim)), where)
+        out.transpose(order)[...] = globals()[name](x, tuple(range(x.ndim - len(axes), x.ndim)), second)

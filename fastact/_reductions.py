@@ -180,26 +180,27 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None):
 
 def _apply(name, x, axis, out, where, dtype):
     x = np.asarray(x)
-    result_type = _result_type(name, x.dtype, dtype)
-    axes = _axes(axis, x.ndim)
+    result_type = result_type_of(name, "x", x.dtype, dtype)
+    axes = axes_of(axis, x.ndim)
     if where is not None:
         where = _mask(where, x.shape)
     if out is not None:
-        out = _checked_out(name, out, x.shape, result_type)
+        out = checked_out(name, out, "x", x.shape, result_type)
+    return reduce_into(name, x, where, axes, out, result_type)
+
+
+def reduce_into(name, x, second, axes, out, result_type):
+    """Call the backend's `reduce` with what it asks for, whatever the dtype and layout of these are."""
     computed_as = COMPUTED_AS[result_type.char]
-    source, given_out = x, out
-    if x.dtype != computed_as or not x.flags.aligned:
-        with np.errstate(all="ignore"):
-            source = x.astype(computed_as)
+    given_out = out
     if out is not None and out.dtype == computed_as and out.flags.aligned:
         target = out
-        if out is not source and np.may_share_memory(out, source) and not _same_memory(out, source):
-            source = source.copy(order="K")
-        if where is not None and np.may_share_memory(out, where):
-            where = where.copy(order="K")
     else:
-        target = np.empty_like(source, subok=False)
-    reduce(name, source, axes, target, where)
+        target = np.empty_like(x, dtype=computed_as, subok=False)
+    x = _operand(x, computed_as, target)
+    if second is not None:
+        second = _operand(second, computed_as if name.endswith("_gradient") else np.dtype(bool), target)
+    reduce(name, x, axes, target, second)
     if target is out:
         return out
     if out is None:
@@ -211,20 +212,30 @@ def _apply(name, x, axis, out, where, dtype):
     return out[()] if out.ndim == 0 and out is not given_out else out
 
 
-def _result_type(name, given, dtype):
+def _operand(x, dtype, target):
+    """As `reduce` takes it: of that dtype, and not overlapping the target unless it is the target."""
+    if x.dtype != dtype or not x.flags.aligned:
+        with np.errstate(all="ignore"):
+            return x.astype(dtype)
+    if x is not target and np.may_share_memory(x, target) and not _same_memory(x, target):
+        return x.copy(order="K")
+    return x
+
+
+def result_type_of(name, argument, given, dtype):
     if dtype is None:
         if given.char not in RESULT_TYPES:
-            raise TypeError(f"{name}: x must be real numbers of at most 64 bits, got dtype {given}")
+            raise TypeError(f"{name}: {argument} must be real numbers of at most 64 bits, got dtype {given}")
         return RESULT_TYPES[given.char]
     dtype = np.dtype(dtype)
     if dtype.char not in COMPUTED_AS:
         raise TypeError(f"{name}: dtype must be float16, float32 or float64, got {dtype}")
     if given.kind not in "biuf":
-        raise TypeError(f"{name}: x must be real numbers, got dtype {given}")
+        raise TypeError(f"{name}: {argument} must be real numbers, got dtype {given}")
     return RESULT_TYPES[dtype.char]
 
 
-def _axes(axis, ndim):
+def axes_of(axis, ndim):
     if axis is None:
         return tuple(range(ndim))
     axes = []
@@ -253,13 +264,13 @@ def _mask(where, shape):
         raise ValueError(f"where of shape {where.shape} does not broadcast to the shape of x, {shape}") from None
 
 
-def _checked_out(name, out, shape, result_type):
+def checked_out(name, out, argument, shape, result_type):
     if isinstance(out, tuple) and len(out) == 1:
         (out,) = out
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
     if out.shape != shape:
-        raise ValueError(f"out must have the shape of x, {shape}, got {out.shape}")
+        raise ValueError(f"out must have the shape of {argument}, {shape}, got {out.shape}")
     if not out.flags.writeable:
         raise ValueError("out is read-only")
     if not np.can_cast(result_type, out.dtype, "same_kind"):

@@ -50,11 +50,12 @@ class Primitive:
         raise TypeError(f"{self.name} works only inside a compiled formula")
 
 
-def specialise(function, dtype, primitives, jit, done=None):
+def specialise(function, dtype, primitives, jit, done=None, prepare=lambda function: function):
     """Return `function` for `dtype`, its helpers compiled by `jit` and its primitives replaced.
 
     Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
     `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`.
+    `prepare` may rewrite each function beforehand.
     """
     dtype = np.dtype(dtype)
     done = {} if done is None else done
@@ -70,11 +71,13 @@ def specialise(function, dtype, primitives, jit, done=None):
             return done[value]
         if isinstance(value, types.FunctionType):
             if value not in done:
-                done[value] = jit(specialise(value, dtype, primitives, jit, done))
+                done[value] = jit(specialise(value, dtype, primitives, jit, done, prepare))
             return done[value]
         return value
 
-    code = function.__code__
+    prepared = prepare(function)
+    code = prepared.__code__
     code = code.replace(co_consts=tuple(dtype.type(c) if isinstance(c, float) else c for c in code.co_consts))
-    used = {name: resolve(function.__globals__[name]) for name in code.co_names if name in function.__globals__}
+    scope = prepared.__globals__
+    used = {name: resolve(scope[name]) for name in code.co_names if name in scope}
     return types.FunctionType(code, used, function.__name__)

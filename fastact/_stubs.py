@@ -3,21 +3,13 @@
 python fastact/_stubs.py OUTPUT_DIRECTORY
 """
 
-import os
 import sys
+from pathlib import Path
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]  # math.py here is not Python's
+import _bootstrap  # noqa: F401
 
-from pathlib import Path  # noqa: E402
-from types import ModuleType  # noqa: E402
-
-# The package's own __init__ needs what is built: import its modules without it.
-sys.modules["fastact"] = ModuleType("fastact")
-sys.modules["fastact"].__path__ = [HERE]
-
-from fastact._formulas import ACTIVATIONS, GRADIENTS  # noqa: E402
-from fastact._functions import REQUIRED  # noqa: E402
+from fastact._formulas import ACTIVATIONS, GRADIENTS
+from fastact._functions import REQUIRED
 
 INIT = """from typing import Any
 
@@ -62,6 +54,16 @@ FUNCTION = """def {name}(
 """
 
 
+REDUCTION_GRADIENT = """def {name}(
+    gy: npt.ArrayLike,
+    y: npt.ArrayLike,
+    axis: int | tuple[int, ...] | None = -1,
+    *,
+    out: np.ndarray | tuple[np.ndarray] | None = None,
+    dtype: npt.DTypeLike | None = None,
+) -> Any: ...
+"""
+
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
 OTHERS = ("activation", "math", "grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
 
@@ -85,9 +87,10 @@ def init_stub():
 
 def grad_stub():
     text = "from typing import Any\n\nimport numpy as np\nimport numpy.typing as npt\n\n"
-    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight']!r}\n\n"
+    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS]!r}\n\n"
     text += "def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: npt.ArrayLike) -> Any: ...\n"
-    return text + "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
+    text += "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
+    return text + "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
 
 
 def ufuncs_stub():

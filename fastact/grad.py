@@ -2,6 +2,7 @@
 
 `fastact.grad.NAME(gy, x, *parameters)` is gy times the derivative at x, a ufunc or a function with defaults
 around one; its values at the kinks are PyTorch's. `prelu_weight` is the gradient for the weight of `prelu`.
+`softmax`, `softmin` and `log_softmax` take y, what the function of that name returned, in place of x.
 
 >>> import fastact
 >>> fastact.grad.tanh([1.0, 10.0], [0.5, 0.5])
@@ -13,8 +14,9 @@ import numpy as np
 from fastact import ufuncs
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import function_of
+from fastact._reduction_gradients import log_softmax, softmax, softmin
 
-__all__ = [*ACTIVATIONS, "prelu_weight"]
+__all__ = [*ACTIVATIONS, "prelu_weight", "softmin", "softmax", "log_softmax"]
 
 
 def _public(row):

@@ -91,7 +91,7 @@ def log(x):
     s = f / (2.0 + f)
     z = s * s
     half = 0.5 * f * f
-    y = fma(n, LN2_HIGH, f - (half - fma(s, fma(z, atanh_remainder(z), half), n * LN2_LOW)))
+    y = fma(n, LN2_HIGH, f - (half - fma(s, fma(z + z, atanh_remainder(z), half), n * LN2_LOW)))
     y = x if x > HUGE else y
     return y if x > 0.0 else (-INF if x == 0.0 else NAN)
 

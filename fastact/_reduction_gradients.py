@@ -1,0 +1,181 @@
+"""The gradients of softmax, softmin and log_softmax, from their results: arguments checked, then to the backend."""
+
+import numpy as np
+
+from fastact._reductions import axes_of, checked_out, reduce_into, result_type_of
+
+
+def softmax(gy, y, axis=-1, *, out=None, dtype=None):
+    """Gradient of softmax, from its result y: y (gy - sum(gy y)).
+
+    .. math:: g_i = y_i \\left(gy_i - \\sum_j gy_j y_j\\right)
+
+    Parameters
+    ----------
+    gy : array_like
+        The gradient for y: real numbers, of any shape.
+    y : array_like
+        What `fastact.softmax` returned, of the shape of `gy`.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over, as for `fastact.softmax`; None is everything.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
+        integers are promoted as by `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `gy` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
+    where gy almost cancels with the sum, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of |gy|
+    and sum(|gy y|), times y, if this is more.
+
+    NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
+    y is 0, gets 0. An empty axis gives an empty result.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> from fastact import grad
+    >>> y = fastact.softmax([1.0, 2.0, 3.0])
+    >>> grad.softmax([0.0, 1.0, 0.0], y).round(6)
+    array([-0.022033,  0.184836, -0.162803])
+    """
+    return _apply("softmax", gy, y, axis, out, dtype)
+
+
+def softmin(gy, y, axis=-1, *, out=None, dtype=None):
+    """Gradient of softmin, from its result y: -y (gy - sum(gy y)).
+
+    .. math:: g_i = -y_i \\left(gy_i - \\sum_j gy_j y_j\\right)
+
+    Parameters
+    ----------
+    gy : array_like
+        The gradient for y: real numbers, of any shape.
+    y : array_like
+        What `fastact.softmin` returned, of the shape of `gy`.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over, as for `fastact.softmin`; None is everything.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
+        integers are promoted as by `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `gy` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
+    where gy almost cancels with the sum, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of |gy|
+    and sum(|gy y|), times y, if this is more.
+
+    NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
+    y is 0, gets 0. An empty axis gives an empty result.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> from fastact import grad
+    >>> y = fastact.softmin([1.0, 2.0, 3.0])
+    >>> grad.softmin([0.0, 1.0, 0.0], y).round(6)
+    array([ 0.162803, -0.184836,  0.022033])
+    """
+    return _apply("softmin", gy, y, axis, out, dtype)
+
+
+def log_softmax(gy, y, axis=-1, *, out=None, dtype=None):
+    """Gradient of log_softmax, from its result y: gy - exp(y) sum(gy).
+
+    .. math:: g_i = gy_i - e^{y_i} \\sum_j gy_j
+
+    Parameters
+    ----------
+    gy : array_like
+        The gradient for y: real numbers, of any shape.
+    y : array_like
+        What `fastact.log_softmax` returned, of the shape of `gy`.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over, as for `fastact.log_softmax`; None is everything.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
+        integers are promoted as by `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `gy` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    At most 1 unit in the last place of the result or, if this is more, a quarter of one of the larger of |gy| and
+    eʸ sum(|gy|): rows of any length (measured). Digits are kept where one element has almost all the weight.
+
+    NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose y is
+    -inf, gets its gy. An empty axis gives an
+    empty result.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> from fastact import grad
+    >>> y = fastact.log_softmax([1.0, 2.0, 3.0])
+    >>> grad.log_softmax([0.0, 1.0, 0.0], y).round(6)
+    array([-0.090031,  0.755272, -0.665241])
+    """
+    return _apply("log_softmax", gy, y, axis, out, dtype)
+
+
+def _apply(name, gy, y, axis, out, dtype):
+    gy, y = np.asarray(gy), np.asarray(y)
+    result_type = max(
+        result_type_of(name, "gy", gy.dtype, dtype), result_type_of(name, "y", y.dtype, dtype), key=lambda t: t.itemsize
+    )
+    axes = axes_of(axis, gy.ndim)
+    if y.shape != gy.shape:
+        raise ValueError(f"y must have the shape of gy, {gy.shape}, got {y.shape}")
+    if out is not None:
+        out = checked_out(name, out, "gy", gy.shape, result_type)
+    return reduce_into(f"{name}_gradient", gy, y, axes, out, result_type)
+
+
+for _function in (softmax, softmin, log_softmax):
+    _function.__module__ = "fastact.grad"

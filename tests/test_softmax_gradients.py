@@ -1,0 +1,223 @@
+"""The gradients of softmax, softmin and log_softmax against the formula in extended precision."""
+
+import numpy as np
+import pytest
+from cases import DTYPES, LAYOUTS, REDUCTIONS, WITH_FMA, bits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.exceptions import AxisError
+from test_softmax import SHAPES, arrays_and_axes, axes_of
+
+import fastact
+from fastact import _numpy
+from fastact import _reduction_gradients as grad
+
+INF, NAN = np.inf, np.nan
+# Where terms cancel: this much of a unit in the last place of the larger of them.
+OF_TERMS = {
+    "softmax": {"float32": 2.0**-12, "float64": 2.0**-6},
+    "log_softmax": {"float32": 2.0**-2, "float64": 2.0**-2},
+}
+
+
+def exact(name, gy, y, axes):
+    with np.errstate(all="ignore"):
+        return getattr(_numpy, f"{name}_gradient")(gy.astype(np.longdouble), axes, y.astype(np.longdouble))
+
+
+def error(name, got, gy, y, axis):
+    """In units in the last place of the result, or of OF_TERMS of the terms."""
+    axes = axes_of(axis, gy.ndim)
+    want = exact(name, gy, y, axes)
+    dtype = got.dtype.name
+    info = np.finfo(dtype)
+    gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
+    with np.errstate(all="ignore"):
+        if name == "log_softmax":
+            terms = np.maximum(np.abs(gy), np.exp(y) * np.sum(np.abs(gy), axes, keepdims=True))
+        else:
+            terms = np.abs(y) * np.maximum(np.abs(gy), np.sum(np.abs(gy * y), axes, keepdims=True))
+        part = OF_TERMS["log_softmax" if name == "log_softmax" else "softmax"].get(dtype, 0)
+        part = part if WITH_FMA else 4.0
+        scale = np.maximum(np.maximum(np.abs(want), terms * part), info.tiny)
+        unit = np.exp2(np.floor(np.log2(scale)) - info.nmant)
+        errors = np.abs(got.astype(np.longdouble) - want) / unit
+    agree = (got == want) | (np.isnan(got) & np.isnan(want))
+    return float(np.max(np.where(agree, 0, errors), initial=0))
+
+
+def case(name, shape, axis, dtype, scale, seed=0):
+    rng = np.random.default_rng(seed)
+    y = getattr(fastact, name)(rng.normal(scale=scale, size=shape).astype(dtype), axis=axis)
+    return rng.normal(scale=2, size=shape).astype(dtype), y
+
+
+@pytest.mark.parametrize("scale", [0.1, 3, 30])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape, axis", SHAPES)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_accuracy(name, shape, axis, dtype, scale):
+    gy, y = case(name, shape, axis, dtype, scale)
+    with np.errstate(all="raise"):
+        got = getattr(grad, name)(gy, y, axis)
+    assert got.dtype == dtype and got.shape == gy.shape
+    assert error(name, got, gy, y, axis) <= 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_one_hot(name, dtype):
+    """As a cross-entropy asks for it, also where the right class has almost all the weight."""
+    for gap in (0, 1, 10, 15, 30, 200):
+        x = np.random.default_rng(0).normal(size=(20, 100)).astype(dtype)
+        x[:, 3] += -gap if name == "softmin" else gap
+        y = getattr(fastact, name)(x)
+        gy = np.zeros_like(x)
+        gy[:, 3] = -1
+        got = getattr(grad, name)(gy, y)
+        assert error(name, got, gy, y, -1) <= 1
+        if name == "log_softmax" and WITH_FMA:  # not one digit is lost
+            want = np.exp(y.astype(np.longdouble))
+            want[:, 3] = np.expm1(y[:, 3].astype(np.longdouble))
+            assert np.all(np.abs(got - want) <= np.abs(want) * np.finfo(dtype).eps + np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_same_bits_on_every_path(name, dtype):
+    function = getattr(grad, name)
+    for length in [*range(1, 40), 127, 128, 129, 1024, 1025, 4096, 4097, 9000]:
+        gy, y = case(name, (40, length), 1, dtype, 3)
+        want = bits(np.stack([function(*rows) for rows in zip(gy, y, strict=True)]))
+        assert np.array_equal(bits(function(gy, y, axis=1)), want)
+        assert np.array_equal(bits(function(gy.T, np.ascontiguousarray(y.T), axis=0).T), want)
+        columns = np.ascontiguousarray(gy.T), np.ascontiguousarray(y.T)
+        assert np.array_equal(bits(function(*columns, axis=0).T), want)
+        for k in (0, 1):
+            pair = [gy.copy(), y.copy()]
+            assert function(*pair, axis=1, out=pair[k]) is pair[k]
+            assert np.array_equal(bits(pair[k]), want)
+            pair = [array.copy() for array in columns]
+            function(*pair, axis=0, out=pair[k])
+            assert np.array_equal(bits(pair[k].T), want)
+
+
+def test_threads_change_nothing():
+    before = fastact.get_num_threads()
+    try:
+        for name in REDUCTIONS:
+            for shape, axis in (((1, 200_001), 1), ((3000, 40), 1), ((3000, 10), 1), ((300, 300), 0)):
+                gy, y = case(name, shape, axis, "float32", 3)
+                results = []
+                for threads in (1, 2, 3):
+                    fastact.set_num_threads(threads)
+                    results.append(bits(getattr(grad, name)(gy, y, axis)))
+                assert np.array_equal(results[0], results[1]) and np.array_equal(results[0], results[2])
+    finally:
+        fastact.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "0-d"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_layout(name, layout, dtype):
+    rng = np.random.default_rng(1)
+    gy = LAYOUTS[layout](rng.normal(size=3000).astype(dtype))
+    y = LAYOUTS[layout](rng.uniform(0, 1, 3000).astype(dtype) - (name == "log_softmax"))
+    before = gy.copy(), y.copy()
+    plain = [np.array(array, dtype=dtype, order="C") for array in (gy, y)]
+    for axis in [*range(gy.ndim), None]:
+        got = getattr(grad, name)(gy, y, axis=axis)
+        assert got.dtype == dtype
+        assert np.array_equal(bits(got), bits(getattr(grad, name)(*plain, axis=axis)))
+        assert np.array_equal(bits(getattr(grad, name)(plain[0], y, axis=axis)), bits(got))
+    assert np.array_equal(bits(gy), bits(before[0])) and np.array_equal(bits(y), bits(before[1]))
+
+
+@settings(deadline=None, max_examples=200)
+@given(name=st.sampled_from(REDUCTIONS), case=arrays_and_axes(), data=st.data())
+def test_any_array(name, case, data):
+    gy, axis = case
+    low, high = (-30, 0) if name == "log_softmax" else (0, 1)
+    y = data.draw(hnp.arrays("f", gy.shape, elements=st.floats(low, high, width=16)))
+    with np.errstate(all="raise"):
+        got = getattr(grad, name)(gy, y, axis=axis)
+    want_dtype = np.float32 if gy.dtype == np.float16 else np.float64 if gy.dtype.kind == "i" else gy.dtype
+    assert got.dtype == want_dtype and got.shape == gy.shape
+    if np.all(np.isfinite(gy)):
+        assert error(name, got, gy, y, axis) <= 1
+    else:
+        assert np.array_equal(np.isnan(got), np.isnan(exact(name, gy, y, axes_of(axis, gy.ndim))))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_infinities(name, dtype):
+    """As NumPy has it; a row beside others has what it has alone."""
+    rng = np.random.default_rng(2)
+    gy, y = case(name, (40, 30), 1, dtype, 3)
+    gy[rng.integers(0, 40, 10), rng.integers(0, 30, 10)] = rng.choice([INF, -INF, NAN], 10)
+    gy[5] = 3e38
+    want = exact(name, gy, y, (1,))
+    with np.errstate(all="raise"):
+        got = getattr(grad, name)(gy, y, axis=1)
+    finite = np.isfinite(want)
+    assert np.array_equal(np.isnan(got), np.isnan(want))
+    assert np.array_equal(got[~finite & ~np.isnan(got)], want[~finite & ~np.isnan(got)].astype(dtype))
+    columns = [np.ascontiguousarray(array.T) for array in (gy, y)]
+    assert np.array_equal(bits(getattr(grad, name)(*columns, axis=0).T), bits(got))
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_out_that_overlaps(name):
+    function = getattr(grad, name)
+    gy, y = case(name, (31, 40), 1, "float32", 3)
+    base = np.concatenate([gy, y])
+    for source, target in ((np.s_[1:], np.s_[:-1]), (np.s_[:-1], np.s_[1:]), (np.s_[:, ::-1], np.s_[:])):
+        array = base.copy()
+        want = function(array[source][:31].copy(), array[source][:31].copy(), axis=1)
+        function(array[source][:31], array[source][:31], axis=1, out=array[target][:31])
+        assert np.array_equal(array[target][:31], want)
+    out = np.empty((31, 40), ">f8")
+    assert function(gy, y, out=(out,)) is out
+    assert np.array_equal(out, function(gy, y))
+    assert function(gy, y, dtype="d").dtype == np.float64
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_small_shapes(name):
+    function = getattr(grad, name)
+    one = function(np.float32(2), np.float32(1))
+    assert isinstance(one, np.float32)
+    for shape in ((0,), (3, 0), (0, 3), (2, 0, 4)):
+        for axis in (*range(len(shape)), None, ()):
+            assert function(np.empty(shape, "f"), np.empty(shape, "f"), axis=axis).shape == shape
+
+
+GY = np.ones((3, 4), "f")
+BAD = [
+    ((GY, GY[:2]), {}, ValueError, r"y must have the shape of gy, \(3, 4\), got \(2, 4\)"),
+    ((GY, 1.0), {}, ValueError, "y must have the shape of gy"),
+    ((GY, GY), {"axis": 2}, AxisError, "axis 2"),
+    ((GY, GY), {"axis": (0, 0)}, ValueError, "repeated axis"),
+    ((GY, GY), {"axis": 1.0}, TypeError, "axis must be"),
+    ((GY, GY.astype("F")), {}, TypeError, "y must be real numbers"),
+    ((GY.astype("F"), GY), {}, TypeError, "gy must be real numbers"),
+    ((GY, GY.astype(object)), {"dtype": "f"}, TypeError, "y must be real numbers"),
+    ((GY, GY), {"dtype": "i4"}, TypeError, "dtype must be"),
+    ((GY, GY), {"where": True}, TypeError, "where"),
+    ((GY, GY, 0, None), {}, TypeError, "positional"),
+]
+
+
+@pytest.mark.parametrize("arguments, keywords, exception, message", BAD)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_errors(name, arguments, keywords, exception, message):
+    out = np.full((3, 4), 7, "f")
+    with pytest.raises(exception, match=message):
+        getattr(grad, name)(*arguments, **{"out": out} | keywords)
+    assert np.all(out == 7)
+    for bad in (np.full((4, 3), 7, "f"), np.full((3, 4), 7), [1.0]):
+        with pytest.raises((TypeError, ValueError), match="out"):
+            getattr(grad, name)(GY, GY, out=bad)
