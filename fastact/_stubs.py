@@ -39,6 +39,8 @@ REDUCTION = """def {name}(
 ) -> Any: ...
 """
 
+LOGSUMEXP = REDUCTION.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
+
 FUNCTION = """def {name}(
     x: npt.ArrayLike,
     /,
@@ -55,7 +57,7 @@ FUNCTION = """def {name}(
 
 
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
-OTHERS = ("ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+OTHERS = ("logsumexp", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
 
 
 def init_stub():
@@ -66,7 +68,7 @@ def init_stub():
             for name, default in row.parameters.items()
         )
         text += FUNCTION.format(name=row.name, parameters=parameters) if parameters else f"{row.name}: np.ufunc\n"
-    return text + "".join(REDUCTION.format(name=name) for name in REDUCTIONS)
+    return text + "".join(REDUCTION.format(name=name) for name in REDUCTIONS) + LOGSUMEXP
 
 
 def ufuncs_stub():
