@@ -1,7 +1,7 @@
 """fastact: the activation functions of neural networks, for NumPy arrays.
 
 Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax,
-softmin and log_softmax work over any axes. `fastact.backend` names what was chosen for this CPU.
+softmin, log_softmax and logsumexp work over any axes. `fastact.backend` names what was chosen for this CPU.
 """
 
 from fastact import grad, ufuncs
@@ -10,7 +10,7 @@ from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
 from fastact._formulas import ACTIVATIONS
 from fastact._functions import function_of
-from fastact._reductions import log_softmax, softmax, softmin
+from fastact._reductions import log_softmax, logsumexp, softmax, softmin
 
 globals().update(
     {name: function_of(row, getattr(ufuncs, name), ufuncs._AT_DEFAULTS.get(name)) for name, row in ACTIVATIONS.items()}
@@ -24,6 +24,7 @@ __all__ = [
     "activation",
     "math",
     "grad",
+    "logsumexp",
     "ufuncs",
     "backend",
     "show_config",

@@ -1,4 +1,4 @@
-"""softmax, softmin and log_softmax over any axes, and their gradients.
+"""softmax, softmin, log_softmax and logsumexp over any axes, and the gradients of the first three.
 
 Forward: max-shift, exponentials, sum, quotient. Gradients: a sum over the row, then each element by itself.
 
@@ -51,7 +51,7 @@ ctypedef fused real:
     double
 
 cdef enum:
-    SOFTMAX, SOFTMIN, LOG_SOFTMAX, SOFTMAX_GRADIENT, SOFTMIN_GRADIENT, LOG_SOFTMAX_GRADIENT
+    SOFTMAX, SOFTMIN, LOG_SOFTMAX, LOGSUMEXP, SOFTMAX_GRADIENT, SOFTMIN_GRADIENT, LOG_SOFTMAX_GRADIENT
 
 cdef enum:
     LANES = 16
@@ -165,7 +165,10 @@ cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real 
     s = a + b
     part = s - a
     s_low = ((a - (s - part)) + (b - part)) + total.low * down
-    if kind == LOG_SOFTMAX:
+    if kind == LOGSUMEXP:
+        high[0] = <real>(m + fastact_log_pair_float64(s, s_low))
+        low[0] = 0.0
+    elif kind == LOG_SOFTMAX:
         q = fastact_log_pair_float64(s, s_low)
         # m + q as a pair, far more exact than the smallest result, q
         c = m + q
@@ -267,7 +270,8 @@ cdef real extreme(const real *x, ptrdiff_t n, int kind) noexcept nogil:
 cdef void at_infinity(
     const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, real m, int kind
 ) noexcept nogil:
-    """A row or column whose extreme m is infinite: its limit, if just one element is the extreme; else NaN."""
+    """A row or column whose extreme m is infinite: its limit, if just one element is the extreme; else NaN.
+    For logsumexp m, unless there is a NaN."""
     cdef real one = 0.0 if kind == LOG_SOFTMAX else 1.0
     cdef real zero = -INFINITY if kind == LOG_SOFTMAX else 0.0
     cdef bint limit = (m < 0.0) == (kind == SOFTMIN)
@@ -275,6 +279,11 @@ cdef void at_infinity(
     for i in range(n):
         extremes += x[i * x_step] == m
         limit = limit and x[i * x_step] == x[i * x_step]
+    if kind == LOGSUMEXP:
+        for i in range(n):
+            m = m if x[i * x_step] == x[i * x_step] else NAN
+        out[0] = m
+        return
     for i in range(n):
         out[i * out_step] = (one if x[i * x_step] == m else zero) if limit and extremes == 1 else NAN
 
@@ -353,7 +362,7 @@ cdef Sum sum_of_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, re
     cdef Sum total
     if kind == SOFTMAX: sum_of_kind(x, second, out, m, n, &total, SOFTMAX)
     elif kind == SOFTMIN: sum_of_kind(x, second, out, m, n, &total, SOFTMIN)
-    elif kind == LOG_SOFTMAX: sum_of_kind(x, second, out, m, n, &total, LOG_SOFTMAX)
+    elif kind == LOG_SOFTMAX or kind == LOGSUMEXP: sum_of_kind(x, second, out, m, n, &total, LOG_SOFTMAX)
     elif kind == LOG_SOFTMAX_GRADIENT: sum_of_kind(x, second, out, m, n, &total, LOG_SOFTMAX_GRADIENT)
     else: sum_of_kind(x, second, out, m, n, &total, SOFTMAX_GRADIENT)
     return total
@@ -383,7 +392,10 @@ cdef void finish_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, r
     cdef real *out = <real *>row.out + start
     cdef real high = <real>row.high, low = <real>row.low
     cdef ptrdiff_t i
-    if is_gradient(kind) and not isfinite(row.high):
+    if kind == LOGSUMEXP:
+        if start == 0:
+            out[0] = high
+    elif is_gradient(kind) and not isfinite(row.high):
         for i in range(n):
             out[i] = finish_overflown(x[i], second[i], high, kind)
     elif kind == LOG_SOFTMAX: finish_of_kind(x, x, out, high, low, n, LOG_SOFTMAX)
@@ -413,6 +425,7 @@ cdef inline void factors_of_kind(Row *rows, ptrdiff_t count, int kind, real type
 
 cdef void factors(Row *rows, ptrdiff_t count, int kind, real type_tag) noexcept nogil:
     if kind == LOG_SOFTMAX: factors_of_kind(rows, count, LOG_SOFTMAX, type_tag)
+    elif kind == LOGSUMEXP: factors_of_kind(rows, count, LOGSUMEXP, type_tag)
     elif is_gradient(kind): factors_of_kind(rows, count, SOFTMAX_GRADIENT, type_tag)
     else: factors_of_kind(rows, count, SOFTMAX, type_tag)
 
@@ -517,7 +530,7 @@ cdef void add_columns(
     cdef double *low = lanes.low + lane * width
     if kind == SOFTMAX: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMAX)
     elif kind == SOFTMIN: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMIN)
-    elif kind == LOG_SOFTMAX: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, LOG_SOFTMAX)
+    elif kind == LOG_SOFTMAX or kind == LOGSUMEXP: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, LOG_SOFTMAX)
     elif kind == LOG_SOFTMAX_GRADIENT: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, LOG_SOFTMAX_GRADIENT)
     else: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMAX_GRADIENT)
 
@@ -626,8 +639,12 @@ cdef void finite_columns(
         for c in range(width):
             add(&sums[c], lanes.ones[c], lanes.high[c], lanes.low[c] if real is double else 0.0)
     if kind == LOG_SOFTMAX: column_factors_of_kind(sums, m, high, low, width, LOG_SOFTMAX)
+    elif kind == LOGSUMEXP: column_factors_of_kind(sums, m, high, low, width, LOGSUMEXP)
     elif is_gradient(kind): column_factors_of_kind(sums, m, high, low, width, SOFTMAX_GRADIENT)
     else: column_factors_of_kind(sums, m, high, low, width, SOFTMAX)
+    if kind == LOGSUMEXP:
+        memcpy(out, high, width * sizeof(real))
+        return
     if is_gradient(kind):
         for c in range(width):
             if not isfinite(high[c]):
@@ -742,7 +759,10 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
         all.second = <char *>second
         all.x_step = all.second_step = all.out_step = width
         columns[real](&all, n, width, job.kind, NULL)
-    if job.n_reduced > 1 or job.masked:
+    if job.kind == LOGSUMEXP:
+        for c in range(width):
+            (<real *>rows[c].out)[0] = tile[c]
+    elif job.n_reduced > 1 or job.masked:
         for i in range(n):
             p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
@@ -837,7 +857,10 @@ cdef void one_group(const Job *job, ptrdiff_t first, ptrdiff_t width, real *type
 
 
 cdef inline bint contiguous(const Job *job, const Dimension *one, ptrdiff_t size) noexcept nogil:
-    return one.x_step == size and one.out_step == size and (one.second_step == size or not is_gradient(job.kind))
+    return (
+        one.x_step == size and (one.out_step == size or (one.out_step == 0 and job.kind == LOGSUMEXP))
+        and (one.second_step == size or not is_gradient(job.kind))
+    )
 
 
 cdef int run(const Job *job, real *type_tag) except -1 nogil:
@@ -883,17 +906,19 @@ cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
 
 cdef dict KINDS = {
     "softmax": SOFTMAX, "softmin": SOFTMIN, "log_softmax": LOG_SOFTMAX,
+    "logsumexp": LOGSUMEXP,
     "softmax_gradient": SOFTMAX_GRADIENT, "softmin_gradient": SOFTMIN_GRADIENT,
     "log_softmax_gradient": LOG_SOFTMAX_GRADIENT,
 }
 
 
 def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
-    """softmax, softmin, log_softmax or one of their gradients over `axes` (distinct, from 0) into `out`.
+    """softmax, softmin, log_softmax, logsumexp or a gradient over `axes` (distinct, from 0) into `out`.
 
     `second` is, for the functions, None or where's mask, a bool array; for the gradients, of which `x` is
     gy, it is y. All have the same shape; all but the mask are aligned, all float32 or all float64 in native
-    byte order, and `out` is the same memory as another or does not overlap it.
+    byte order, and `out` is the same memory as another or does not overlap it. For logsumexp, `out` has steps
+    of 0 along `axes`.
     """
     cdef Job job
     cdef Dimension one

@@ -153,6 +153,13 @@ def log_softmax(x, axes, where):
         return _masked(np.where(x == m, 0, x - m) - total, limit, where, -np.inf)
 
 
+def logsumexp(x, axes, where):
+    with np.errstate(all="ignore"):
+        _, _, ones, others = _terms(x, axes, where)
+        m = _maximum(x, axes, where)
+        return np.where(np.isinf(m), m, m + np.where(ones == 1, np.log1p(others), np.log(ones + others)))
+
+
 def softmax_gradient(gy, axes, y):
     return y * (gy - np.sum(gy * y, axis=axes, keepdims=True))
 

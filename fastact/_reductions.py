@@ -1,9 +1,10 @@
-"""softmax, softmin and log_softmax: their arguments checked, then handed to the backend."""
+"""softmax, softmin, log_softmax and logsumexp: their arguments checked, then handed to the backend."""
 
 import operator
 
 import numpy as np
 from numpy.exceptions import AxisError
+from numpy.lib.stride_tricks import as_strided
 
 from fastact import _backend
 
@@ -178,6 +179,77 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None):
     return _apply("log_softmax", x, axis, out, where, dtype)
 
 
+def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
+    """Logarithm of the sum of exponentials: log(sum(exp(x))), over one axis, several, or all.
+
+    .. math:: y = m + \\log \\sum_j e^{x_j - m}, \\quad m = \\max_j x_j
+
+    Parameters
+    ----------
+    x : array_like
+        Real numbers, of any shape.
+    axis : int, tuple of ints or None, default -1
+        What the sum runs over; None is everything.
+    keepdims : bool, default False
+        Whether the axes that were summed over stay, with size 1.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of its shape.
+    where : array_like of bool, optional
+        Elements that take part. Broadcasts to the shape of `x`.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of `x` without `axis`. float16, float32 and float64 are kept; integers are promoted as by
+        `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `x` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    At most 1 unit in the last place from the exact result in float32, 1.5 in float64, for any length and spread
+    (measured); where m and the logarithm cancel, in the last place of the larger of these.
+
+    A NaN makes its sum NaN. One inf or several give inf; where all are -inf, or there is nothing to sum, it is
+    -inf.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.logsumexp([[0.0, 0.0], [1000.0, 0.0]])
+    array([6.93147181e-01, 1.00000000e+03])
+    """
+    x = np.asarray(x)
+    result_type = result_type_of("logsumexp", "x", x.dtype, dtype)
+    axes = axes_of(axis, x.ndim)
+    sizes = [1 if k in axes else size for k, size in enumerate(x.shape) if keepdims or k not in axes]
+    if where is not None:
+        where = _mask(where, x.shape)
+    if out is not None:
+        out = checked_out("logsumexp", out, "the result", tuple(sizes), result_type)
+    computed_as = COMPUTED_AS[result_type.char]
+    target = out if out is not None and out.dtype == computed_as and out.flags.aligned else np.empty(sizes, computed_as)
+    if x.size == 0:
+        target[...] = -np.inf
+        return _returned(target, out, result_type)
+    x = _operand(x, computed_as, target)
+    if where is not None:
+        where = _operand(where, np.dtype(bool), target)
+    spread = target if keepdims else np.expand_dims(target, axes)
+    steps = [0 if k in axes else step for k, step in enumerate(spread.strides)]
+    reduce("logsumexp", x, axes, as_strided(spread, x.shape, steps), where)
+    return _returned(target, out, result_type)
+
+
 def _apply(name, x, axis, out, where, dtype):
     x = np.asarray(x)
     result_type = result_type_of(name, "x", x.dtype, dtype)
@@ -192,7 +264,6 @@ def _apply(name, x, axis, out, where, dtype):
 def reduce_into(name, x, second, axes, out, result_type):
     """Call the backend's `reduce` with what it asks for, whatever the dtype and layout of these are."""
     computed_as = COMPUTED_AS[result_type.char]
-    given_out = out
     if out is not None and out.dtype == computed_as and out.flags.aligned:
         target = out
     else:
@@ -201,10 +272,16 @@ def reduce_into(name, x, second, axes, out, result_type):
     if second is not None:
         second = _operand(second, computed_as if name.endswith("_gradient") else np.dtype(bool), target)
     reduce(name, x, axes, target, second)
+    return _returned(target, out, result_type)
+
+
+def _returned(target, out, result_type):
+    """What was computed, in the dtype and place that were asked for."""
+    given_out = out
     if target is out:
         return out
     if out is None:
-        if result_type == computed_as:
+        if target.dtype == result_type:
             return target[()] if target.ndim == 0 else target
         out = np.empty_like(target, dtype=result_type)
     with np.errstate(all="ignore"):

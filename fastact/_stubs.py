@@ -39,6 +39,8 @@ REDUCTION = """def {name}(
 ) -> Any: ...
 """
 
+LOGSUMEXP = REDUCTION.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
+
 FUNCTION = """def {name}(
 {arrays}
     /,
@@ -65,7 +67,17 @@ REDUCTION_GRADIENT = """def {name}(
 """
 
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
-OTHERS = ("activation", "math", "grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+OTHERS = (
+    "logsumexp",
+    "activation",
+    "math",
+    "grad",
+    "ufuncs",
+    "backend",
+    "show_config",
+    "set_num_threads",
+    "get_num_threads",
+)
 
 
 def elementwise_stub(name, row):
@@ -82,7 +94,7 @@ def elementwise_stub(name, row):
 def init_stub():
     text = INIT.replace("__version__", f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, *OTHERS]!r}\n\n__version__")
     text += "".join(elementwise_stub(name, row) for name, row in ACTIVATIONS.items())
-    return text + "".join(REDUCTION.format(name=name) for name in REDUCTIONS)
+    return text + "".join(REDUCTION.format(name=name) for name in REDUCTIONS) + LOGSUMEXP
 
 
 def grad_stub():

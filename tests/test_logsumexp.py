@@ -1,0 +1,151 @@
+"""logsumexp against the oracle, and the limits at infinities."""
+
+import numpy as np
+import pytest
+from cases import DTYPES, LAYOUTS, WITH_FMA, bits, exact_reduction
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.exceptions import AxisError
+from test_softmax import SHAPES, arrays_and_axes, axes_of
+
+import fastact
+
+INF, NAN = np.inf, np.nan
+
+
+def check(x, axis=-1, **keywords):
+    """Within a unit in the last place (float64: 1.5) of the largest of the result, the maximum and their difference."""
+    axes = axes_of(axis, np.ndim(x))
+    with np.errstate(all="raise"):
+        got = fastact.logsumexp(x, axis=axis, keepdims=True, **keywords)
+    want = exact_reduction("logsumexp", x, axes, keywords.get("where"))
+    assert got.shape == want.shape
+    info = np.finfo(got.dtype)
+    where = np.isfinite(x) & keywords.get("where", True)
+    m = np.max(np.asarray(x, np.longdouble), axis=axes, keepdims=True, initial=-np.inf, where=where)
+    with np.errstate(all="ignore"):
+        scale = np.fmax(np.abs(want), np.fmax(np.abs(m), np.abs(want - m)))
+    with np.errstate(all="ignore"):
+        unit = np.exp2(np.floor(np.log2(np.maximum(scale, info.tiny))) - info.nmant)
+        errors = np.abs(got.astype(np.longdouble) - want) / unit
+        agree = (got.astype(want.dtype) == want) | (np.isnan(got) & np.isnan(want)) | (np.abs(want) > info.max)
+    assert np.max(np.where(agree, 0, errors), initial=0) <= (
+        3 if not WITH_FMA else 1.5 if got.dtype == np.float64 else 1
+    )
+    assert np.array_equal(bits(fastact.logsumexp(x, axis=axis, **keywords)).ravel(), bits(got).ravel())
+    return got
+
+
+@pytest.mark.parametrize("scale", [0.1, 3, 30, 1000])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape, axis", SHAPES)
+def test_accuracy(shape, axis, dtype, scale):
+    x = np.random.default_rng(0).normal(scale=scale, size=shape).astype(dtype)
+    assert check(x, axis).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_bits_on_every_path(dtype):
+    rng = np.random.default_rng(2)
+    for length in [*range(1, 40), 127, 128, 129, 1024, 1025, 4096, 4097, 9000, 70_000]:
+        x = rng.normal(scale=5, size=(40, length)).astype(dtype)
+        want = bits(np.array([fastact.logsumexp(row) for row in x]))
+        assert np.array_equal(bits(fastact.logsumexp(x, axis=1)), want)
+        assert np.array_equal(bits(fastact.logsumexp(x[::-1], axis=1)), want[::-1])
+        assert np.array_equal(bits(fastact.logsumexp(np.ascontiguousarray(x.T), axis=0)), want)
+        out = np.zeros((2, 40), dtype).T[:, 1]
+        assert fastact.logsumexp(x, out=out) is out
+        assert np.array_equal(bits(out), want)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "0-d" and "empty" not in name])
+def test_layout(layout, dtype):
+    x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=4, size=3000).astype(dtype))
+    plain = np.array(x, dtype=dtype, order="C")
+    for axis in [*range(x.ndim), None]:
+        assert np.array_equal(bits(check(x, axis)), bits(check(plain, axis)))
+
+
+@settings(deadline=None, max_examples=200)
+@given(case=arrays_and_axes(), data=st.data())
+def test_any_array(case, data):
+    x, axis = case
+    keywords = {}
+    if data.draw(st.booleans(), "where"):
+        keywords["where"] = data.draw(hnp.arrays(bool, x.shape[data.draw(st.integers(0, x.ndim)) :]))
+    check(x, axis, **keywords)
+
+
+EDGES = [
+    ([INF, 1.0], INF),
+    ([INF, INF, -INF], INF),
+    ([-INF, -INF], -INF),
+    ([-INF, 2.0], 2.0),
+    ([-INF], -INF),
+    ([NAN, INF], NAN),
+    ([NAN, -INF], NAN),
+    ([NAN, 1.0], NAN),
+    ([], -INF),
+    ([5.0], 5.0),
+    ([6e4, -6e4], 6e4),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("row, want", EDGES)
+def test_edges(row, want, dtype):
+    for repeats in (1, 3, 40, 5000):
+        rows = np.repeat(np.array(row, dtype)[None], repeats, axis=0)
+        with np.errstate(all="raise"):
+            for got in (fastact.logsumexp(rows, axis=1), fastact.logsumexp(np.ascontiguousarray(rows.T), axis=0)):
+                assert got.dtype == dtype and got.shape == (repeats,)
+                assert np.array_equal(got, np.full(repeats, want, dtype), equal_nan=True)
+
+
+def test_as_scipy():
+    special = pytest.importorskip("scipy.special")
+    x = np.random.default_rng(3).normal(scale=3, size=(4, 5, 6))
+    for axis in (0, 1, -1, (0, 2), None):
+        for keepdims in (False, True):
+            want = special.logsumexp(x, axis=axis, keepdims=keepdims)
+            got = fastact.logsumexp(x, axis=axis, keepdims=keepdims)
+            assert np.shape(got) == np.shape(want) and np.allclose(got, want, rtol=1e-14)
+
+
+def test_shapes_and_out():
+    x = np.ones((3, 4), "f")
+    assert isinstance(fastact.logsumexp(x, axis=None), np.float32)
+    assert isinstance(fastact.logsumexp(2), np.float64)
+    assert fastact.logsumexp(x, axis=None, keepdims=True).shape == (1, 1)
+    assert np.array_equal(fastact.logsumexp(x, axis=()), x)
+    assert fastact.logsumexp(np.empty((0, 3))).shape == (0,)
+    assert fastact.logsumexp(x, dtype="d").dtype == np.float64
+    assert np.all(fastact.logsumexp(x, where=[False] * 4) == -INF)
+    out = np.empty(3, ">f8")
+    assert fastact.logsumexp(x, out=(out,)) is out and np.allclose(out, 1 + np.log(4))
+    overlapping = x.copy()
+    want = fastact.logsumexp(x, axis=0)
+    assert np.array_equal(fastact.logsumexp(overlapping, axis=0, out=overlapping[0]), want)
+
+
+BAD = [
+    ({"axis": 2}, AxisError, "axis 2"),
+    ({"axis": (0, 0)}, ValueError, "repeated axis"),
+    ({"axis": 0}, ValueError, r"out must have the shape of the result, \(4,\), got \(3,\)"),
+    ({"keepdims": True}, ValueError, r"out must have the shape of the result, \(3, 1\)"),
+    ({"where": np.zeros(3, bool)}, ValueError, "where of shape"),
+    ({"dtype": "c8"}, TypeError, "dtype must be"),
+    ({"out": np.zeros(3, int)}, TypeError, "cannot be cast"),
+]
+
+
+@pytest.mark.parametrize("keywords, exception, message", BAD)
+def test_errors(keywords, exception, message):
+    out = np.full(3, 7, "f")
+    with pytest.raises(exception, match=message):
+        fastact.logsumexp(np.ones((3, 4), "f"), **{"out": out} | keywords)
+    assert np.all(out == 7)
+    with pytest.raises(TypeError):
+        fastact.logsumexp(np.ones(3, "F"))
