@@ -4,6 +4,8 @@ Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults 
 softmin and log_softmax work over any axes. `fastact.backend` names what was chosen for this CPU.
 """
 
+from importlib import import_module
+
 from fastact import grad, ufuncs
 from fastact._activation import activation
 from fastact._backend import backend
@@ -24,6 +26,7 @@ __all__ = [
     "activation",
     "math",
     "grad",
+    "nn",
     "ufuncs",
     "backend",
     "show_config",
@@ -36,11 +39,10 @@ del read_environment, function_of
 
 
 def __getattr__(name):
-    if name == "math":
-        import fastact.math
-
-        return fastact.math
-    if name == "__version__":  # looked up only when asked for: it takes longer than all the rest
+    """What takes time to import, and is imported only when asked for."""
+    if name in ("math", "nn"):
+        return import_module(f"fastact.{name}")
+    if name == "__version__":
         from importlib.metadata import version
 
         return version("fastact")

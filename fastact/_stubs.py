@@ -18,6 +18,7 @@ sys.modules["fastact"].__path__ = [HERE]
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS  # noqa: E402
 from fastact._functions import REQUIRED  # noqa: E402
+from fastact._table import REDUCTIONS, module_name  # noqa: E402
 
 INIT = """from typing import Any
 
@@ -26,6 +27,7 @@ import numpy.typing as npt
 
 from fastact import grad as grad
 from fastact import math as math
+from fastact import nn as nn
 from fastact import ufuncs as ufuncs
 from fastact._activation import activation as activation
 
@@ -62,8 +64,17 @@ FUNCTION = """def {name}(
 """
 
 
-REDUCTIONS = ("softmin", "softmax", "log_softmax")
-OTHERS = ("activation", "math", "grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+OTHERS = (
+    "activation",
+    "math",
+    "grad",
+    "nn",
+    "ufuncs",
+    "backend",
+    "show_config",
+    "set_num_threads",
+    "get_num_threads",
+)
 
 
 def elementwise_stub(name, row):
@@ -90,11 +101,54 @@ def grad_stub():
     return text + "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
 
 
+NN = """from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+class Module:
+    def __call__(self, x: npt.ArrayLike) -> Any: ...
+    def backward(self, gy: npt.ArrayLike) -> Any: ...
+
+class PReLU(Module):
+    num_parameters: int
+    init: float
+    weight: np.ndarray
+    weight_grad: np.ndarray | None
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: npt.DTypeLike = ...) -> None: ...
+"""
+
+MODULE_OVER_AXIS = """
+class {name}(Module):
+    dim: int
+    def __init__(self, dim: int | None = None) -> None: ...
+"""
+
+
+def module_stub(row):
+    kinds = {name: "str" if isinstance(default, str) else "float" for name, default in row.parameters.items()}
+    text = f"\nclass {row.module}(Module):\n"
+    text += "".join(f"    {name}: {kind}\n" for name, kind in kinds.items())
+    text += "    inplace: bool\n    def __init__(self, "
+    for name, default in row.parameters.items():
+        text += f"{name}: {kinds[name]}{'' if default is REQUIRED else f' = {default!r}'}, "
+    return text + "inplace: bool = False) -> None: ...\n"
+
+
+def nn_stub():
+    rows = [row for row in ACTIVATIONS.values() if row.name != "prelu"]
+    names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, REDUCTIONS)]
+    text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
+    text += "".join(map(module_stub, rows))
+    text += "".join(MODULE_OVER_AXIS.format(name=module_name(name)) for name in REDUCTIONS)
+    return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
+
+
 def ufuncs_stub():
     names = [*ACTIVATIONS, *GRADIENTS]
     return f"import numpy as np\n\n__all__ = {names!r}\n\n" + "".join(f"{name}: np.ufunc\n" for name in names)
 
 
 if __name__ == "__main__":
-    for module, stub in {"__init__": init_stub, "grad": grad_stub, "ufuncs": ufuncs_stub}.items():
+    for module, stub in {"__init__": init_stub, "grad": grad_stub, "nn": nn_stub, "ufuncs": ufuncs_stub}.items():
         Path(sys.argv[1], f"{module}.pyi").write_text(stub())
