@@ -27,6 +27,7 @@ __all__ = [
     "math",
     "grad",
     "nn",
+    "plot",
     "ufuncs",
     "backend",
     "show_config",
@@ -46,4 +47,6 @@ def __getattr__(name):
         from importlib.metadata import version
 
         return version("fastact")
+    if name == "plot":
+        return import_module("fastact._plot").plot
     raise AttributeError(f"module 'fastact' has no attribute {name!r}")

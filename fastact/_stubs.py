@@ -37,6 +37,7 @@ backend: str
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
 def show_config() -> None: ...
+def plot(name: str, ax: Any = None, **parameters: Any) -> Any: ...
 """
 
 REDUCTION = """def {name}(
@@ -69,6 +70,7 @@ OTHERS = (
     "math",
     "grad",
     "nn",
+    "plot",
     "ufuncs",
     "backend",
     "show_config",
