@@ -81,15 +81,15 @@ def plot(name, ax=None, **parameters):
     return ax
 
 
-def figure(names, parameters=None):
-    """A figure of one activation, or of several side by side, then without legends."""
+def figure(names, parameters=None, make=None):
+    """A figure of one activation, or of several side by side, then without legends; made by Figure or `make`."""
     from matplotlib.figure import Figure
 
     curves = [_curves(name, parameters or {}) for name in names]
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
     width, height = SIZE if len(names) == 1 else (2.6, 2.6)
-    drawn = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    drawn = (make or Figure)(figsize=(width * columns, height * rows), layout="constrained")
     axes = drawn.subplots(rows, columns, squeeze=False).ravel()
     for name, curve, ax in zip(names, curves, axes, strict=False):
         _draw(ax, name, curve, legend=len(names) == 1 or len(curve) > 1)
@@ -122,9 +122,16 @@ def run(options):
             names.append(given)
     if bool(names) == options.all:
         raise ValueError("name the activations to be drawn, or say --all")
-    drawn = figure(NAMES if options.all else names, parameters)
-    if options.out is None and _show(drawn):
-        return
+    if options.all:
+        names = NAMES
+    if options.out is None:
+        from matplotlib import pyplot
+
+        drawn = figure(names, parameters, pyplot.figure)
+        if drawn.canvas.required_interactive_framework:  # there is a display
+            return pyplot.show()
+    else:
+        drawn = figure(names, parameters)
     to = options.out or "fastact.svg"
     save(drawn, to)
     print(f"written: {Path(to).absolute()}")
@@ -137,19 +144,6 @@ def _parsed(values):
     except ValueError:
         parsed = values.split(",")
     return parsed if len(parsed) > 1 else parsed[0]
-
-
-def _show(drawn):
-    """Whether there is a display, on which the figure was shown until its window was closed."""
-    from matplotlib import pyplot
-
-    shown = pyplot.figure(figsize=drawn.get_size_inches())
-    if shown.canvas.required_interactive_framework is None:
-        return False
-    shown.canvas.figure = drawn
-    drawn.set_canvas(shown.canvas)
-    pyplot.show()
-    return True
 
 
 def _curves(name, parameters):

@@ -185,6 +185,21 @@ def test_command_without_a_display(tmp_path, axes):
     assert (tmp_path / "fastact.svg").exists()
 
 
+def test_command_with_a_display(axes, monkeypatch, capsys):
+    from matplotlib import pyplot
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from fastact.__main__ import main
+
+    shown = []
+    pyplot.switch_backend("agg")
+    monkeypatch.setattr(FigureCanvasAgg, "required_interactive_framework", "a window")
+    monkeypatch.setattr(pyplot, "show", lambda: shown.append(len(pyplot.gcf().axes)))
+    assert main(["plot", "relu", "tanh"]) == 0
+    pyplot.close()
+    assert shown == [2] and capsys.readouterr().out == ""
+
+
 WRONG = [
     ([], "name the activations"),
     (["relu", "--all"], "name the activations"),
