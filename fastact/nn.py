@@ -95,14 +95,10 @@ class _Elementwise(Module):
 
     inplace = False
 
-    def __init__(self, *args, **kwargs):
+    def _set(self, given):
+        """Check the arguments of the constructor, and make them attributes."""
         name, parameters = type(self).__name__, self._row.parameters
-        try:
-            given = self.__signature__.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{name}: {error}") from None
-        given.apply_defaults()
-        for parameter, value in given.arguments.items():
+        for parameter, value in given.items():
             kind, wanted = Real, "a real number"
             if parameter == "inplace":
                 kind, wanted = bool, "True or False"
@@ -114,7 +110,7 @@ class _Elementwise(Module):
                 raise TypeError(f"{name}: {parameter} must be {wanted}, got {value!r}")
             setattr(self, parameter, value)
         holds, condition = _CONDITIONS.get(self._row.name, (lambda *values: True, ""))
-        values = [given.arguments[parameter] for parameter in parameters]
+        values = [given[parameter] for parameter in parameters]
         if not holds(*values):
             raise ValueError(f"{name}: {condition}, got {', '.join(map(repr, values))}")
 
@@ -239,11 +235,24 @@ def _getter(names):
 
 def _elementwise(row):
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    arguments = [inspect.Parameter(name, kind, default=default) for name, default in row.parameters.items()]
+    arguments = (row.parameters | {"inplace": False}).items()
+    signature = inspect.Signature([inspect.Parameter(name, kind, default=default) for name, default in arguments])
+
+    def __init__(self, *args, **kwargs):
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{row.module}: {error}") from None
+        given.apply_defaults()
+        self._set(given.arguments)
+
+    __init__.__signature__ = signature.replace(
+        parameters=[inspect.Parameter("self", kind), *signature.parameters.values()]
+    )
     body = {
         "__doc__": _documentation(row),
         "__module__": __name__,
-        "__signature__": inspect.Signature([*arguments, inspect.Parameter("inplace", kind, default=False)]),
+        "__init__": __init__,
         "_row": row,
         "_defaults": tuple(row.parameters.values()),
         "_result_tells": staticmethod(_RESULT_TELLS.get(row.name, lambda *values: False)),
