@@ -4,6 +4,8 @@ Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults 
 softmin, log_softmax and logsumexp work over any axes. `fastact.backend` names what was chosen for this CPU.
 """
 
+from importlib import import_module
+
 from fastact import grad, ufuncs
 from fastact._activation import activation
 from fastact._backend import backend
@@ -25,6 +27,8 @@ __all__ = [
     "math",
     "grad",
     "logsumexp",
+    "nn",
+    "plot",
     "ufuncs",
     "backend",
     "show_config",
@@ -37,12 +41,13 @@ del read_environment, function_of
 
 
 def __getattr__(name):
-    if name == "math":
-        import fastact.math
-
-        return fastact.math
-    if name == "__version__":  # looked up only when asked for: it takes longer than all the rest
+    """What takes time to import, and is imported only when asked for."""
+    if name in ("math", "nn"):
+        return import_module(f"fastact.{name}")
+    if name == "__version__":
         from importlib.metadata import version
 
         return version("fastact")
+    if name == "plot":
+        return import_module("fastact._plot").plot
     raise AttributeError(f"module 'fastact' has no attribute {name!r}")

@@ -16,10 +16,24 @@ def run(arguments):
     parser.add_argument("--version", action="version", version=f"fastact {fastact.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("demo", help="recognise handwritten digits, and time every function")
-    if parser.parse_args(arguments).command == "demo":
+    plot = commands.add_parser("plot", help="draw activations and their derivatives (needs Matplotlib)")
+    plot.add_argument("names", nargs="*", metavar="NAME", help="such as elu; and parameters, such as alpha=0.5,1,2")
+    plot.add_argument("--all", action="store_true", help="draw all of them")
+    plot.add_argument("--out", metavar="FILE", help="write a file (.svg, .png, .pdf) instead of opening a window")
+    options = parser.parse_args(arguments)
+    if options.command == "demo":
         from fastact import _demo
 
         _demo.show()
+    elif options.command == "plot":
+        from fastact import _plot
+
+        try:
+            _plot.run(options)
+        except ImportError as error:
+            sys.exit(str(error))
+        except (TypeError, ValueError) as error:
+            plot.error(str(error))
     else:
         fastact.show_config()
 

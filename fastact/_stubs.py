@@ -10,6 +10,7 @@ import _bootstrap  # noqa: F401
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import REQUIRED
+from fastact._table import REDUCTIONS, module_name
 
 INIT = """from typing import Any
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from fastact import grad as grad
 from fastact import math as math
+from fastact import nn as nn
 from fastact import ufuncs as ufuncs
 from fastact._activation import activation as activation
 
@@ -27,6 +29,7 @@ backend: str
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
 def show_config() -> None: ...
+def plot(name: str, ax: Any = None, **parameters: Any) -> Any: ...
 """
 
 REDUCTION = """def {name}(
@@ -66,12 +69,13 @@ REDUCTION_GRADIENT = """def {name}(
 ) -> Any: ...
 """
 
-REDUCTIONS = ("softmin", "softmax", "log_softmax")
 OTHERS = (
     "logsumexp",
     "activation",
     "math",
     "grad",
+    "nn",
+    "plot",
     "ufuncs",
     "backend",
     "show_config",
@@ -105,11 +109,54 @@ def grad_stub():
     return text + "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
 
 
+NN = """from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+class Module:
+    def __call__(self, x: npt.ArrayLike) -> Any: ...
+    def backward(self, gy: npt.ArrayLike) -> Any: ...
+
+class PReLU(Module):
+    num_parameters: int
+    init: float
+    weight: np.ndarray
+    weight_grad: np.ndarray | None
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: npt.DTypeLike = ...) -> None: ...
+"""
+
+MODULE_OVER_AXIS = """
+class {name}(Module):
+    dim: int
+    def __init__(self, dim: int | None = None) -> None: ...
+"""
+
+
+def module_stub(row):
+    kinds = {name: "str" if isinstance(default, str) else "float" for name, default in row.parameters.items()}
+    text = f"\nclass {row.module}(Module):\n"
+    text += "".join(f"    {name}: {kind}\n" for name, kind in kinds.items())
+    text += "    inplace: bool\n    def __init__(self, "
+    for name, default in row.parameters.items():
+        text += f"{name}: {kinds[name]}{'' if default is REQUIRED else f' = {default!r}'}, "
+    return text + "inplace: bool = False) -> None: ...\n"
+
+
+def nn_stub():
+    rows = [row for row in ACTIVATIONS.values() if row.name != "prelu"]
+    names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, REDUCTIONS)]
+    text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
+    text += "".join(map(module_stub, rows))
+    text += "".join(MODULE_OVER_AXIS.format(name=module_name(name)) for name in REDUCTIONS)
+    return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
+
+
 def ufuncs_stub():
     names = [*ACTIVATIONS, *GRADIENTS]
     return f"import numpy as np\n\n__all__ = {names!r}\n\n" + "".join(f"{name}: np.ufunc\n" for name in names)
 
 
 if __name__ == "__main__":
-    for module, stub in {"__init__": init_stub, "grad": grad_stub, "ufuncs": ufuncs_stub}.items():
+    for module, stub in {"__init__": init_stub, "grad": grad_stub, "nn": nn_stub, "ufuncs": ufuncs_stub}.items():
         Path(sys.argv[1], f"{module}.pyi").write_text(stub())

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 FLOAT_TYPES = "efd"  # float16 is computed in float32
 INTEGER_TYPES = "bBhHiIlLqQ"
+REDUCTIONS = ("softmin", "softmax", "log_softmax")
 
 
 class Elementwise(NamedTuple):
@@ -24,6 +25,11 @@ class Elementwise(NamedTuple):
     doc: str
 
     @property
+    def module(self):
+        """The name of its module."""
+        return module_name(self.name)
+
+    @property
     def nin(self):
         """The number of inputs."""
         return len(self.arrays) + len(self.parameters)
@@ -32,6 +38,15 @@ class Elementwise(NamedTuple):
     def has_defaults(self):
         """Whether there are parameters, and all of them may be left out."""
         return bool(self.parameters) and inspect.Parameter.empty not in self.parameters.values()
+
+
+_SPELLED = {"relu": "ReLU", "relu6": "ReLU6", "prelu": "PReLU", "rrelu": "RReLU", "silu": "SiLU"}
+
+
+def module_name(name):
+    """How PyTorch spells it: LeakyReLU for leaky_relu, LogSoftmax for log_softmax, GELU for gelu."""
+    words = name.split("_")
+    return "".join(_SPELLED.get(word) or (word.upper() if word.endswith("lu") else word.capitalize()) for word in words)
 
 
 ACTIVATIONS: dict[str, Elementwise] = {}

@@ -1,4 +1,4 @@
-"""Handwritten digits, told apart by a small network that bench/train_digits.py trained.
+"""Handwritten digits, told apart by a small network that docs/train_digits.py trained.
 
 The data and their source: digits.txt beside this file.
 """

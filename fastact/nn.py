@@ -1,0 +1,474 @@
+"""The activations as modules: PyTorch's names and arguments, on NumPy arrays.
+
+`m(x)` is the value; `m.backward(gy)` is the gradient for the x of the last call. Where a script uses the activations
+of `torch.nn` one by one, `from fastact import nn` takes their place.
+
+>>> from fastact import nn
+>>> m = nn.LeakyReLU(0.1)
+>>> m([-2.0, 3.0])
+array([-0.2,  3. ])
+>>> m.backward([1.0, 1.0])
+array([0.1, 1. ])
+>>> m
+LeakyReLU(negative_slope=0.1)
+"""
+
+import inspect
+import operator
+import re
+from numbers import Real
+
+import numpy as np
+
+import fastact
+from fastact._formulas import ACTIVATIONS
+from fastact._table import REDUCTIONS, module_name
+
+__all__ = ["Module", "PReLU", "Softmax2d"]
+
+
+class Module:
+    """What all modules have in common: an activation, its parameters, and what the last call left for `backward`.
+
+    Notes
+    -----
+    Parameters are attributes, and may be changed between calls.
+
+    A call keeps `x` itself for `backward`, and softmax and its kin their result; neither may be written to before
+    then. With `inplace=True` nothing further is kept where the derivative at the result is that at `x` (ReLU, ReLU6,
+    Hardtanh, and LeakyReLU and Threshold with usual parameters), and otherwise a copy of `x`: `backward` is right in
+    either case. Pickling and copying leave all that out.
+
+    Threads may share a module for calls; `backward` belongs to the last call in any thread, so that for gradients
+    each thread needs its own: `copy.copy(m)`.
+
+    Examples
+    --------
+    >>> import pickle, fastact
+    >>> m = pickle.loads(pickle.dumps(fastact.nn.ELU(alpha=2)))
+    >>> m([-1.0, 1.0])
+    array([-1.26424112,  1.        ])
+    >>> m.alpha = 1.0
+    >>> m([-1.0, 1.0])
+    array([-0.63212056,  1.        ])
+    """
+
+    def __call__(self, x):
+        """The activation of `x`."""
+        raise NotImplementedError
+
+    def backward(self, gy):
+        """The gradient with respect to the `x` of the last call.
+
+        Parameters
+        ----------
+        gy : array_like
+            The gradient with respect to the result of that call.
+
+        Returns
+        -------
+        ndarray or scalar
+            Of the shape of `x`.
+
+        Raises
+        ------
+        RuntimeError
+            Before the first call.
+        """
+        raise NotImplementedError
+
+    def _last(self):
+        try:
+            return self._kept
+        except AttributeError:
+            raise RuntimeError(f"{type(self).__name__}.backward needs a call of the module before it") from None
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_kept"}
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
+
+class _Elementwise(Module):
+    """A module with the parameters of a row of the table. Made by `_elementwise`."""
+
+    inplace = False
+
+    def _set(self, given):
+        """Check the arguments of the constructor, and make them attributes."""
+        name, parameters = type(self).__name__, self._row.parameters
+        for parameter, value in given.items():
+            kind, wanted = Real, "a real number"
+            if parameter == "inplace":
+                kind, wanted = bool, "True or False"
+            elif isinstance(parameters[parameter], str):
+                kind, wanted = str, "a string"
+            if isinstance(value, np.generic):
+                value = value.item()  # a Python number leaves the dtype of x as it is
+            if not isinstance(value, kind):
+                raise TypeError(f"{name}: {parameter} must be {wanted}, got {value!r}")
+            setattr(self, parameter, value)
+        holds, condition = _CONDITIONS.get(self._row.name, (lambda *values: True, ""))
+        values = [given[parameter] for parameter in parameters]
+        if not holds(*values):
+            raise ValueError(f"{name}: {condition}, got {', '.join(map(repr, values))}")
+
+    def __call__(self, x):
+        arguments = self._arguments()
+        if self.inplace:
+            if not isinstance(x, np.ndarray):
+                raise TypeError(f"{type(self).__name__}(inplace=True): x must be an ndarray, got {type(x).__name__}")
+            kept = x if self._result_tells(*self._values(self)) else x.copy()
+            y = self._function(x, *arguments, out=x)
+        else:
+            kept = x
+            y = self._function(x, *arguments)
+        self._kept = kept
+        return y
+
+    def backward(self, gy):
+        return self._gradient(gy, self._last(), *self._arguments())
+
+    def _arguments(self):
+        """The parameters; none where all are at their defaults, for which the loops are faster."""
+        values = self._values(self)
+        return () if values == self._defaults else values
+
+    def __repr__(self):
+        # as PyTorch, which leaves out this one name
+        shown = ["" if parameter == "lambd" else f"{parameter}=" for parameter in self._row.parameters]
+        shown = [label + repr(value) for label, value in zip(shown, self._values(self), strict=True)]
+        if self.inplace:
+            shown.append("inplace=True")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+# What parameters must fulfil, beyond being numbers.
+_CONDITIONS = {
+    "hardtanh": (lambda min_val, max_val: not max_val <= min_val, "max_val must be greater than min_val"),
+    "softshrink": (lambda lambd: not lambd < 0, "lambd must not be negative"),
+    "celu": (lambda alpha: alpha != 0, "alpha must not be 0"),
+    "rrelu": (lambda lower, upper: not lower > upper, "upper must not be less than lower"),
+}
+
+# Where the derivative at the result is that at x, so that nothing is lost with an x that the result overwrites.
+_RESULT_TELLS = {
+    "relu": lambda: True,
+    "relu6": lambda: True,
+    "hardtanh": lambda min_val, max_val: True,
+    "leaky_relu": lambda negative_slope: 0 < negative_slope < np.inf,
+    "threshold": lambda threshold, value: value <= threshold,
+}
+
+INPLACE = """inplace : bool, default False
+    Whether `x` is overwritten with the result, which then is `x` itself."""
+
+MODULE = """{head}
+
+A module for `fastact.{function}` and `fastact.grad.{function}`: `m(x)` is the value, `m.backward(gy)` the gradient.
+What they have in common: `fastact.nn.Module`.
+
+Parameters
+----------
+{parameters}
+
+Raises
+------
+TypeError
+    Where a parameter is {wrong}; in a call, as `fastact.{function}`.{condition}
+
+Notes
+-----
+{notes}
+
+Examples
+--------
+>>> import fastact
+>>> m = fastact.nn.{name}({arguments})
+>>> m({x})
+{y}
+"""
+
+
+def _sections(doc):
+    """What is before the sections of a docstring, and these."""
+    head, *parts = re.split(r"\n\n(\w+)\n-+\n", doc)
+    return head, dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _notes(sections):
+    references = f"\n\nReferences\n----------\n{sections['References']}" if "References" in sections else ""
+    return sections["Notes"] + references
+
+
+def _documentation(row):
+    """Made from the function's docstring, whose example becomes the module's."""
+    head, sections = _sections(row.doc)
+    example = re.search(rf">>> fastact\.{row.name}\((\[.*?\])(?:, (.*))?\)\n(?s:(.*))$", sections["Examples"])
+    x, arguments, y = example.groups(default="")
+    own = re.match(r"x : .*\n(?:    .*\n)*((?s:.*?))out : ", sections["Parameters"])[1]
+    own = own.replace(" : array_like", " : float")
+    own = re.sub(r"\s*Broadcasts? against `x`\.", "", own)
+    _, condition = _CONDITIONS.get(row.name, (None, ""))
+    return MODULE.format(
+        head=head,
+        function=row.name,
+        parameters=own + INPLACE,
+        wrong="not a real number, or `inplace` not a bool" if own else "unknown, or `inplace` not a bool",
+        condition=condition and f"\nValueError\n    For parameters outside their range: {condition}.",
+        notes=_notes(sections),
+        name=row.module,
+        arguments=arguments,
+        x=x,
+        y=y,
+    )
+
+
+def _getter(names):
+    """From an object to the tuple of its attributes of these names."""
+    if len(names) == 1:
+        get = operator.attrgetter(*names)
+        return lambda module: (get(module),)
+    return operator.attrgetter(*names) if names else lambda module: ()
+
+
+def _elementwise(row):
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    arguments = (row.parameters | {"inplace": False}).items()
+    signature = inspect.Signature([inspect.Parameter(name, kind, default=default) for name, default in arguments])
+
+    def __init__(self, *args, **kwargs):
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{row.module}: {error}") from None
+        given.apply_defaults()
+        self._set(given.arguments)
+
+    __init__.__signature__ = signature.replace(
+        parameters=[inspect.Parameter("self", kind), *signature.parameters.values()]
+    )
+    body = {
+        "__doc__": _documentation(row),
+        "__module__": __name__,
+        "__init__": __init__,
+        "_row": row,
+        "_defaults": tuple(row.parameters.values()),
+        "_result_tells": staticmethod(_RESULT_TELLS.get(row.name, lambda *values: False)),
+        "_values": staticmethod(_getter(tuple(row.parameters))),
+        "_function": staticmethod(getattr(fastact, row.name)),
+        "_gradient": staticmethod(getattr(fastact.grad, row.name)),
+    }
+    return type(row.module, (_Elementwise,), body)
+
+
+class PReLU(Module):
+    """Parametric rectified linear unit: x if x > 0, else weight * x, with a weight for each channel or for all.
+
+    A module for `fastact.prelu`: `m(x)` is the value, `m.backward(gy)` the gradient for `x`, and afterwards
+    `m.weight_grad` that for `m.weight`. See `fastact.nn.Module`.
+
+    Parameters
+    ----------
+    num_parameters : int, default 1
+        The number of weights: 1, or the number of channels, which lie along axis 1 of `x`.
+    init : float, default 0.25
+        What each weight is at first.
+    dtype : dtype, default float32
+        Of the weights.
+
+    Attributes
+    ----------
+    weight : ndarray
+        Of shape (num_parameters,): to be updated in place, or replaced.
+    weight_grad : ndarray or None
+        Of the same shape; each `backward` replaces it.
+
+    Raises
+    ------
+    TypeError
+        Where a parameter has the wrong type; in a call, as `fastact.prelu`.
+    ValueError
+        Where num_parameters < 1; in a call, where `x` has not so many channels.
+
+    Notes
+    -----
+    NaN stays NaN; m(inf) = inf and m(-inf) = -inf * weight. At 0 the derivative is taken as the weight. float32 and
+    float64 `x` keep their dtype.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren and J. Sun, Delving deep into rectifiers: surpassing human-level performance
+    on ImageNet classification, ICCV 2015.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> m = fastact.nn.PReLU(2)
+    >>> m([[-1.0, 2.0], [3.0, -4.0]])
+    array([[-0.25,  2.  ],
+           [ 3.  , -1.  ]])
+    >>> m.backward([[1.0, 1.0], [1.0, 1.0]])
+    array([[0.25, 1.  ],
+           [1.  , 0.25]])
+    >>> m.weight -= 0.1 * m.weight_grad
+    >>> m.weight
+    array([0.35, 0.65], dtype=float32)
+    """
+
+    def __init__(self, num_parameters=1, init=0.25, *, dtype=np.float32):
+        try:
+            self.num_parameters = operator.index(num_parameters)
+        except TypeError:
+            raise TypeError(f"PReLU: num_parameters must be an int, got {num_parameters!r}") from None
+        if self.num_parameters < 1:
+            raise ValueError(f"PReLU: num_parameters must be at least 1, got {num_parameters}")
+        if not isinstance(init, Real):
+            raise TypeError(f"PReLU: init must be a real number, got {init!r}")
+        if np.dtype(dtype).char not in "efd":
+            raise TypeError(f"PReLU: dtype must be float16, float32 or float64, got {np.dtype(dtype)}")
+        self.init = float(init)
+        self.weight = np.full(self.num_parameters, init, dtype)
+        self.weight_grad = None
+
+    def __call__(self, x):
+        y = fastact.prelu(x, self._weight_for(np.shape(x)))
+        self._kept = x
+        return y
+
+    def backward(self, gy):
+        x = self._last()
+        weight = self._weight_for(np.shape(x))
+        gx = fastact.grad.prelu(gy, x, weight)
+        self.weight_grad = np.reshape(fastact.grad.prelu_weight(gy, x, weight), self.weight.shape)
+        return gx
+
+    def _weight_for(self, shape):
+        if self.weight.size == 1:
+            return self.weight.reshape(())
+        if len(shape) < 2 or shape[1] != self.weight.size:
+            raise ValueError(f"PReLU: x must have {self.weight.size} channels along axis 1, got the shape {shape}")
+        return self.weight.reshape(-1, *[1] * (len(shape) - 2))
+
+    def __repr__(self):
+        return f"PReLU(num_parameters={self.num_parameters})"
+
+
+class _OverAxis(Module):
+    """softmax and its kin. Made by `_over_axis`."""
+
+    def __init__(self, dim=None):
+        name = type(self).__name__
+        if dim is None:
+            raise TypeError(f"{name} needs dim, the axis that is to be normalised: -1 for the last")
+        try:
+            self.dim = operator.index(dim)
+        except TypeError:
+            raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
+
+    def __call__(self, x):
+        y = self._function(x, self.dim)
+        self._kept = y
+        return y
+
+    def backward(self, gy):
+        return self._gradient(gy, self._last(), self.dim)
+
+    def __repr__(self):
+        return f"{type(self).__name__}(dim={self.dim})"
+
+
+OVER_AXIS = """{head}
+
+A module for `fastact.{function}` and `fastact.grad.{function}`: `m(x)` is the value, `m.backward(gy)` the gradient.
+What they have in common: `fastact.nn.Module`.
+
+Parameters
+----------
+dim : int
+    The axis. It has no default: PyTorch guesses one from the number of dimensions, with a warning, and for NumPy
+    None would be all axes.
+
+Raises
+------
+TypeError
+    Without `dim`, or where it is not an int; in a call, as `fastact.{function}`.
+numpy.exceptions.AxisError
+    In a call, where `x` has no such axis.
+
+Notes
+-----
+{notes}
+
+Examples
+--------
+>>> import fastact
+>>> m = fastact.nn.{name}(dim=-1)
+>>> m({x})
+{y}
+"""
+
+
+def _over_axis(name):
+    function = getattr(fastact, name)
+    head, sections = _sections(inspect.getdoc(function))
+    head = head.replace(" over one axis, several, or all", " over one axis")
+    x, y = re.search(rf">>> fastact\.{name}\((\[.*\]).*\)\n(?s:(.*))$", sections["Examples"]).groups()
+    body = {
+        "__doc__": OVER_AXIS.format(
+            head=head, function=name, notes=_notes(sections), name=module_name(name), x=x, y=y.rstrip()
+        ),
+        "__module__": __name__,
+        "_function": staticmethod(function),
+        "_gradient": staticmethod(getattr(fastact.grad, name)),
+    }
+    return type(module_name(name), (_OverAxis,), body)
+
+
+_MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row.name != "prelu"}
+_MODULES |= {module_name(name): _over_axis(name) for name in REDUCTIONS}
+globals().update(_MODULES)
+__all__ += _MODULES
+
+
+class Softmax2d(_MODULES["Softmax"]):
+    """Softmax over the channels of images: axis -3 of an `x` of shape (N, C, H, W) or (C, H, W).
+
+    A module for `fastact.softmax`: `m(x)` is the value, `m.backward(gy)` the gradient. See `fastact.nn.Module`.
+
+    Raises
+    ------
+    ValueError
+        In a call, where `x` has other than three or four dimensions.
+    TypeError
+        In a call, as `fastact.softmax`.
+
+    Notes
+    -----
+    A NaN makes its pixel NaN, ±inf are as for `fastact.softmax`. float32 and float64 are kept.
+
+    Examples
+    --------
+    >>> import numpy as np, fastact
+    >>> m = fastact.nn.Softmax2d()
+    >>> m(np.zeros((4, 1, 2)))
+    array([[[0.25, 0.25]],
+    <BLANKLINE>
+           [[0.25, 0.25]],
+    <BLANKLINE>
+           [[0.25, 0.25]],
+    <BLANKLINE>
+           [[0.25, 0.25]]])
+    """
+
+    def __init__(self):
+        super().__init__(-3)
+
+    def __call__(self, x):
+        if np.ndim(x) not in (3, 4):
+            raise ValueError(f"Softmax2d: x must have 3 or 4 dimensions, got {np.ndim(x)}")
+        return super().__call__(x)
+
+    def __repr__(self):
+        return "Softmax2d()"

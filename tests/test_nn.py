@@ -1,0 +1,330 @@
+"""The modules, beside the functions that they are made from, and beside PyTorch's where it is installed."""
+
+import copy
+import doctest
+import inspect
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from cases import CALLS, DTYPES, FUNCTIONS, REDUCTIONS, all_arguments, bits, first_arguments, gy_for, sample
+
+import fastact
+from fastact import nn
+from fastact._table import ACTIVATIONS, module_name
+
+NAMES = FUNCTIONS + REDUCTIONS
+MODULES = {name: getattr(nn, module_name(name)) for name in NAMES}
+ALL = [*nn.__all__[1:]]  # without Module itself
+CALLS = [(name, arguments) for name, arguments in CALLS if name in FUNCTIONS and name != "prelu"]
+
+# What PyTorch 2.13 prints.
+REPRESENTATIONS = {
+    "ReLU()": "ReLU()",
+    "ReLU(True)": "ReLU(inplace=True)",
+    "ReLU(inplace=False)": "ReLU()",
+    "ReLU6()": "ReLU6()",
+    "ReLU6(True)": "ReLU6(inplace=True)",
+    "ELU()": "ELU(alpha=1.0)",
+    "ELU(0.5, True)": "ELU(alpha=0.5, inplace=True)",
+    "ELU(alpha=2)": "ELU(alpha=2)",
+    "PReLU()": "PReLU(num_parameters=1)",
+    "PReLU(3, 0.1)": "PReLU(num_parameters=3)",
+    "PReLU(init=0.5)": "PReLU(num_parameters=1)",
+    "LeakyReLU()": "LeakyReLU(negative_slope=0.01)",
+    "LeakyReLU(0.1, True)": "LeakyReLU(negative_slope=0.1, inplace=True)",
+    "Threshold(0.1, 20)": "Threshold(threshold=0.1, value=20)",
+    "Threshold(0.1, 20, True)": "Threshold(threshold=0.1, value=20, inplace=True)",
+    "Hardtanh()": "Hardtanh(min_val=-1.0, max_val=1.0)",
+    "Hardtanh(-2, 2, True)": "Hardtanh(min_val=-2, max_val=2, inplace=True)",
+    "Sigmoid()": "Sigmoid()",
+    "Tanh()": "Tanh()",
+    "LogSigmoid()": "LogSigmoid()",
+    "Softplus()": "Softplus(beta=1.0, threshold=20.0)",
+    "Softplus(2, 10)": "Softplus(beta=2, threshold=10)",
+    "Softshrink()": "Softshrink(0.5)",
+    "Softshrink(lambd=1)": "Softshrink(1)",
+    "Softsign()": "Softsign()",
+    "Tanhshrink()": "Tanhshrink()",
+    "Softmin(dim=1)": "Softmin(dim=1)",
+    "Softmax(-1)": "Softmax(dim=-1)",
+    "LogSoftmax(1)": "LogSoftmax(dim=1)",
+    "Softmax2d()": "Softmax2d()",
+}
+
+
+def test_every_activation_has_one():
+    assert set(ALL) == {kind.__name__ for kind in MODULES.values()} | {"Softmax2d"}
+    for name in ALL:
+        kind = getattr(nn, name)
+        assert issubclass(kind, nn.Module) and kind.__module__ == "fastact.nn" and kind.__name__ == name
+    assert {text.partition("(")[0] for text in REPRESENTATIONS} <= set(ALL)
+
+
+@pytest.mark.parametrize("call", REPRESENTATIONS)
+def test_representation(call):
+    module = eval(f"nn.{call}")
+    assert repr(module) == REPRESENTATIONS[call]
+    assert repr(eval(f"nn.{module!r}")) == repr(module)
+
+
+@pytest.mark.parametrize("call", REPRESENTATIONS)
+def test_representation_is_pytorchs(call):
+    torch = pytest.importorskip("torch")
+    assert repr(eval(f"torch.nn.{call}", {"torch": torch})) == REPRESENTATIONS[call]
+
+
+# Arguments of PyTorch's that mean nothing here, or that it deprecates.
+WITHOUT = {"device", "dtype", "min_value", "max_value", "args", "kwargs"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_signature_is_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    if not hasattr(torch.nn, name):
+        pytest.skip("PyTorch has no such module")
+    theirs = inspect.signature(getattr(torch.nn, name)).parameters.values()
+    theirs = [(p.name, p.default) for p in theirs if p.name not in WITHOUT]
+    ours = [(p.name, p.default) for p in inspect.signature(getattr(nn, name)).parameters.values()]
+    ours = [p for p in ours if p[0] not in WITHOUT]
+    if ("inplace", False) not in theirs:  # ours all have it
+        ours = [p for p in ours if p != ("inplace", False)]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name, arguments", CALLS)
+def test_value_and_gradient(name, arguments, dtype):
+    module = MODULES[name](*arguments)
+    if arguments == tuple(ACTIVATIONS[name].parameters.values()):
+        arguments = ()  # not the same in float16, to which given parameters are rounded
+    for x in (sample(dtype), np.arange(-12, 12).astype(dtype).reshape(2, 3, 4).transpose(2, 0, 1), np.float64(2)):
+        before = np.array(x)
+        y = module(x)
+        assert np.array_equal(bits(y), bits(getattr(fastact, name)(x, *arguments)))
+        assert np.array_equal(bits(x), bits(before))
+        for _ in range(2):
+            gx = module.backward(gy_for(x))
+            assert np.array_equal(bits(gx), bits(getattr(fastact.grad, name)(gy_for(x), x, *arguments)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name, arguments", CALLS)
+def test_in_place(name, arguments, dtype):
+    x = sample(dtype)
+    outside = MODULES[name](*arguments)
+    inside = MODULES[name](*arguments, inplace=True)
+    want = outside(x), outside.backward(gy_for(x))
+    written = x.copy()
+    assert inside(written) is written
+    assert np.array_equal(bits(written), bits(want[0]))
+    assert np.array_equal(bits(inside.backward(gy_for(x))), bits(want[1]))
+
+
+@pytest.mark.parametrize("arguments", [(0.25,), (0.0,), (-2.0,), (np.inf,), (np.nan,)])
+def test_leaky_relu_in_place(arguments):
+    test_in_place("leaky_relu", arguments, "float32")
+
+
+@pytest.mark.parametrize("arguments", [(1.0, 0.5), (1.0, 1.0), (1.0, 3.0), (np.nan, 1.0), (0.0, np.nan)])
+def test_threshold_in_place(arguments):
+    test_in_place("threshold", arguments, "float32")
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_over_an_axis(name, dim):
+    x, gy = np.random.default_rng(0).normal(size=(2, 3, 5, 4))
+    module = MODULES[name](dim)
+    y = module(x)
+    assert np.array_equal(y, getattr(fastact, name)(x, axis=dim))
+    assert np.array_equal(module.backward(gy), getattr(fastact.grad, name)(gy, y, axis=dim))
+
+
+def test_softmax2d():
+    module = nn.Softmax2d()
+    for shape in ((3, 5, 4), (2, 3, 5, 4)):
+        x, gy = np.random.default_rng(0).normal(size=(2, *shape))
+        y = module(x)
+        assert np.array_equal(y, fastact.softmax(x, axis=-3))
+        assert np.array_equal(module.backward(gy), fastact.grad.softmax(gy, y, axis=-3))
+    for shape in ((), (3, 4), (1, 2, 3, 4, 5)):
+        with pytest.raises(ValueError, match="3 or 4 dimensions"):
+            module(np.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (4, 3), (4, 3, 5), (4, 3, 5, 6)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_prelu(count, shape):
+    module = nn.PReLU(count, 0.3)
+    module.weight += np.arange(count, dtype="f")
+    x, gy = np.random.default_rng(0).normal(size=(2, *shape)).astype("f")
+    if count > 1 and len(shape) < 2:
+        with pytest.raises(ValueError, match="3 channels along axis 1"):
+            module(x)
+        return
+    weight = module.weight.reshape(-1, *[1] * (len(shape) - 2)) if len(shape) >= 2 else module.weight[0]
+    assert module.weight_grad is None
+    y = module(x)
+    gx = module.backward(gy)
+    assert np.array_equal(y, np.where(x > 0, x, weight * x)) and y.dtype == "f"
+    assert np.array_equal(gx, np.where(x > 0, gy, weight * gy)) and gx.dtype == "f"
+    axes = tuple(k for k in range(len(shape)) if k != 1 or count == 1)
+    want = np.sum(np.where(x > 0, 0, np.multiply(gy, x, dtype="d")), axis=axes).reshape(count)
+    assert module.weight_grad.shape == module.weight.shape
+    assert np.allclose(module.weight_grad, want, rtol=1e-6)
+
+
+def test_prelus_weights():
+    module = nn.PReLU(2, dtype=float)
+    assert module.weight.dtype == float and np.array_equal(module.weight, [0.25, 0.25])
+    x = np.array([[-1.0, -1.0]])
+    module.weight = np.array([2.0, 3.0])
+    assert np.array_equal(module(x), [[-2.0, -3.0]])
+    copied = copy.deepcopy(module)
+    copied.weight -= 1
+    assert np.array_equal(module(x), [[-2.0, -3.0]]) and np.array_equal(copied(x), [[-1.0, -2.0]])
+
+
+def test_parameters_are_attributes():
+    module = nn.Hardtanh(min_val=-2)
+    x = np.linspace(-3, 3, 7)
+    assert (module.min_val, module.max_val, module.inplace) == (-2, 1.0, False)
+    module.max_val = 2
+    assert np.array_equal(module(x), np.clip(x, -2, 2))
+    assert np.array_equal(module.backward(1.0), np.abs(x) < 2)
+
+
+def test_numpy_scalars_leave_the_dtype():
+    module = nn.ELU(np.float64(2))
+    assert module(np.ones(3, "f")).dtype == "f" and repr(module) == "ELU(alpha=2.0)"
+    assert nn.ReLU(np.bool_(True)).inplace is True
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_pickles_and_copies(name):
+    arguments = {"Threshold": (0.5, 2.0), "PReLU": (3, 0.5)}.get(name, (1,) * (name in map(module_name, REDUCTIONS)))
+    module = getattr(nn, name)(*arguments)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    y, gx = module(x), module.backward(x)
+    assert len(pickle.dumps(module)) < 1000
+    for again in (pickle.loads(pickle.dumps(module)), copy.copy(module), copy.deepcopy(module)):
+        assert repr(again) == repr(module)
+        with pytest.raises(RuntimeError, match=f"{name}.backward needs a call"):
+            again.backward(x)
+        assert np.array_equal(again(x), y) and np.array_equal(again.backward(x), gx)
+
+
+def test_shared_by_threads():
+    module = nn.Softplus(2)
+    inputs = np.random.default_rng(0).normal(size=(50, 1000))
+
+    def work(x):
+        own = copy.copy(module)
+        own(x)
+        return np.array_equal(module(x), fastact.softplus(x, 2)) and np.array_equal(
+            own.backward(x), fastact.grad.softplus(x, x, 2)
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, inputs))
+
+
+# The call, the error, and what its message says.
+ERRORS = [
+    ("ReLU(3)", TypeError, "ReLU: inplace must be True or False, got 3"),
+    ("ReLU(slope=1)", TypeError, "ReLU: .*slope"),
+    ("Sigmoid(False, 1)", TypeError, "Sigmoid: too many"),
+    ("ELU('a')", TypeError, "ELU: alpha must be a real number, got 'a'"),
+    ("ELU(1j)", TypeError, "ELU: alpha"),
+    ("ELU([1.0])", TypeError, "ELU: alpha"),
+    ("ELU(None)", TypeError, "ELU: alpha"),
+    ("Threshold()", TypeError, "Threshold: .*threshold"),
+    ("Threshold(1)", TypeError, "Threshold: .*value"),
+    ("Hardtanh(2, 1)", ValueError, "Hardtanh: max_val must be greater than min_val, got 2, 1"),
+    ("Hardtanh(1, 1)", ValueError, "Hardtanh: max_val"),
+    ("Softshrink(-1)", ValueError, "Softshrink: lambd must not be negative, got -1"),
+    ("PReLU(0)", ValueError, "PReLU: num_parameters must be at least 1, got 0"),
+    ("PReLU(1.5)", TypeError, "PReLU: num_parameters must be an int, got 1.5"),
+    ("PReLU(1, 'a')", TypeError, "PReLU: init"),
+    ("PReLU(dtype=int)", TypeError, "PReLU: dtype must be"),
+    ("Softmax()", TypeError, "Softmax needs dim"),
+    ("Softmin(None)", TypeError, "Softmin needs dim"),
+    ("LogSoftmax('a')", TypeError, "LogSoftmax: dim must be an int, got 'a'"),
+    ("Softmax((0, 1))", TypeError, "Softmax: dim must be an int"),
+    ("ReLU(inplace=True)([1.0])", TypeError, "x must be an ndarray, got list"),
+    ("ELU(inplace=True)(np.arange(3))", TypeError, "float64"),
+    ("ReLU()(np.ones(3) * 1j)", TypeError, "relu"),
+    ("Softmax(2)(np.ones((3, 3)))", np.exceptions.AxisError, "axis 2"),
+]
+
+
+@pytest.mark.parametrize("call, error, message", ERRORS)
+def test_errors(call, error, message):
+    with pytest.raises(error, match=message):
+        eval(f"nn.{call}")
+
+
+def test_a_failed_call_leaves_the_last():
+    module = nn.Tanh()
+    module(np.array([0.5]))
+    with pytest.raises(TypeError):
+        module(np.array(["a"]))
+    assert module.backward(1.0) == fastact.grad.tanh(1.0, 0.5)
+    module = nn.ELU(inplace=True)
+    x = np.arange(-2, 3)
+    with pytest.raises(TypeError):
+        module(x)
+    assert np.array_equal(x, [-2, -1, 0, 1, 2])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_pytorchs_gradients(name):
+    torch = pytest.importorskip("torch")
+    if not hasattr(torch.nn, name):
+        pytest.skip("PyTorch has no such module")
+    function = {module_name(function): function for function in NAMES}.get(name)
+    calls = all_arguments(function) if function in FUNCTIONS and function != "prelu" else [()]
+    calls = {"PReLU": [(), (3,), (3, -0.5)]}.get(name, calls if function in ACTIVATIONS else [(1,), (-1,)])
+    calls = [()] if name == "Softmax2d" else calls
+    rng = np.random.default_rng(0)
+    for arguments in calls:
+        x, gy = rng.normal(scale=2, size=(2, 4, 3, 5, 6))
+        ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments).double()
+        given = torch.from_numpy(x).requires_grad_()
+        result = theirs(given)
+        result.backward(torch.from_numpy(gy))
+        close = {"rtol": 1e-7 if name == "PReLU" else 1e-12, "atol": 1e-14}
+        assert np.allclose(ours(x), result.detach().numpy(), **close)
+        assert np.allclose(ours.backward(gy), given.grad.numpy(), **close)
+        if name == "PReLU":
+            assert np.allclose(ours.weight_grad, theirs.weight.grad.numpy(), rtol=1e-6)
+
+
+SECTIONS = ["Raises", "Notes", "Examples"]
+
+
+@pytest.mark.parametrize("name", ["Module", *ALL])
+def test_documentation(name):
+    kind = getattr(nn, name)
+    text = inspect.getdoc(kind)
+    places = [text.find(f"\n{section}\n{'-' * len(section)}\n") for section in SECTIONS]
+    assert places == sorted(places) and (name == "Module" or places[0] > 0)
+    assert max(map(len, text.splitlines())) <= 120
+    for parameter in inspect.signature(kind).parameters:
+        assert f"{parameter} : " in text or f"{parameter}, " in text or f", {parameter} : " in text, parameter
+    test = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
+    assert test.examples
+    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
+
+
+def test_documentation_of_fastact_nn():
+    assert doctest.testmod(nn).failed == 0
+
+
+def test_arguments_of_first_calls():
+    """The defaults of a module are those of its function."""
+    for name in FUNCTIONS:
+        if name != "prelu" and ACTIVATIONS[name].has_defaults:
+            assert MODULES[name]()._values(MODULES[name]()) == first_arguments(name)

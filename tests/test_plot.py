@@ -1,0 +1,215 @@
+"""The pictures: what is drawn is what the functions give; the formulas; the command; the gallery."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes import run
+
+import fastact
+from fastact import _mathtext, _plot
+from fastact._table import ACTIVATIONS
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+FORMULAS = {
+    "max(0, x)": r"\max(0, x)",
+    "min(max(x, min_val), 6)": r"\min(\max(x, \mathrm{min\_val}), 6)",
+    "x if x > 0, else alpha * (exp(x) - 1)": r"x\mathrm{\ if\ }x > 0\mathrm{,\ else\ }\alpha\,(e^{x} - 1)",
+    "0 if x <= -3, 1 if x >= 3, else x": r"0\mathrm{\ if\ }x \leq -3,\ 1\mathrm{\ if\ }x \geq 3\mathrm{,\ else\ }x",
+    "1 / (1 + exp(-beta * x))": r"\frac{1}{1 + e^{-\beta\,x}}",
+    "(x + sqrt(x**2 + b)) / 2": r"\frac{x + \sqrt{x^{2} + b}}{2}",
+    "(1 + x)**2 - (x - 1) * abs(x)": r"(1 + x)^{2} - (x - 1)\,|x|",
+    "a - (b - c) + (d - e)": "a - (b - c) + (d - e)",
+    "x * Phi(x)": r"x\,\Phi(x)",
+    "the larger half": r"\mathrm{the\ larger\ half}",
+}
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_mathtext(text):
+    assert _mathtext.mathtext(text) == FORMULAS[text]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_formula_is_understood(name):
+    formula = _mathtext.formula_of(ACTIVATIONS[name].doc)
+    words = re.findall(r"\\mathrm\{(.*?)\}", formula)
+    known = {r"\ if\ ", r",\ else\ ", r"\ else\ ", *(p.replace("_", r"\_") for p in ACTIVATIONS[name].parameters)}
+    assert formula.startswith("$") and set(words) <= known | {"scale"}
+
+
+def test_without_matplotlib(tmp_path):
+    code = "import sys; sys.modules['matplotlib'] = None; "
+    done = run("-W", "error", "-c", code + "from fastact import *; plot('elus', nonsense=1)")
+    assert done.stderr.endswith("ImportError: fastact's pictures need Matplotlib: pip install 'fastact[plot]'\n")
+    out = str(tmp_path / "relu.svg")
+    arguments = ["plot", "relu", "--out", out]
+    done = run("-c", code + f"from fastact.__main__ import main; main({arguments!r})")
+    assert done.returncode == 1 and not done.stdout and not Path(out).exists()
+    assert done.stderr == "fastact's pictures need Matplotlib: pip install 'fastact[plot]'\n"
+
+
+def test_the_gallery_is_complete():
+    assert {path.stem for path in (DOCS / "gallery").glob("*.svg")} == set(_plot.NAMES)
+    page = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    assert re.findall(r"\(gallery/(.*).svg\)", page) == _plot.NAMES
+    for path in [*(DOCS / "gallery").glob("*.svg"), DOCS / "activations.svg"]:
+        text = path.read_text(encoding="utf-8")
+        assert "<dc:date>" not in text and len(text) < (600_000 if path.stem == "activations" else 60_000)
+
+
+@pytest.fixture
+def axes():
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()
+
+
+def lines(ax, style):
+    """The long curves, as x and y."""
+    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() == style and len(line.get_xdata()) > 2]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_curves(name, axes):
+    assert fastact.plot(name, axes) is axes
+    arguments = _plot._curves(name, {})[0]
+    kinks = ACTIVATIONS[name].kinks(*arguments.values())
+    functions = {
+        "-": getattr(fastact, name),
+        "--": lambda x, **keywords: getattr(fastact.grad, name)(1.0, x, **keywords),
+    }
+    for style, function in functions.items():
+        ((x, y),) = lines(axes, style)
+        drawn = np.isfinite(y)
+        assert np.array_equal(y[drawn], function(x[drawn], **arguments))
+        assert x[0] < -4.9 and x[-1] > 4.9 and all(x[0] < kink < x[-1] for kink in kinks)
+        # nothing joins the two sides of a jump
+        assert np.nanmax(np.abs(np.diff(y))) < 0.3
+    axes.figure.canvas.draw()
+    assert axes.get_title() == _mathtext.formula_of(ACTIVATIONS[name].doc)
+
+
+# Function, parameters; the dots at jumps, and the circles.
+JUMPS = [
+    ("relu", {}, {(0, 0)}, {(0, 1)}),
+    ("relu6", {}, {(0, 0), (6, 0)}, {(0, 1), (6, 1)}),
+    ("elu", {}, set(), set()),
+    ("elu", {"alpha": 2}, {(0, 2)}, {(0, 1)}),
+    ("threshold", {"threshold": 1, "value": -2}, {(1, -2), (1, 0)}, {(1, 1)}),
+    ("hardtanh", {}, {(-1, 0), (1, 0)}, {(-1, 1), (1, 1)}),
+    ("softshrink", {"lambd": 0}, {(0, 0)}, {(0, 1)}),
+]
+
+
+@pytest.mark.parametrize("name, parameters, dots, circles", JUMPS)
+def test_kinks(name, parameters, dots, circles, axes):
+    fastact.plot(name, axes, **parameters)
+    got = {"white": set(), "": set()}
+    for line in axes.lines:
+        if line.get_marker() == "o":
+            ((x, y),) = line.get_xydata()
+            got["white" if line.get_markerfacecolor() == "white" else ""].add((round(x, 6), round(y, 6)))
+    assert got["white"] == circles and got[""] == dots
+
+
+def test_several_parameters(axes):
+    fastact.plot("softplus", axes, beta=[0.5, 1, 2])
+    x = np.linspace(-4, 4, 9)
+    for beta, (at, y) in zip([0.5, 1, 2], lines(axes, "-"), strict=True):
+        assert np.allclose(np.interp(x, at, y), fastact.softplus(x, beta), atol=1e-2)
+    assert len(lines(axes, "--")) == 3
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "beta = 0.5",
+        "beta = 1",
+        "beta = 2",
+        "derivative",
+    ]
+
+
+@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax"])
+def test_over_an_axis(name, axes):
+    fastact.plot(name, axes)
+    ((x, slope),) = lines(axes, "--")
+    step = 1e-5
+    scores = [np.stack([v, 0 * v + 1, 0 * v, 0 * v - 1]) for v in (x - step, x + step)]
+    low, high = (getattr(fastact, name)(s, axis=0)[0] for s in scores)
+    assert np.allclose(slope, (high - low) / (2 * step), atol=1e-6)
+    assert len(axes.get_legend().get_texts()) == 5
+    axes.figure.canvas.draw()
+
+
+ERRORS = [
+    ("elus", {}, ValueError, "unknown activation 'elus'; there are: relu, "),
+    ("elu", {"beta": 1}, TypeError, "elu has no parameter 'beta'; it has alpha"),
+    ("softmax", {"axis": 1}, TypeError, "softmax has no parameter 'axis'; it has none"),
+    ("hardtanh", {"min_val": [-1, -2], "max_val": [1, 2, 3]}, ValueError, "min_val and max_val must have"),
+    ("elu", {"alpha": []}, ValueError, "alpha must have"),
+]
+
+
+@pytest.mark.parametrize("name, parameters, error, message", ERRORS)
+def test_errors(name, parameters, error, message, axes):
+    with pytest.raises(error, match=message):
+        fastact.plot(name, axes, **parameters)
+    assert not axes.lines
+
+
+def test_a_new_figure(axes):
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    drawn = fastact.plot("gelu" if "gelu" in ACTIVATIONS else "tanh")
+    assert drawn.figure is not axes.figure and drawn.lines
+    pyplot.close(drawn.figure)
+
+
+@pytest.mark.parametrize("suffix, start", [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
+def test_command(suffix, start, tmp_path, axes):
+    to = [tmp_path / f"{k}{suffix}" for k in range(2)]
+    for path in to:
+        done = run("-W", "error", "-m", "fastact", "plot", "elu", "alpha=0.5,1", "--out", str(path))
+        assert done.returncode == 0 and done.stdout == f"written: {path}\n", done.stderr
+    assert to[0].read_bytes().startswith(start)
+    if suffix != ".pdf":
+        assert to[0].read_bytes() == to[1].read_bytes()
+
+
+def test_command_without_a_display(tmp_path, axes):
+    code = f"import os; os.chdir({str(tmp_path)!r}); from fastact.__main__ import main; main(['plot', '--all'])"
+    done = run("-W", "error", "-c", code, MPLBACKEND="agg")
+    assert done.stdout == f"written: {tmp_path.resolve() / 'fastact.svg'}\n", done.stderr
+    assert (tmp_path / "fastact.svg").exists()
+
+
+def test_command_with_a_display(axes, monkeypatch, capsys):
+    from matplotlib import pyplot
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from fastact.__main__ import main
+
+    shown = []
+    pyplot.switch_backend("agg")
+    monkeypatch.setattr(FigureCanvasAgg, "required_interactive_framework", "a window")
+    monkeypatch.setattr(pyplot, "show", lambda: shown.append(len(pyplot.gcf().axes)))
+    assert main(["plot", "relu", "tanh"]) == 0
+    pyplot.close()
+    assert shown == [2] and capsys.readouterr().out == ""
+
+
+WRONG = [
+    ([], "name the activations"),
+    (["relu", "--all"], "name the activations"),
+    (["elus"], "unknown activation"),
+    (["relu", "alpha=1"], "relu has no parameter"),
+    (["relu", "--out", "relu.txt"], "must end in one of"),
+]
+
+
+@pytest.mark.parametrize("arguments, message", WRONG)
+def test_wrong_commands(arguments, message, axes):
+    done = run("-m", "fastact", "plot", *arguments)
+    assert done.returncode == 2 and message in done.stderr and not done.stdout
