@@ -1,19 +1,42 @@
-"""Options of `pytest bench --benchmark-only`."""
+"""Options of `pytest bench --benchmark-only`: those of `fastact bench` that say what is measured."""
 
 import numpy as np
-from peers import ABSENT
+import pytest
 
 import fastact
+from fastact._bench import add_cell_options, cells_of, peers_of
+
+USUAL = {"dtypes": "float32", "sizes": "1e6", "rows": "1000x1000", "layouts": "contiguous", "threads": "all"}
 
 
 def pytest_addoption(parser):
-    parser.addoption("--size", type=int, default=1_000_000, help="elements in each array (default: a million)")
-    parser.addoption("--dtype", default="float32", choices=["float32", "float64"])
+    add_cell_options(parser.getgroup("fastact").addoption, USUAL)
 
 
 def pytest_report_header(config):
-    absent = f"; not installed: {', '.join(ABSENT)}" if ABSENT else ""
-    threads = fastact.get_num_threads()
-    return (
-        f"fastact {fastact.__version__}, backend {fastact.backend}, threads {threads}, NumPy {np.__version__}{absent}"
-    )
+    peers, absent = peers_of(config.option)
+    absences = [f"without {name}: {reason}" for name, reason in absent.items()]
+    return [f"fastact {fastact.__version__}, backend {fastact.backend}, beside {', '.join(peers)}", *absences]
+
+
+def pytest_generate_tests(metafunc):
+    if {"cell", "library"} <= set(metafunc.fixturenames):
+        try:
+            cells, libraries = (
+                cells_of(metafunc.config.option, usual=USUAL),
+                ["fastact", *peers_of(metafunc.config.option)[0]],
+            )
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+        cases = [(cell, library) for cell in cells for library in libraries]
+        metafunc.parametrize(
+            "cell, library", cases, ids=[f"{cell}-{library}".replace(" ", "-") for cell, library in cases]
+        )
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    before = fastact.get_num_threads()
+    with np.errstate(all="ignore"):
+        yield
+    fastact.set_num_threads(before)

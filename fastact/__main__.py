@@ -5,6 +5,7 @@ import os
 import sys
 
 import fastact
+from fastact import _bench
 
 
 def run(arguments):
@@ -16,10 +17,16 @@ def run(arguments):
     parser.add_argument("--version", action="version", version=f"fastact {fastact.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("demo", help="recognise handwritten digits, and time every function")
-    if parser.parse_args(arguments).command == "demo":
+    bench = commands.add_parser("bench", help="measure the speed, beside NumPy, SciPy, PyTorch and others")
+    _bench.add_options(bench)
+    options = parser.parse_args(arguments)
+    if options.command == "demo":
         from fastact import _demo
 
         _demo.show()
+    elif options.command == "bench":
+        options.command_line = sys.argv[1:] if arguments is None else arguments
+        _bench.run(options, bench.error)
     else:
         fastact.show_config()
 
