@@ -1,5 +1,6 @@
 """The command `fastact bench`: small runs, and what its peers compute."""
 
+import io
 import json
 import os
 import re
@@ -172,6 +173,23 @@ def test_interrupt_leaves_what_was_measured(tmp_path):
     assert done == list(EXPRESSIONS)[: len(done)] and 1 <= len(done) < len(EXPRESSIONS)
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("tqdm", [True, False])
+def test_progress_on_a_terminal(capsys, monkeypatch, tqdm):
+    if tqdm:
+        pytest.importorskip("tqdm")
+    else:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("sys.stderr", Terminal())
+    main(["bench", "relu", "tanh", *TINY])
+    assert len(table(capsys.readouterr().out)) == 4
+    assert "tanh float32 30 contiguous" in sys.stderr.getvalue() and "1/2" in sys.stderr.getvalue()
+
+
 def test_peers_are_imported_when_asked():
     code = (
         "import sys; from fastact.__main__ import main;"
@@ -202,11 +220,11 @@ def test_layouts(layout):
     assert x.flags.f_contiguous == (layout == "transposed")
 
 
-@pytest.mark.parametrize("mode", ["new", "out"])
+@pytest.mark.parametrize("mode", ["new", "out", "backward"])
 @pytest.mark.parametrize("peer", PEERS)
 def test_peers_compute_the_same(peer, mode):
     """A comparison with something else would be worth nothing."""
-    if missing(peer) or not suits(peer, mode == "out", backward=False):
+    if missing(peer) or not suits(peer, mode == "out", mode == "backward"):
         pytest.skip("not here")
     done = run(str(Path(__file__).with_name("compare_peer.py")), peer, mode)
     assert done.returncode == 0, done.stderr

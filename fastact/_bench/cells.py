@@ -69,9 +69,12 @@ class Cell(NamedTuple):
     @property
     def size_text(self):
         """As the command line takes it: 1e6 for a million."""
-        digits = str(self.size).rstrip("0")
-        zeros = len(str(self.size)) - len(digits)
-        return f"{digits}e{zeros}" if isinstance(self.size, int) and zeros >= 3 else str(self.size)
+        if not isinstance(self.size, int):
+            return str(self.size)
+        short = f"{self.size:.1e}".replace("e+0", "e").replace("e+", "e")
+        mantissa, _, exponent = short.partition("e")
+        short = f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
+        return short if self.size >= 1000 and float(short) == self.size else str(self.size)
 
     def __str__(self):
         direction = ["backward"] if self.backward else []
@@ -115,6 +118,11 @@ class Job:
     def arguments(self):
         """What follows `x`."""
         return (self.axis,) if self.function in ROWS else ARGUMENTS.get(self.function, ())
+
+    @property
+    def defaults(self):
+        """The values of all parameters of an elementwise function."""
+        return self.arguments or tuple(ACTIVATIONS[self.function].parameters.values())
 
     @cached_property
     def y(self):

@@ -83,6 +83,8 @@ class Table:
         self.peers = peers
         self.varying = [n for n, field in VARYING.items() if len({getattr(cell, field) for cell in cells}) > 1]
         shared = {n: getattr(cells[0], field) for n, field in VARYING.items() if n not in self.varying}
+        if "size" in shared:
+            shared["size"] = f"size {shared['size']}"
         if "threads" in shared:
             shared["threads"] = f"{shared['threads']} thread{'s' * (shared['threads'] > 1)}"
         self.shared = list(shared.values())
