@@ -7,36 +7,38 @@ import fastact
 from fastact._bench import add_cell_options, cells_of, peers_of
 
 USUAL = {"dtypes": "float32", "sizes": "1e6", "rows": "1000x1000", "layouts": "contiguous", "threads": "all"}
+CASES = pytest.StashKey()  # pairs of a cell and a library
+ABSENT = pytest.StashKey()
 
 
 def pytest_addoption(parser):
     add_cell_options(parser.getgroup("fastact").addoption, USUAL)
 
 
+def pytest_configure(config):
+    try:
+        peers, config.stash[ABSENT] = peers_of(config.option)
+        cells = cells_of(config.option, usual=USUAL)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[CASES] = [(cell, library) for cell in cells for library in ["fastact", *peers]]
+
+
 def pytest_report_header(config):
-    peers, absent = peers_of(config.option)
-    absences = [f"without {name}: {reason}" for name, reason in absent.items()]
-    return [f"fastact {fastact.__version__}, backend {fastact.backend}, beside {', '.join(peers)}", *absences]
+    absent = [f"without {name}: {reason}" for name, reason in config.stash[ABSENT].items()]
+    return [f"fastact {fastact.__version__}, backend {fastact.backend}", *absent]
 
 
 def pytest_generate_tests(metafunc):
-    if {"cell", "library"} <= set(metafunc.fixturenames):
-        try:
-            cells, libraries = (
-                cells_of(metafunc.config.option, usual=USUAL),
-                ["fastact", *peers_of(metafunc.config.option)[0]],
-            )
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from None
-        cases = [(cell, library) for cell in cells for library in libraries]
-        metafunc.parametrize(
-            "cell, library", cases, ids=[f"{cell}-{library}".replace(" ", "-") for cell, library in cases]
-        )
+    if "cell" in metafunc.fixturenames:
+        cases = metafunc.config.stash[CASES]
+        names = [f"{cell} {library}".replace(" ", "-") for cell, library in cases]
+        metafunc.parametrize("cell, library", cases, ids=names)
 
 
 @pytest.fixture(autouse=True)
-def quiet():
-    before = fastact.get_num_threads()
+def as_before():
+    threads = fastact.get_num_threads()
     with np.errstate(all="ignore"):
         yield
-    fastact.set_num_threads(before)
+    fastact.set_num_threads(threads)
