@@ -85,6 +85,16 @@ def test_json(capsys, tmp_path):
             assert other["ratio from"] <= other["ratio to"]
 
 
+@pytest.mark.parametrize("options", [[], ["--preallocated"]], ids=["new", "preallocated"])
+def test_gradients(capsys, tmp_path, options):
+    path = tmp_path / "speed.json"
+    text = bench(capsys, "elu", "prelu", *TINY, "--backward", *options, "--json", str(path))
+    assert "backward, into " in text
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert [(cell["function"], cell["direction"]) for cell in cells] == [("elu", "backward"), ("prelu", "backward")]
+    assert cells[0]["GB/s"] == pytest.approx(3 * 30 * 4 / cells[0]["seconds"]["fastact"]["minimum"] / 1e9)
+
+
 def test_absent_peers_are_named(capsys, monkeypatch):
     monkeypatch.setattr("fastact._bench.peers.find_spec", lambda name: name in ("numpy", "openvino"))
     text = bench(capsys, "relu", *TINY, "--peers", "numpy,torch,openvino")

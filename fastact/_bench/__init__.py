@@ -99,8 +99,11 @@ def cells_of(options, functions=EXPRESSIONS, usual=USUAL):
     threads = [here if n == "all" else count(n, "--threads") for n in text["threads"].split(",")]
     if max(threads) > 4096:
         raise ValueError(f"--threads: at most 4096, got {max(threads)}")
-    if options.backward and not importlib.util.find_spec("fastact.grad"):
-        raise ValueError("--backward: this version of fastact has no gradients")
+    if options.backward:
+        gradients = importlib.import_module("fastact.grad")
+        functions = [name for name in functions if hasattr(gradients, name)]
+        if not functions:
+            raise ValueError("--backward: fastact.grad has none of these functions")
     return cells(
         functions,
         chosen(text["dtypes"], DTYPES, "--dtypes"),
