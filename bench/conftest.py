@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastact
-from fastact._bench import add_cell_options, cells_of, peers_of
+from fastact._bench.options import add_cell_options, cells_of, peers_of
 
 USUAL = {"dtypes": "float32", "sizes": "1e6", "rows": "1000x1000", "layouts": "contiguous", "threads": "all"}
 CASES = pytest.StashKey()  # pairs of a cell and a library

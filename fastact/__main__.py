@@ -6,6 +6,7 @@ import sys
 
 import fastact
 from fastact import _bench
+from fastact._bench.options import add_options
 
 
 def run(arguments):
@@ -18,7 +19,7 @@ def run(arguments):
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("demo", help="recognise handwritten digits, and time every function")
     bench = commands.add_parser("bench", help="measure the speed, beside NumPy, SciPy, PyTorch and others")
-    _bench.add_options(bench)
+    add_options(bench)
     options = parser.parse_args(arguments)
     if options.command == "demo":
         from fastact import _demo

@@ -193,7 +193,7 @@ def test_progress_on_a_terminal(capsys, monkeypatch, tqdm):
     if tqdm:
         pytest.importorskip("tqdm")
     else:
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        monkeypatch.setattr("fastact._bench.progress.find_spec", lambda name: None)
     monkeypatch.setattr("sys.stderr", Terminal())
     main(["bench", "relu", "tanh", *TINY])
     assert len(table(capsys.readouterr().out)) == 4
@@ -231,7 +231,7 @@ def test_layouts(layout):
 
 
 @pytest.mark.parametrize("mode", ["new", "out", "backward"])
-@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("peer", [name for name in PEERS if name != "copy"])
 def test_peers_compute_the_same(peer, mode):
     """A comparison with something else would be worth nothing."""
     if missing(peer) or not suits(peer, mode == "out", mode == "backward"):

@@ -20,7 +20,9 @@ COLUMNS = 4  # of panels
 MANY = 60  # rows; more cells than that are drawn together, a row for each function
 CURVES = 3  # sizes that make a curve
 # Okabe and Ito's colours, which most people can tell apart
-COLOURS = dict(zip(PEERS, ["#999999", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"], strict=True))
+COLOURS = dict(
+    zip(PEERS, ["#999999", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#B8AE00"], strict=True)
+)
 OWN = "black"
 STYLE = {
     "font.size": 8,
