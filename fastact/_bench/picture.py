@@ -143,8 +143,9 @@ def curves(figure, panels, peers):
         )
         mark_caches(axes, members[0].cell)
         plain_numbers(axes.yaxis)
-    for axes in list(grid.flat)[len(panels) :]:
-        axes.set_visible(False)
+    for k in range(len(panels), grid.size):
+        grid.flat[k].set_visible(False)
+        grid.flat[k - columns].tick_params(labelbottom=True)  # it is the lowest of its column now
     figure.supxlabel("elements", fontsize=8)
     figure.supylabel("nanoseconds an element", fontsize=8)
     handles, labels = grid.flat[0].get_legend_handles_labels()
