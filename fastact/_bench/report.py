@@ -179,6 +179,8 @@ def environment(peers, absent, command):
 
 
 def write_json(path, about, results):
+    """With a line for each cell."""
+    head = json.dumps(about, indent=1).removesuffix("\n}")
+    cells = ",\n".join(f"  {json.dumps(r.as_json())}" for r in results)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(about | {"cells": [r.as_json() for r in results]}, file, indent=1)
-        file.write("\n")
+        file.write(f'{head},\n "cells": [\n{cells}\n ]\n}}\n')
