@@ -20,7 +20,7 @@ from fastact.__main__ import main
 from fastact._bench.cells import LAYOUTS, Cell, Rows
 from fastact._bench.peers import PEERS, missing, suits
 from fastact._expressions import EXPRESSIONS
-from fastact._timing import Times, shortest
+from fastact._timing import Times, shortest, wait_for_idle_threads
 
 TINY = ["--sizes", "30", "--rows", "4x5", "--peers", "numpy", "--seconds", "0.01"]
 
@@ -246,6 +246,23 @@ def test_times():
     times.turns = [[5.0, 3.0], [4.0], [9.0, 2.0], [7.0], [8.0], [6.0, 6.0], [1.0, 8.0]]
     assert times.minimum == 1.0 and times.median == 6.0
     assert times.minima == [3.0, 4.0, 2.0, 8.0, 1.0]
+
+
+@pytest.mark.parametrize("tick", [0.001, 0.004, 0.01])
+def test_threads_that_run_on_are_waited_for(monkeypatch, tick):
+    now = 0.0
+
+    def sleep(seconds):
+        nonlocal now
+        now += seconds
+
+    def process_time():  # of a thread that spins for 25 ms, counted in ticks
+        return min(now, 0.025) // tick * tick
+
+    monkeypatch.setattr("fastact._timing.sleep", sleep)
+    monkeypatch.setattr("fastact._timing.process_time", process_time)
+    wait_for_idle_threads()
+    assert 0.025 <= now < 0.06
 
 
 def test_the_faster_call_is_found():
