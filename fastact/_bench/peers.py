@@ -239,8 +239,13 @@ def openvino_call(job):
     openvino = importlib.import_module("openvino")
     core = openvino.Core()
     model = core.read_model(onnx_model(job))
-    # else it computes in bfloat16 where the CPU can
-    settings = {"INFERENCE_NUM_THREADS": job.threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    # else it computes in bfloat16 where the CPU can, and binds threads, this one too, to cores
+    settings = {
+        "INFERENCE_NUM_THREADS": job.threads,
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     request = core.compile_model(model, "CPU", settings).create_infer_request()
     request.set_input_tensor(openvino.Tensor(job.x, shared_memory=True))
     request.set_output_tensor(openvino.Tensor(job.out, shared_memory=True))
