@@ -26,17 +26,18 @@ from pathlib import Path
 import mpmath as mp
 import numpy as np
 from definitions import ELEMENTWISE, derivative, exact
-from peers import libraries
 from tqdm import tqdm
 from ulp import ulp_errors
 
 import fastact
 from fastact import _numpy
+from fastact._bench.peers import PEERS, evaluate, missing
 from fastact._expressions import ARGUMENTS
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 
 TABLE = ACTIVATIONS | GRADIENTS  # gradients are measured with gy = 1
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
+LIBRARIES = ["fastact", *(name for name in PEERS if not missing(name))]
 KEEP = 8  # worst inputs of each function
 
 CHUNK = 2**20  # inputs to a task
@@ -98,8 +99,11 @@ def call_of(library, name):
     if name in GRADIENTS:
         function, arguments = getattr(fastact.ufuncs, name), default_arguments(name)
         return lambda x: function(x.dtype.type(1), x, *map(x.dtype.type, arguments))
-    maker = libraries(1)[library][name]
-    return lambda x: np.asarray(maker(x, None)())
+    return partial(evaluate, library, name)
+
+
+def has(library, name):
+    return name not in GRADIENTS and evaluate(library, name, np.ones((2, 3))) is not None
 
 
 def float32_chunk(library, name, chunk):
@@ -299,7 +303,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", default=list(SECTIONS), help="default: all")
     parser.add_argument("--functions", nargs="+", metavar="NAME", choices=[*TABLE, *ROW_FUNCTIONS])
-    parser.add_argument("--libraries", nargs="+", metavar="NAME", default=["fastact"], choices=list(libraries(1)))
+    parser.add_argument("--libraries", nargs="+", metavar="NAME", default=["fastact"], choices=LIBRARIES)
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     parser.add_argument("--page", action="store_true", help="measure nothing, write docs/accuracy.md")
     options = parser.parse_args()
@@ -313,7 +317,7 @@ def main():
         for section in options.sections
         for name in SECTIONS[section][2]
         if (not options.functions or name in options.functions)
-        and (name in libraries(1)[library] or (name in GRADIENTS and library == "fastact"))
+        and (library == "fastact" or has(library, name))
         and not (section == "parameters" and library != "fastact")
     ]
     for section, name, library in tasks if options.fresh else ():

@@ -1,23 +1,21 @@
-"""Every function beside the same in NumPy, SciPy and PyTorch.
+"""The cells of `fastact bench`, through pytest-benchmark: a group for each cell, a line for each library.
 
-    pytest bench --benchmark-only [--size 1000000] [--dtype float32]
+    pytest bench --benchmark-only [-k sigmoid] [--sizes 1e3,1e6] [--dtypes float64] [--peers torch]
 
-One group for each function; softmax and its kin work over rows of up to 1000.
+Libraries follow each other here; in `fastact bench` they take turns, and the ratios are better.
 """
 
-import numpy as np
 import pytest
-from peers import libraries
 
-import fastact
-
-LIBRARIES = libraries(fastact.get_num_threads())
-CASES = [(name, library) for name in LIBRARIES["fastact"] for library, calls in LIBRARIES.items() if name in calls]
+from fastact._bench.peers import calls
+from fastact._timing import wait_for_idle_threads
 
 
-@pytest.mark.parametrize("name, library", CASES)
-def test_speed(benchmark, request, name, library):
-    size = request.config.getoption("--size")
-    x = np.random.default_rng(0).normal(scale=3, size=(max(1, size // 1000), min(size, 1000)))
-    benchmark.group = name
-    benchmark(LIBRARIES[library][name](x.astype(request.config.getoption("--dtype")), None))
+def test_speed(benchmark, cell, library):
+    call = calls(cell.job(), [library] if library != "fastact" else []).get(library)
+    if not call:
+        pytest.skip(f"{library} has no {cell}")
+    benchmark.group = str(cell)
+    benchmark.name = library
+    wait_for_idle_threads()
+    benchmark(call)

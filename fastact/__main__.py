@@ -5,6 +5,8 @@ import os
 import sys
 
 import fastact
+from fastact import _bench
+from fastact._bench.options import add_options
 
 
 def run(arguments):
@@ -20,6 +22,8 @@ def run(arguments):
     plot.add_argument("names", nargs="*", metavar="NAME", help="such as elu; and parameters, such as alpha=0.5,1,2")
     plot.add_argument("--all", action="store_true", help="draw all of them")
     plot.add_argument("--out", metavar="FILE", help="write a file (.svg, .png, .pdf) instead of opening a window")
+    bench = commands.add_parser("bench", help="measure the speed, beside NumPy, SciPy, PyTorch and others")
+    add_options(bench)
     options = parser.parse_args(arguments)
     if options.command == "demo":
         from fastact import _demo
@@ -34,6 +38,9 @@ def run(arguments):
             sys.exit(str(error))
         except (TypeError, ValueError) as error:
             plot.error(str(error))
+    elif options.command == "bench":
+        options.command_line = sys.argv[1:] if arguments is None else arguments
+        _bench.run(options, bench.error)
     else:
         fastact.show_config()
 

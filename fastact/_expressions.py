@@ -1,4 +1,4 @@
-"""Every function as one would write it in plain NumPy: what the demo and bench/ compare with.
+"""Every function as one would write it in plain NumPy: what the demo and `fastact bench` compare with.
 
 Each is the fastest short form, at the default parameters or at ARGUMENTS; none takes care of overflow,
 cancellation or NaN. float32 stays float32.

@@ -1,0 +1,156 @@
+"""What is measured: the cells, and the arrays of each."""
+
+import math
+import re
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+import fastact
+from fastact._expressions import ARGUMENTS, EXPRESSIONS
+from fastact._formulas import ACTIVATIONS
+
+ELEMENTWISE = [name for name in EXPRESSIONS if name in ACTIVATIONS]
+ROWS = [name for name in EXPRESSIONS if name not in ACTIVATIONS]  # softmax and its kin
+DTYPES = ["float32", "float64"]
+
+# name -> from a function that makes arrays, one of that shape in that layout
+LAYOUTS = {
+    "contiguous": lambda make, shape: make(shape),
+    "strided": lambda make, shape: make((*shape[:-1], 2 * shape[-1]))[..., ::2],
+    "transposed": lambda make, shape: make(shape[::-1]).T,
+}
+
+
+class Rows(NamedTuple):
+    """An array for the softmax family, and the axis that its rows lie along: "32x21x128x128@1"."""
+
+    shape: tuple[int, ...]
+    axis: int
+
+    @classmethod
+    def parse(cls, text):
+        found = re.fullmatch(r"(\d+(?:x\d+)*)(?:@(\d+))?", text)
+        if not found:
+            raise ValueError("expected lengths and perhaps an axis, as in 1000x1000 or 32x21x128x128@1")
+        shape = tuple(map(int, found[1].split("x")))
+        axis = int(found[2]) if found[2] else len(shape) - 1
+        if 0 in shape or axis >= len(shape):
+            raise ValueError("no elements" if 0 in shape else f"no axis {axis}")
+        return cls(shape, axis)
+
+    def __str__(self):
+        text = "x".join(map(str, self.shape))
+        return text if self.axis == len(self.shape) - 1 else f"{text}@{self.axis}"
+
+
+class Cell(NamedTuple):
+    """One line of the table."""
+
+    function: str
+    dtype: str
+    size: int | Rows
+    layout: str
+    threads: int
+    preallocated: bool = False
+    backward: bool = False
+
+    @property
+    def elements(self):
+        return self.size if isinstance(self.size, int) else math.prod(self.size.shape)
+
+    @property
+    def bytes_moved(self):
+        """To and from memory: each array once."""
+        return self.elements * np.dtype(self.dtype).itemsize * (3 if self.backward else 2)
+
+    @property
+    def size_text(self):
+        """As the command line takes it: 1e6 for a million."""
+        if not isinstance(self.size, int):
+            return str(self.size)
+        short = f"{self.size:.1e}".replace("e+0", "e").replace("e+", "e")
+        mantissa, _, exponent = short.partition("e")
+        short = f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
+        return short if self.size >= 1000 and float(short) == self.size else str(self.size)
+
+    def __str__(self):
+        direction = ["backward"] if self.backward else []
+        target = ["preallocated"] if self.preallocated else []
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return " ".join([self.function, *direction, self.dtype, self.size_text, self.layout, threads, *target])
+
+    def job(self):
+        shape, axis = self.size if isinstance(self.size, Rows) else (matrix_of(self.size), -1)
+
+        def array(seed):
+            return LAYOUTS[self.layout](lambda shape: normal(shape, self.dtype, seed), shape)
+
+        x = array(0)
+        return Job(
+            self.function,
+            x,
+            axis,
+            gradient=array(1) if self.backward else None,
+            out=np.empty_like(x) if self.preallocated else None,
+            threads=self.threads,
+        )
+
+
+class Job:
+    """A function and its arrays, for fastact and the peers to make a call of.
+
+    With `gradient` it is the backward direction: from the gradient of the output to that of `x`. With `out` the
+    result goes there, without into a new array.
+    """
+
+    def __init__(self, function, x, axis=-1, *, gradient=None, out=None, threads=1):
+        self.function = function
+        self.x = x
+        self.axis = axis
+        self.gradient = gradient
+        self.out = out
+        self.threads = threads
+
+    @property
+    def arguments(self):
+        """What follows `x`."""
+        return (self.axis,) if self.function in ROWS else ARGUMENTS.get(self.function, ())
+
+    @property
+    def defaults(self):
+        """The values of all parameters of an elementwise function."""
+        return self.arguments or tuple(ACTIVATIONS[self.function].parameters.values())
+
+    @cached_property
+    def y(self):
+        """The forward result, which backward functions may start from."""
+        return getattr(fastact, self.function)(self.x, *self.arguments)
+
+    @property
+    def contiguous(self):
+        return self.x.flags.c_contiguous
+
+
+def matrix_of(size):
+    """The shape nearest to a square."""
+    rows = next(n for n in range(math.isqrt(size), 0, -1) if size % n == 0)
+    return rows, size // rows
+
+
+def normal(shape, dtype, seed):
+    """Normal numbers of standard deviation 3, the same ones again after each million."""
+    size = math.prod(shape)
+    block = np.random.default_rng(seed).standard_normal(min(size, 2**20), dtype) * np.dtype(dtype).type(3)
+    return np.resize(block, shape)
+
+
+def cells(functions, dtypes, sizes, rows, layouts, threads, preallocated=False, backward=False):
+    """All combinations; the softmax family has `rows` instead of `sizes`."""
+    return [
+        Cell(function, dtype, size, layout, n, preallocated, backward)
+        for function in functions
+        for dtype, size, layout, n in product(dtypes, sizes if function in ELEMENTWISE else rows, layouts, threads)
+    ]

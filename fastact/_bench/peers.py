@@ -1,0 +1,304 @@
+"""What fastact is compared with, as far as it is installed.
+
+A peer makes a call without arguments from a Job, or None where it has no such function, dtype or layout.
+Its packages are imported by the first call that is made.
+"""
+
+import importlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from importlib.util import find_spec
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+
+import fastact
+from fastact._bench.cells import ROWS, Job
+from fastact._expressions import EXPRESSIONS
+
+
+def fastact_call(job):
+    fastact.set_num_threads(job.threads)
+    keywords = {} if job.out is None else {"out": job.out}
+    if job.gradient is None:
+        return partial(getattr(fastact, job.function), job.x, *job.arguments, **keywords)
+    start = job.y if job.function in ROWS else job.x
+    gradient = importlib.import_module("fastact.grad")
+    return partial(getattr(gradient, job.function), job.gradient, start, *job.arguments, **keywords)
+
+
+def numpy_call(job):
+    axis = (job.axis,) if job.function in ROWS else ()
+    return partial(EXPRESSIONS[job.function], job.x, *axis)
+
+
+def scipy_call(job):
+    special = importlib.import_module("scipy.special")
+    ufunc = {"sigmoid": special.expit, "log_sigmoid": special.log_expit}.get(job.function)
+    if ufunc:
+        return partial(ufunc, job.x) if job.out is None else partial(ufunc, job.x, out=job.out)
+    if job.function in ("softmax", "log_softmax") and job.out is None:
+        return partial(getattr(special, job.function), job.x, job.axis)
+    return None
+
+
+# PyTorch. Not all of torch.nn.functional can write into a tensor that is there; what lies beneath it can.
+# name -> function, arguments after x; or a function of torch, x and the output
+TORCH_OUT = {
+    "relu": ("clamp_min", 0),
+    "relu6": ("_C._nn.hardtanh", 0, 6),
+    "elu": ("_C._nn.elu",),
+    "leaky_relu": ("_C._nn.leaky_relu",),
+    "threshold": ("threshold", 0, -1),
+    "hardtanh": ("_C._nn.hardtanh",),
+    "sigmoid": ("sigmoid",),
+    "tanh": ("tanh",),
+    "log_sigmoid": ("_C._nn.log_sigmoid",),
+    "softplus": ("_C._nn.softplus",),
+    "softshrink": ("_C._nn.softshrink",),
+    "softsign": lambda torch, x, out: torch.div(x, torch.abs(x, out=out).add_(1), out=out),
+    "tanhshrink": lambda torch, x, out: torch.sub(x, torch.tanh(x, out=out), out=out),
+    "softmin": lambda torch, x, out, axis: torch.softmax(torch.neg(x, out=out), axis, out=out),
+    "softmax": ("softmax",),
+    "log_softmax": ("log_softmax",),
+}
+
+# name -> operator in torch.ops.aten, and from the gradient, x and y its arguments
+TORCH_BACKWARD = {
+    "relu": ("threshold_backward", lambda g, x, y: (g, x, 0)),
+    "relu6": ("hardtanh_backward", lambda g, x, y: (g, x, 0, 6)),
+    "elu": ("elu_backward", lambda g, x, y: (g, 1, 1, 1, False, x)),
+    "prelu": ("_prelu_kernel_backward", lambda g, x, y, weight: (g, x, weight)),
+    "leaky_relu": ("leaky_relu_backward", lambda g, x, y: (g, x, 0.01, False)),
+    "threshold": ("threshold_backward", lambda g, x, y, threshold, value: (g, x, threshold)),
+    "hardtanh": ("hardtanh_backward", lambda g, x, y: (g, x, -1, 1)),
+    "sigmoid": ("sigmoid_backward", lambda g, x, y: (g, y)),
+    "tanh": ("tanh_backward", lambda g, x, y: (g, y)),
+    "log_sigmoid": ("log_sigmoid_backward", lambda g, x, y: (g, x, (-x.abs()).exp())),
+    "softplus": ("softplus_backward", lambda g, x, y: (g, x, 1, 20)),
+    "softshrink": ("softshrink_backward", lambda g, x, y: (g, x, 0.5)),
+    "softmax": ("_softmax_backward_data", lambda g, x, y, axis: (g, y, axis, y.dtype)),
+    "log_softmax": ("_log_softmax_backward_data", lambda g, x, y, axis: (g, y, axis, y.dtype)),
+}
+# What autograd makes of several operators.
+TORCH_BACKWARD_COMPOSED = {
+    "softsign": lambda torch, g, x, y: g / (1 + x.abs()).square_(),
+    "tanhshrink": lambda torch, g, x, y: g - torch.ops.aten.tanh_backward.default(g, x - y),
+    "softmin": lambda torch, g, x, y, axis: torch.ops.aten._softmax_backward_data.default(g, y, axis, y.dtype).neg_(),
+}
+
+
+@cache
+def load_torch():
+    torch = importlib.import_module("torch")
+    mode = torch.inference_mode()
+    mode.__enter__()  # for good: nothing here needs a graph
+    return torch, mode
+
+
+def torch_call(job):
+    torch, _ = load_torch()
+    torch.set_num_threads(job.threads)
+    x = torch.from_numpy(job.x)
+    out = job.out if job.out is None else torch.from_numpy(job.out)
+    arguments = job.arguments
+    if job.function == "prelu":
+        arguments = (torch.tensor(arguments, dtype=x.dtype),)
+    if job.gradient is not None:
+        return torch_backward_call(torch, job, x, arguments, out)
+    if out is None:
+        name = {"log_sigmoid": "logsigmoid"}.get(job.function, job.function)
+        function = getattr(torch.nn.functional, name, None) or getattr(torch, name, None)
+        return function and partial(function, x, *arguments)
+    into = TORCH_OUT.get(job.function)
+    if callable(into):
+        return partial(into, torch, x, out, *(arguments if job.function in ROWS else ()))
+    if into:
+        name, *given = into
+        return partial(attrgetter(name)(torch), x, *(arguments if job.function in ROWS else given), out=out)
+    return None
+
+
+def torch_backward_call(torch, job, x, arguments, out):
+    gradient, y = torch.from_numpy(job.gradient), torch.from_numpy(job.y)
+    if job.function in TORCH_BACKWARD_COMPOSED and out is None:
+        return partial(TORCH_BACKWARD_COMPOSED[job.function], torch, gradient, x, y, *arguments)
+    if job.function not in TORCH_BACKWARD:
+        return None
+    name, order = TORCH_BACKWARD[job.function]
+    operator = getattr(torch.ops.aten, name)
+    arguments = order(gradient, x, y, *arguments)
+    if out is None:
+        return partial(operator.default, *arguments)
+    for overload in ("grad_input", "out"):
+        if overload in operator.overloads():
+            function = getattr(operator, overload)
+            return partial(function, *arguments, **{function._schema.arguments[-1].name: out})
+    return None
+
+
+def jax_call(job):
+    if job.threads != cores() or not job.contiguous:
+        return None  # the number of its threads is the machine's, and its arrays have no strides
+    jax = importlib.import_module("jax")
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_enable_x64", True)
+    name = {"hardtanh": "hard_tanh", "softsign": "soft_sign"}.get(job.function, job.function)
+    function = getattr(jax.nn, name, None) or {"tanhshrink": lambda x: x - jax.numpy.tanh(x)}.get(name)
+    if not function:
+        return None
+    x = jax.numpy.asarray(job.x)
+    compiled = jax.jit(lambda x: function(x, *job.arguments))
+    return lambda: compiled(x).block_until_ready()
+
+
+def cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+# Constants with a point would be float64.
+NUMEXPR = {
+    "relu": "where(x > 0, x, 0)",
+    "relu6": "where(x > 6, 6, where(x > 0, x, 0))",
+    "elu": "where(x > 0, x, expm1(x))",
+    "prelu": "where(x > 0, x, x / 4)",
+    "leaky_relu": "where(x > 0, x, x / 100)",
+    "threshold": "where(x > 0, x, -1)",
+    "hardtanh": "where(x > 1, 1, where(x < -1, -1, x))",
+    "sigmoid": "1 / (1 + exp(-x))",
+    "tanh": "tanh(x)",
+    "log_sigmoid": "-log1p(exp(-x))",
+    "softplus": "log1p(exp(x))",
+    "softshrink": "where(2 * x > 1, x - half, where(2 * x < -1, x + half, 0))",
+    "softsign": "x / (1 + abs(x))",
+    "tanhshrink": "x - tanh(x)",
+}
+
+
+def numexpr_call(job):
+    if job.function not in NUMEXPR:
+        return None
+    numexpr = importlib.import_module("numexpr")
+    numexpr.set_num_threads(min(job.threads, numexpr.MAX_THREADS))
+    names = {"x": job.x, "half": job.x.dtype.type(0.5)}
+    return partial(numexpr.evaluate, NUMEXPR[job.function], local_dict=names, global_dict={}, out=job.out)
+
+
+# Inference engines: a model of one node.
+ONNX = {
+    "relu": ("Relu", {}),
+    "elu": ("Elu", {"alpha": 1.0}),
+    "leaky_relu": ("LeakyRelu", {"alpha": 0.01}),
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "softplus": ("Softplus", {}),
+    "softsign": ("Softsign", {}),
+    "softmax": ("Softmax", {}),
+    "log_softmax": ("LogSoftmax", {}),
+}
+
+
+def onnx_model(job):
+    helper = importlib.import_module("onnx.helper")
+    operator, attributes = ONNX[job.function]
+    if job.function in ROWS:
+        attributes = {"axis": job.axis}
+    element = helper.np_dtype_to_tensor_dtype(job.x.dtype)
+    x, y = (helper.make_tensor_value_info(name, element, job.x.shape) for name in "xy")
+    graph = helper.make_graph([helper.make_node(operator, ["x"], ["y"], **attributes)], job.function, [x], [y])
+    # versions that engines of several years read
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model.SerializeToString()
+
+
+def onnxruntime_call(job):
+    if job.function not in ONNX or not job.contiguous:
+        return None
+    onnxruntime = importlib.import_module("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = job.threads
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(onnx_model(job), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the class has no public name
+        if type(error).__name__ == "NotImplemented":
+            return None  # not in this dtype
+        raise
+    binding = session.io_binding()
+    binding.bind_cpu_input("x", job.x)
+    binding.bind_output("y", "cpu", 0, job.x.dtype, job.x.shape, job.out.ctypes.data)
+    return partial(session.run_with_iobinding, binding)
+
+
+def openvino_call(job):
+    if job.function not in ONNX or not job.contiguous:
+        return None
+    openvino = importlib.import_module("openvino")
+    core = openvino.Core()
+    model = core.read_model(onnx_model(job))
+    # else it computes in bfloat16 where the CPU can, and binds threads, this one too, to cores
+    settings = {
+        "INFERENCE_NUM_THREADS": job.threads,
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    request.set_input_tensor(openvino.Tensor(job.x, shared_memory=True))
+    request.set_output_tensor(openvino.Tensor(job.out, shared_memory=True))
+    return partial(request.infer, share_outputs=True)
+
+
+def copy_call(job):
+    """No peer, but the limit beyond the caches: `x` copied into `out`."""
+    if job.threads == 1:
+        return partial(np.copyto, job.out, job.x)
+    pool = ThreadPoolExecutor(job.threads)
+    parts = [np.array_split(a, job.threads) for a in (job.out, job.x)]
+    return lambda: list(pool.map(np.copyto, *parts))
+
+
+class Peer(NamedTuple):
+    call: Callable
+    packages: tuple[str, ...]
+    modes: str = "new"  # what it can do: return a new array, write into one (out), compute gradients (backward)
+    usual: bool = True  # else only when asked for
+
+
+PEERS = {
+    "numpy": Peer(numpy_call, ("numpy",)),
+    "scipy": Peer(scipy_call, ("scipy",), "new out"),
+    "torch": Peer(torch_call, ("torch",), "new out backward"),
+    "jax": Peer(jax_call, ("jax",)),
+    "numexpr": Peer(numexpr_call, ("numexpr",), "new out"),
+    "onnxruntime": Peer(onnxruntime_call, ("onnxruntime", "onnx"), "out"),
+    "openvino": Peer(openvino_call, ("openvino", "onnx"), "out"),
+    "copy": Peer(copy_call, ("numpy",), "out", usual=False),
+}
+
+
+def missing(peer):
+    """The packages that it would need."""
+    return [package for package in PEERS[peer].packages if not find_spec(package)]
+
+
+def suits(peer, preallocated, backward):
+    """Whether it has calls of that kind at all."""
+    wanted = {"out" if preallocated else "new"} - ({"new", "out"} if backward else set())
+    wanted |= {"backward"} if backward else set()
+    return wanted <= set(PEERS[peer].modes.split())
+
+
+def calls(job, peers):
+    """name -> call, of fastact and those of the peers that have it."""
+    made = {"fastact": fastact_call(job)} | {name: PEERS[name].call(job) for name in peers}
+    return {name: call for name, call in made.items() if call}
+
+
+def evaluate(library, function, x):
+    """The function at `x` as that library computes it on one thread, in a new array, or None."""
+    call = calls(Job(function, x), [library] if library != "fastact" else []).get(library)
+    return np.asarray(call()) if call else None

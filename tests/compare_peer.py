@@ -1,0 +1,64 @@
+"""Compare a peer's results with fastact's: python compare_peer.py NAME [new|out|backward].
+
+Run by test_bench.py in a process of its own, because libraries leave settings behind. Prints how many calls it
+compared.
+"""
+
+import sys
+
+import numpy as np
+
+from fastact import _numpy
+from fastact._bench.cells import ROWS, Job, normal
+from fastact._bench.peers import PEERS, cores
+from fastact._expressions import EXPRESSIONS
+
+
+def forward(function, x, job):
+    if function in ROWS:
+        return getattr(_numpy, function)(x, (job.axis,), None)
+    return getattr(_numpy, function)(x, *job.defaults)
+
+
+def derivative(job, x, v):
+    """Of the function in the direction `v`, by central differences."""
+    h = np.longdouble(1e-6)
+    x, v = x.astype(np.longdouble), v.astype(np.longdouble)
+    return (forward(job.function, x + h * v, job) - forward(job.function, x - h * v, job)) / (2 * h)
+
+
+def check(job, got):
+    # some compute float64 in float32, and near 0 they lose digits
+    tolerance = {"rtol": 2e-5, "atol": 1e-6, "err_msg": f"{job.function} {job.x.dtype}"}
+    assert got.dtype == job.x.dtype
+    if job.gradient is None:
+        np.testing.assert_allclose(got, job.y, **tolerance)
+    elif job.function in ROWS:  # what a step in x changes, in terms of x and of y
+        v = normal(job.x.shape, job.x.dtype, seed=4)
+        np.testing.assert_allclose((got * v).sum(), (job.gradient * derivative(job, job.x, v)).sum(), **tolerance)
+    else:
+        np.testing.assert_allclose(got, job.gradient * derivative(job, job.x, np.ones_like(job.x)), **tolerance)
+
+
+def main(peer, mode):
+    seen = 0
+    for function in EXPRESSIONS:
+        for dtype, axis in ("float32", 1), ("float64", 0):
+            for out in ("new", "out") if mode == "backward" else (mode,):
+                x = normal((6, 50), dtype, seed=2)
+                gradient = normal(x.shape, dtype, seed=3) if mode == "backward" else None
+                out = np.zeros_like(x) if out == "out" else None
+                # as many threads as there are cores: jax knows no other number
+                job = Job(function, x, axis, gradient=gradient, out=out, threads=cores())
+                with np.errstate(all="ignore"):
+                    call = PEERS[peer].call(job)
+                    got = call() if call else None
+                if call:
+                    seen += 1
+                    # prelu's backward call returns the weight's gradient, too
+                    check(job, out if out is not None else np.asarray(got[0] if isinstance(got, tuple) else got))
+    print(seen)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
