@@ -44,4 +44,8 @@ def __getattr__(name):
         from importlib.metadata import version
 
         return version("fastact")
+    if name == "cuda":
+        import fastact.cuda
+
+        return fastact.cuda
     raise AttributeError(f"module 'fastact' has no attribute {name!r}")

@@ -74,7 +74,12 @@ def specialise(function, dtype, primitives, jit, done=None):
             return done[value]
         return value
 
+    def literal(value):
+        if isinstance(value, tuple):
+            return tuple(map(literal, value))
+        return dtype.type(value) if isinstance(value, float) else value
+
     code = function.__code__
-    code = code.replace(co_consts=tuple(dtype.type(c) if isinstance(c, float) else c for c in code.co_consts))
+    code = code.replace(co_consts=literal(code.co_consts))
     used = {name: resolve(function.__globals__[name]) for name in code.co_names if name in function.__globals__}
     return types.FunctionType(code, used, function.__name__)
