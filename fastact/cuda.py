@@ -289,6 +289,7 @@ def _call_elementwise(name, types, labels, *inputs, out=None, stream=None):
 
 WARP_ROWS = 1024  # up to this length a row has a warp, or a part of one
 LONG_ROWS = 8192  # up to this one THREADS, and beyond it MAX_LANES
+SHORT_COLUMNS = 32  # below this one thread to a column is enough
 MANY_COLUMNS = 2**17  # keep a device busy with a thread to each
 
 
@@ -296,7 +297,7 @@ def _geometry(rows, length, across):
     """Lanes, rows to a block, and the threads from one lane, and one row, to the next. `across`: neighbours in memory
     are of different rows."""
     if across:
-        lanes = 1 if rows >= MANY_COLUMNS or length < 32 else 8
+        lanes = 1 if rows >= MANY_COLUMNS or length < SHORT_COLUMNS else kernels.THREADS // kernels.WARP
         block_rows = kernels.THREADS // lanes
         return lanes, block_rows, block_rows, 1
     lanes = 1

@@ -201,9 +201,9 @@ class DeviceArray:
     devices: ClassVar[dict] = {}  # address -> device, where it is not 0
 
     def __init__(self, host, device=0, stream=None):
-        self.host, self.stream = host, stream
+        self.host, self.stream = np.asarray(host), stream
         if device:
-            self.devices[host.ctypes.data] = device
+            self.devices[self.host.ctypes.data] = device
 
     @property
     def __cuda_array_interface__(self):

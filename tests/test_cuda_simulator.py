@@ -25,16 +25,18 @@ WITH_FMA = fastact.backend not in ("x86-64", "numpy")
 
 @pytest.fixture(autouse=True, scope="module")
 def device():
-    """Blocks of two warps, so that rows over several warps stay small."""
+    """One with warps of 4 threads and blocks of 8, so that rows over several warps stay small: it is slow."""
     caches = (cuda._kernel, cuda._elementwise_plan, cuda._reduction_kernel, cuda._reduction_plan)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "_runtime", lambda: simulator)
         patch.setattr(arrays, "empty", simulator.empty)
-        patch.setattr(kernels, "THREADS", 64)
-        patch.setattr(kernels, "MAX_LANES", 128)
-        patch.setattr(cuda, "WARP_ROWS", 150)
-        patch.setattr(cuda, "LONG_ROWS", 300)
-        patch.setattr(cuda, "MANY_COLUMNS", 300)
+        patch.setattr(kernels, "WARP", 4)
+        patch.setattr(kernels, "THREADS", 8)
+        patch.setattr(kernels, "MAX_LANES", 16)
+        patch.setattr(cuda, "WARP_ROWS", 24)
+        patch.setattr(cuda, "LONG_ROWS", 48)
+        patch.setattr(cuda, "SHORT_COLUMNS", 8)
+        patch.setattr(cuda, "MANY_COLUMNS", 40)
         for cache in caches:
             cache.cache_clear()
         yield
@@ -49,7 +51,7 @@ def nothing_launched():
     assert len(simulator.launches) == before
 
 
-def numbers(dtype, size=200, scale=4):
+def numbers(dtype, size=100, scale=4):
     x = np.random.default_rng(0).normal(scale=scale, size=size).astype(dtype)
     x[:8] = [0, -0.0, INF, -INF, NAN, 20, -100, 1e-30 if dtype != "float16" else 1e-7]
     return x
@@ -72,7 +74,7 @@ def test_elementwise(name, arguments, dtype):
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name not in ("byte-swapped", "unaligned")])
 def test_layouts(layout):
-    x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=3, size=330).astype("f"))
+    x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=3, size=120).astype("f"))
     got = cuda.tanh(DeviceArray(x)).host
     assert got.shape == x.shape
     assert np.array_equal(bits(got), bits(fastact.tanh(x)))
@@ -82,16 +84,16 @@ def test_layouts(layout):
 
 def test_vectors_are_used():
     """Contiguous arrays, broadcast parameters, odd sizes and odd addresses: a block does as much as it should."""
-    x = np.arange(64 * 8 + 1, dtype="f")
-    for view, per_thread in ((x[:512], 4), (x, 4), (x[1:], 1), (x[::2], 1), (x[:512].astype("d"), 2)):
+    x = np.arange(65, dtype="f")
+    for view, per_thread in ((x[:64], 4), (x, 4), (x[1:], 1), (x[::2], 1), (x[:64].astype("d"), 2)):
         got = cuda.relu(DeviceArray(view))
         assert np.array_equal(got.host, np.maximum(view, 0))
-        assert simulator.launches[-1][4] == -(-view.size // (64 * per_thread))
-    images = np.random.default_rng(2).normal(size=(2, 3, 8, 8)).astype("f")
+        assert simulator.launches[-1][4] == -(-view.size // (8 * per_thread))
+    images = np.random.default_rng(2).normal(size=(2, 3, 4, 4)).astype("f")
     weight = np.array([0.5, -2, 3], "f").reshape(3, 1, 1)
     got = cuda.prelu(DeviceArray(images), DeviceArray(weight))
     assert np.array_equal(got.host, fastact.prelu(images, weight))
-    assert simulator.launches[-1][4] == images.size // 256 + 1
+    assert simulator.launches[-1][4] == images.size // 32
 
 
 BROADCAST = [((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 4), (3, 1)), ((5,), ()), ((1,), (2, 5)), ((0, 3), (3,))]
@@ -107,10 +109,10 @@ def test_broadcasting(shape, other):
     assert np.array_equal(got.host, fastact.hardtanh(x, alpha - 1, 2.0))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_layout(data):
-    shape = data.draw(st.lists(st.integers(0, 4), min_size=0, max_size=4).map(tuple), "shape")
+    shape = data.draw(st.lists(st.integers(0, 3), min_size=0, max_size=4).map(tuple), "shape")
     steps = data.draw(st.tuples(*[st.sampled_from([1, -1, 2, -2])] * len(shape)), "steps")
     base = np.random.default_rng(4).normal(size=[2 * n for n in shape]).astype("f")
     x = base[tuple(slice(0 if s > 0 else None, None, s) for s in steps)]
@@ -154,7 +156,7 @@ def test_mixed_dtypes_are_as_numpy_has_them():
 
 def test_bfloat16(monkeypatch):
     """Storage only: the nearest bfloat16 to float32's result, ties to even."""
-    high = np.r_[np.arange(0x3C00, 0x4200, 37), [0, 0x8000, 0x7F80, 0xFF80, 0x7FC0, 0x7F7F]].astype(np.uint16)
+    high = np.r_[np.arange(0x3C00, 0x4200, 97), [0, 0x8000, 0x7F80, 0xFF80, 0x7FC0, 0x7F7F]].astype(np.uint16)
     x = (high.astype(np.uint32) << 16).view(np.float32)
     of_array = arrays.array_of
     monkeypatch.setattr(
@@ -226,20 +228,18 @@ def test_streams():
 # parts of a warp, a warp, several warps; across; several axes; shapes with nothing to reduce
 ROWS = [
     ((9, 1), 1),
-    ((30, 3), 1),
-    ((20, 10), 1),
-    ((5, 33), 1),
-    ((3, 100), 1),
-    ((2, 200), 1),
-    ((2, 700), 1),
-    ((10, 40), 0),
-    ((40, 10), 0),
-    ((301, 3), 0),
-    ((3, 301), 0),
-    ((2, 5, 7), 1),
-    ((4, 5, 6), (0, 2)),
-    ((4, 5, 6), (2, 1)),
-    ((4, 5, 6), None),
+    ((5, 3), 1),
+    ((5, 10), 1),
+    ((3, 20), 1),
+    ((2, 30), 1),
+    ((2, 70), 1),
+    ((10, 5), 0),
+    ((41, 3), 0),
+    ((3, 41), 0),
+    ((2, 5, 3), 1),
+    ((2, 3, 4), (0, 2)),
+    ((2, 3, 4), (2, 1)),
+    ((2, 3, 4), None),
     ((4, 5), ()),
     ((3, 1, 2, 2, 3), (1, 3)),
     ((), -1),
@@ -260,31 +260,34 @@ def check(name, x, axis, **keywords):
     return got
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
-@pytest.mark.parametrize("shape, axis", ROWS)
+# every shape in float32; in the others a few
+CASES = [("float32", *row) for row in ROWS] + [(d, *row) for d in ("float64", "float16") for row in ROWS[2:9:3]]
+
+
+@pytest.mark.parametrize("dtype, shape, axis", CASES)
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_rows(name, shape, axis, dtype):
     x = np.asarray(np.random.default_rng(5).normal(scale=9, size=shape)).astype(dtype)
     assert check(name, x, axis).dtype == dtype
 
 
-@pytest.mark.parametrize("layout", ["F", "transposed", "reversed axes", "sliced", "every other", "broadcast"])
+@pytest.mark.parametrize("layout", ["F", "transposed", "reversed axes", "sliced", "every other"])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_layouts_of_rows(name, layout):
-    x = LAYOUTS[layout](np.random.default_rng(6).normal(scale=4, size=330).astype("f"))
-    for axis in [*range(x.ndim), None]:
+    x = LAYOUTS[layout](np.random.default_rng(6).normal(scale=4, size=60).astype("f"))
+    for axis in {0, x.ndim - 1}:
         check(name, x, axis)
         out = DeviceArray(np.empty(x.shape[::-1], "d").T)
         assert getattr(cuda, name)(DeviceArray(x), axis, out=out) is out
 
 
 HARD_ROWS = {
-    "one far above": np.r_[200.0, np.zeros(130)],
-    "rising": np.arange(300) / 10.0,
-    "rising slowly": np.arange(700) / 1000.0,
-    "falling": -np.arange(300) / 10.0,
-    "subnormal terms": np.r_[0.0, np.full(100, -95.0)],
-    "equal": np.full(130, 3e4),
+    "one far above": np.r_[200.0, np.zeros(30)],
+    "rising": np.arange(70) / 5.0,
+    "rising slowly": np.arange(100) / 1000.0,
+    "falling": -np.arange(30) / 5.0,
+    "subnormal terms": np.r_[0.0, np.full(20, -95.0)],
+    "equal": np.full(13, 3e4),
     "two at the maximum": np.r_[2.5, 2.5, -30.0],
     "nearly one": np.r_[0.0, -20.0, -40.0],
     "close": np.array([1.0, np.nextafter(np.float32(1), np.float32(0)), 0.5]),
@@ -315,17 +318,17 @@ EDGES = [
     ([1.0, -INF, 1.0], [0.5, 0.0, 0.5]),
     ([5.0], [1.0]),
     ([0.0, -0.0], [0.5, 0.5]),
-    ([-INF] * 40 + [INF] + [3.0] * 150, [0.0] * 40 + [1.0] + [0.0] * 150),
-    ([-INF] * 299 + [1.0], [0.0] * 299 + [1.0]),
-    ([1.0] * 200 + [NAN], None),
+    ([-INF] * 9 + [INF] + [3.0] * 20, [0.0] * 9 + [1.0] + [0.0] * 20),
+    ([-INF] * 29 + [1.0], [0.0] * 29 + [1.0]),
+    ([1.0] * 30 + [NAN], None),
 ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row, want", EDGES)
 def test_edges(row, want, dtype):
-    x = np.tile(np.array(row, dtype), (3, 1))
-    want = np.tile(np.array([NAN] * len(row) if want is None else want, dtype), (3, 1))
+    x = np.tile(np.array(row, dtype), (2, 1))
+    want = np.tile(np.array([NAN] * len(row) if want is None else want, dtype), (2, 1))
     with np.errstate(all="ignore"):
         logarithm = np.log(want)
     for axis, y in ((1, x), (0, np.ascontiguousarray(x.T))):
@@ -337,10 +340,10 @@ def test_edges(row, want, dtype):
 
 
 def test_rows_in_place_and_overlapping():
-    base = np.random.default_rng(7).normal(size=(6, 50)).astype("f")
+    base = np.random.default_rng(7).normal(size=(3, 14)).astype("f")
     for name in REDUCTIONS:
         function = getattr(cuda, name)
-        for axis in (0, 1, None):
+        for axis in (0, 1):
             want = function(DeviceArray(base), axis).host
             x = DeviceArray(base.copy())
             assert function(x, axis, out=x) is x
@@ -369,8 +372,7 @@ def exact_gradient(name, gy, y, axes):
     return (-1 if name == "softmin" else 1) * y * (gy - np.sum(gy * y, axis=axes, keepdims=True))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
-@pytest.mark.parametrize("shape, axis", ROWS)
+@pytest.mark.parametrize("dtype, shape, axis", CASES)
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_gradients_of_rows(name, shape, axis, dtype):
     rng = np.random.default_rng(8)
@@ -383,9 +385,12 @@ def test_gradients_of_rows(name, shape, axis, dtype):
     # gy - sum may cancel: in units of what is subtracted
     scale = np.abs(gy) * (1 if name == "log_softmax" else np.abs(y)) + np.abs(want)
     assert np.all(np.abs(got - want) <= 2 * np.finfo(dtype).eps * scale + np.finfo(dtype).smallest_subnormal)
-    in_place = DeviceArray(gy.copy())
-    getattr(cuda.grad, name)(in_place, DeviceArray(y), axis=axis, out=in_place)
-    assert np.array_equal(in_place.host, got)
+    if shape == (5, 10):
+        for in_place, other in ((gy.copy(), y), (y.copy(), gy)):
+            pair = (in_place, other) if other is y else (other, in_place)
+            out = DeviceArray(in_place)
+            getattr(cuda.grad, name)(*map(DeviceArray, pair), axis=axis, out=out)
+            assert np.array_equal(out.host, got)
 
 
 @pytest.mark.skipif(not any(hasattr(row, "derivative") for row in ACTIVATIONS.values()), reason="no derivatives yet")
