@@ -77,7 +77,9 @@ def power_of_two(typing_context, t):
 @intrinsic
 def quotient(typing_context, a, b):
     def generate(context, builder, signature, values):
-        return builder.udiv(*(context.cast(builder, v, t, types.int64) for v, t in zip(values, signature.args, strict=True)))
+        return builder.udiv(
+            *(context.cast(builder, v, t, types.int64) for v, t in zip(values, signature.args, strict=True))
+        )
 
     return types.int64(a, b), generate
 
@@ -346,13 +348,15 @@ def why_not(oldest):
     return None
 
 
+def release(version):
+    """13020 as 13.2."""
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
 def describe():
     device = Device(0)
-    major, minor = device.compute_capability
-    _, version = driver.cuDriverGetVersion()
-    return (
-        f"{device.name}, compute capability {major}.{minor}, driver for CUDA {version // 1000}.{version % 1000 // 10}"
-    )
+    capability = ".".join(map(str, device.compute_capability))
+    return f"{device.name}, compute capability {capability}, driver for CUDA {release(driver.cuDriverGetVersion()[1])}"
 
 
 @cache

@@ -17,9 +17,10 @@ import numpy as np
 
 from fastact import _cuda_arrays as arrays
 from fastact import _cuda_kernels as kernels
-from fastact._formulas import ACTIVATIONS, FLOAT_TYPES
+from fastact import _reductions
+from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import function_of
-from fastact._reductions import _axes
+from fastact._table import FLOAT_TYPES
 
 OLDEST = (7, 5)  # compute capability that CUDA 13 compiles for
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
@@ -163,18 +164,7 @@ def _copy(x):
     return x
 
 
-def _gradient_formula(row):
-    """gy times the derivative, as a formula like the others."""
-    scope = {"derivative": row.derivative}
-    given = ", ".join(("x", *row.parameters))
-    exec(f"def {row.name}(gy, {given}): return gy * derivative({given})", scope)
-    return scope[row.name]
-
-
-FORMULAS = {name: row.formula for name, row in ACTIVATIONS.items()} | {"copy": _copy}
-FORMULAS |= {
-    f"grad.{name}": _gradient_formula(row) for name, row in ACTIVATIONS.items() if getattr(row, "derivative", None)
-}
+FORMULAS = {name: row.formula for name, row in (ACTIVATIONS | GRADIENTS).items()} | {"copy": _copy}
 
 
 @lru_cache(maxsize=1024)
@@ -315,7 +305,7 @@ def _reduction_kernel(*description):
 
 @lru_cache(maxsize=4096)
 def _reduction_plan(name, dtype, shape, axes, *operands):
-    """As `_elementwise_plan`, for the inputs and then the output; also threads to a block, and bytes of shared memory."""
+    """As `_elementwise_plan`, for the inputs and then the output; also a block's threads and bytes of shared memory."""
     storages, steps = zip(*operands, strict=True)
     kept = sorted((k for k in range(len(shape)) if k not in axes), key=lambda k: -abs(steps[0][k]))
     row_sizes, row_steps = arrays.merged_dimensions([shape[k] for k in kept], *([s[k] for k in kept] for s in steps))
@@ -357,7 +347,7 @@ def _call_reduction(name, labels, *inputs, axis=-1, out=None, stream=None):
             raise ValueError(f"{name}: {label} must have the shape of {labels[-1]}, {x.shape}, got {operand.shape}")
         if operand.device != x.device:
             raise ValueError(f"{name}: arrays must be on one device, got {x.device} and, for {label}, {operand.device}")
-    axes = _axes(axis, x.ndim)
+    axes = _reductions._axes(axis, x.ndim)
     if out is None:
         out = arrays.empty(inputs[-1], x.shape, result, x.device, arrays.order_of(x))
         target = arrays.array_of(out, "out", runtime, stream)
@@ -382,32 +372,30 @@ def _call_reduction(name, labels, *inputs, axis=-1, out=None, stream=None):
 
 # ---- the public functions --------------------------------------------------------------------------
 
-ABOUT_ELEMENTWISE = """
-Parameters
-----------
-{labels} : device array, or number
-    In the memory of one CUDA device, with `__cuda_array_interface__` or DLPack: of PyTorch, CuPy, Numba. They
-    broadcast; `x` is not a plain number. float32 and float64 are computed in their own dtype, float16 and bfloat16 in
-    float32; integers are promoted as by `fastact.{name}`. NumPy arrays are moved to the device and back.
-out : device array, optional
+SHARED_DOC = {
+    "{arrays}": """device array
+    In the memory of one CUDA device, with `__cuda_array_interface__` or DLPack: of PyTorch, CuPy, Numba. float32 and
+    float64 are computed in their own dtype, float16 and bfloat16 in float32. NumPy arrays are moved to the device and
+    back.""",
+    "{out}": """out : device array, optional
     Where the result goes; may be an input.
 stream : CUDA stream or its handle, optional
-    Where to work: by default on the stream that `x`'s library works on now. The result is there once the stream is.
+    Where to work: by default on the stream that the library of the first array works on now. The result is there once
+    this stream is.
 
 Returns
 -------
 device array
-    Of the inputs' broadcast shape and of the kind of the first that is on a device.
+    Of the inputs' {shape} shape, and of the kind of the first array.
 
 Raises
 ------
 RuntimeError
     Where CUDA does not work, with the reason.
 TypeError
-    For complex numbers, for inputs partly on a device and partly in NumPy arrays, for tensors that require grad, and
-    where `out` is elsewhere or cannot hold the result.
-ValueError
-    Where shapes do not broadcast, or devices differ. Nothing has been launched then.
+    For complex numbers, tensors that require grad, and inputs that are partly on a device and partly in NumPy arrays;
+    where `out` is elsewhere or cannot hold the result.""",
+    "{after}": """Nothing has been launched then.
 
 Notes
 -----
@@ -415,24 +403,39 @@ Notes
 
 Examples
 --------
->>> import fastact, torch  # doctest: +SKIP
->>> fastact.cuda.{call}  # doctest: +SKIP
+>>> import fastact, torch
+>>> x = torch.tensor([[-1.0, 2.0]], device="cuda")  # doctest: +SKIP
+>>> {call}  # doctest: +SKIP""",
+}
+ELEMENTWISE_DOC = """{summary}
+
+Parameters
+----------
+{labels} : {arrays} They broadcast, and `x` alone needs to be an array.
+{out}
+ValueError
+    Where shapes do not broadcast, or devices differ. {after}
+"""
+REDUCTION_DOC = """{summary}
+
+Parameters
+----------
+{labels} : {arrays}
+axis : int, tuple of ints or None, default -1
+    What each sum runs over; None is everything.
+{out}
+numpy.exceptions.AxisError
+    Where there is no such axis.
+ValueError
+    Where shapes or devices differ, or an axis is repeated. {after}
 """
 
-ABOUT_REDUCTION = ABOUT_ELEMENTWISE.replace(
-    "{labels} : device array, or number", "{labels} : device array"
-).replace(
-    "They\n    broadcast; `x` is not a plain number. ", "All\n    of one shape. "
-).replace(
-    "out : device array", "axis : int, tuple of ints or None, default -1\n    What each sum runs over; None is everything.\nout : device array"
-).replace("Where shapes do not broadcast", "Where shapes differ, an axis is repeated").replace(
-    "ValueError\n", "numpy.exceptions.AxisError\n    Where there is no such axis.\nValueError\n", 1
-)  # fmt: skip
 
-SAME = "NaN, infinities and kinks as for `fastact.{name}`, whose formula this is."
-
-
-def _public(function, name, module, doc):
+def _documented(function, name, module, doc, **values):
+    for mark, text in SHARED_DOC.items():
+        doc = doc.replace(mark, text)
+    for mark, text in values.items():
+        doc = doc.replace(f"{{{mark}}}", text)
     function.__name__ = function.__qualname__ = name
     function.__module__ = module
     function.__doc__ = doc
@@ -443,69 +446,71 @@ def _summary(doc):
     return inspect.cleandoc(doc).partition("\n")[0]
 
 
-def _elementwise_function(row, gradient=False):
-    labels = ("gy",) * gradient + ("x", *row.parameters)
-    name = "grad." * gradient + row.name
-    types = FLOAT_TYPES if gradient else row.types
+def _elementwise_function(row):
+    labels = (*row.arrays, *row.parameters)
+    gradient = row.name in GRADIENTS
+    module = "fastact.cuda.grad" if gradient else "fastact.cuda"
+    name = row.name.removesuffix("_grad")
 
     def call(*inputs, out=None, stream=None):
         if len(inputs) != len(labels):
-            raise TypeError(f"{row.name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
-        return _call_elementwise(name, types, labels, *inputs, out=out, stream=stream)
+            raise TypeError(f"{name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
+        return _call_elementwise(row.name, row.types, labels, *inputs, out=out, stream=stream)
 
-    function = call if gradient else function_of(row, call)
-    arguments = ", ".join(["x", *(f"{p}=0.5" for p in row.parameters)])
-    if gradient:
-        summary = f"Gradient of `fastact.cuda.{row.name}`: gy times its derivative at x."
-        arguments = ", ".join(["gy", "x", *("0.5" for p in row.parameters)])
-    else:
-        summary = _summary(row.doc)
-    about = ABOUT_ELEMENTWISE.format(
+    return _documented(
+        function_of(row, call, module=module),
+        name,
+        module,
+        ELEMENTWISE_DOC,
+        summary=_summary(row.doc),
         labels=", ".join(labels),
-        name=row.name,
-        notes=SAME.format(name=row.name),
-        call=f"{name}({arguments})",
+        shape="broadcast",
+        notes=f"As `{module.replace('.cuda', '')}.{name}` at kinks, infinities and NaN: it is the same formula.",
+        call=f"{module}.{name}({', '.join(['x'] * len(row.arrays) + ['0.5'] * len(row.parameters))})",
     )
-    return _public(function, row.name, "fastact.cuda.grad" if gradient else "fastact.cuda", summary + "\n" + about)
 
 
 def _reduction_function(name):
     def function(x, axis=-1, *, out=None, stream=None):
         return _call_reduction(name, ("x",), x, axis=axis, out=out, stream=stream)
 
-    import fastact
+    return _documented(
+        function,
+        name,
+        "fastact.cuda",
+        REDUCTION_DOC,
+        summary=_summary(getattr(_reductions, name).__doc__),
+        labels="x",
+        shape="",
+        notes=f"As `fastact.{name}` at infinities and NaN.",
+        call=f"fastact.cuda.{name}(x, axis=1)",
+    )
 
-    summary = _summary(getattr(fastact, name).__doc__)
-    about = ABOUT_REDUCTION.format(labels="x", name=name, notes=SAME.format(name=name), call=f"{name}(x, axis=1)")
-    return _public(function, name, "fastact.cuda", summary + "\n" + about)
 
-
-def _reduction_gradient(name):
+def _reduction_gradient(name, formula):
     def function(gy, y, axis=-1, *, out=None, stream=None):
         return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream)
 
-    formula = {
-        "softmax": "y * (gy - sum(gy * y))",
-        "softmin": "-y * (gy - sum(gy * y))",
-        "log_softmax": "gy - exp(y) * sum(gy)",
-    }[name]
-    about = ABOUT_REDUCTION.format(
-        labels="gy, y", name=name, notes=f"`y` is the forward output: {formula}.", call=f"grad.{name}(gy, y, axis=1)"
-    )
-    return _public(
-        function, name, "fastact.cuda.grad", f"Gradient of `fastact.cuda.{name}`, from its output y.\n" + about
+    return _documented(
+        function,
+        name,
+        "fastact.cuda.grad",
+        REDUCTION_DOC,
+        summary=f"The gradient of `fastact.{name}`, from its result y: {formula}.",
+        labels="gy, y",
+        shape="",
+        notes="The sum is carried in twice the precision.",
+        call=f"fastact.cuda.grad.{name}(gy, y, axis=1)",
     )
 
 
 globals().update({name: _elementwise_function(row) for name, row in ACTIVATIONS.items()})
 globals().update({name: _reduction_function(name) for name in REDUCTIONS})
 grad = SimpleNamespace(
-    **{
-        name: _elementwise_function(row, gradient=True)
-        for name, row in ACTIVATIONS.items()
-        if f"grad.{name}" in FORMULAS
-    },
-    **{name: _reduction_gradient(name) for name in REDUCTIONS},
+    **{name: _elementwise_function(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS},
+    softmax=_reduction_gradient("softmax", "y * (gy - sum(gy * y))"),
+    softmin=_reduction_gradient("softmin", "-y * (gy - sum(gy * y))"),
+    log_softmax=_reduction_gradient("log_softmax", "gy - exp(y) * sum(gy)"),
 )
 
 __all__ = [*ACTIVATIONS, *REDUCTIONS, "grad", "is_available", "why_not"]
