@@ -5,7 +5,7 @@ import operator
 import numpy as np
 from numpy.exceptions import AxisError
 
-from fastact import _backend
+from fastact import _backend, _dispatch
 
 if _backend.backend == _backend.PLAIN:
     from fastact._numpy import reduce
@@ -179,6 +179,10 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None):
 
 
 def _apply(name, x, axis, out, where, dtype):
+    if type(x) is not np.ndarray or _backend.backend == _backend.CUDA:
+        result = _dispatch.reduction(name, (x,), axis, out=out, where=where, dtype=dtype)
+        if result is not NotImplemented:
+            return result
     x = np.asarray(x)
     result_type = _result_type(name, x.dtype, dtype)
     axes = _axes(axis, x.ndim)

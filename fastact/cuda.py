@@ -10,7 +10,7 @@ worth it in tests and to compare, and seldom else.
 """
 
 import inspect
-from functools import cache, lru_cache
+from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,54 +18,13 @@ import numpy as np
 from fastact import _cuda_arrays as arrays
 from fastact import _cuda_kernels as kernels
 from fastact import _reductions
+from fastact._cuda_device import is_available, why_not
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import function_of
 from fastact._table import FLOAT_TYPES
 
-OLDEST = (7, 5)  # compute capability that CUDA 13 compiles for
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
-
-
-# ---- is there a device? ----------------------------------------------------------------------------
-
-
-@cache
-def why_not():
-    """Why CUDA does not work here.
-
-    Returns
-    -------
-    str or None
-        The reason, in a sentence: no numba-cuda, no driver, one that is too old, no device; None where it works.
-
-    Examples
-    --------
-    >>> import fastact
-    >>> (fastact.cuda.why_not() is None) == fastact.cuda.is_available()
-    True
-    """
-    try:
-        from fastact import _cuda_compile
-    except ImportError as error:
-        return f'numba-cuda is not there ({error}): pip install "fastact[cuda]"'
-    return _cuda_compile.why_not(OLDEST)
-
-
-def is_available():
-    """Whether there is a CUDA device that works; `why_not` says what is missing.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> import fastact
-    >>> isinstance(fastact.cuda.is_available(), bool)
-    True
-    """
-    return why_not() is None
 
 
 def _runtime():
@@ -75,11 +34,6 @@ def _runtime():
     from fastact import _cuda_compile
 
     return _cuda_compile
-
-
-def describe():
-    """Device, compute capability and driver, or why there are none: for `show_config`."""
-    return why_not() or _runtime().describe()
 
 
 # ---- operands --------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 import cuda_simulator as simulator
 from cuda_simulator import DeviceArray
 
+from fastact import _backend, _dispatch, cuda
 from fastact import _cuda_arrays as arrays
 from fastact import _cuda_kernels as kernels
-from fastact import cuda
 
 INF, NAN = np.inf, np.nan
 WITH_FMA = fastact.backend not in ("x86-64", "numpy")
@@ -393,6 +393,52 @@ def test_gradients_of_rows(name, shape, axis, dtype):
             out = DeviceArray(in_place)
             getattr(cuda.grad, name)(*map(DeviceArray, pair), axis=axis, out=out)
             assert np.array_equal(out.host, got)
+
+
+# ---- the facade ------------------------------------------------------------------------------------
+
+
+def test_the_same_functions_take_device_arrays():
+    """`fastact.sigmoid` is a ufunc, and an array on a device never gets as far as NumPy."""
+    x = numbers("float32", 20)
+    assert isinstance(fastact.sigmoid, np.ufunc) and fastact.sigmoid is fastact.ufuncs.sigmoid
+    out = DeviceArray(np.empty_like(x))
+    for got in (fastact.sigmoid(DeviceArray(x)), fastact.sigmoid(DeviceArray(x), out=out, stream=5)):
+        assert np.array_equal(got.host, fastact.sigmoid(x), equal_nan=True)
+    assert got is out and simulator.launches[-1][2] == 5
+    assert np.array_equal(fastact.elu(DeviceArray(x)).host, fastact.elu(x), equal_nan=True)
+    assert np.array_equal(fastact.elu(DeviceArray(x), alpha=2.0).host, fastact.elu(x, 2.0), equal_nan=True)
+    assert np.array_equal(
+        fastact.grad.tanh(2.0, DeviceArray(x)).host, fastact.grad.tanh(np.float32(2), x), equal_nan=True
+    )
+    rows = x[8:].reshape(3, 4)
+    for name in REDUCTIONS:
+        got = getattr(fastact, name)(DeviceArray(rows), axis=0, out=DeviceArray(np.empty_like(rows)))
+        assert np.allclose(got.host, getattr(fastact, name)(rows, axis=0), rtol=1e-6)
+
+
+def test_what_is_not_done_on_a_device(nothing_launched):
+    for name in ("sigmoid", "elu", "softmax"):
+        with pytest.raises(TypeError, match="where"):
+            getattr(fastact, name)(no_copy(), where=True)
+        with pytest.raises(TypeError, match="on the device of x"):
+            getattr(fastact, name)(no_copy(), out=X.copy())
+
+
+def test_backend_cuda(monkeypatch):
+    """NumPy's arrays go to the device, too; objects with ways of their own, and keywords of NumPy's, do not."""
+    monkeypatch.setattr(_backend, "backend", "cuda")
+    _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, True)
+    try:
+        before = len(simulator.launches)
+        assert np.array_equal(fastact.relu(X), X) and np.array_equal(fastact.softmax(X, axis=1), X / 4)
+        assert fastact.elu([1.0, 2.0]).tolist() == [1, 2] and fastact.grad.tanh(1.0, 0.0) == 1
+        assert len(simulator.launches) == before + 4
+        assert np.array_equal(fastact.relu(X, where=True), X)
+        assert np.array_equal(fastact.softmax(X, axis=1, dtype="d"), X / 4)
+        assert len(simulator.launches) == before + 4
+    finally:
+        _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, False)
 
 
 # ---- errors ----------------------------------------------------------------------------------------
