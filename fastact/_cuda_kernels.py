@@ -6,8 +6,7 @@ its lanes, each of which takes one element in so many; lanes and rows to a block
 the last row work on that one again, and write nothing: all take part in every exchange.
 """
 
-from fastact._math import DOWN, UP, divide, exp_parts, fma, log1p_remainder, normalise, product_error
-from fastact._reduction_formulas import difference_parts
+from fastact._math import DOWN, EXP_LOW, UP, divide, exp_parts, fma, log1p_remainder, normalise, product_error
 from fastact._specialise import Constant, Primitive
 
 THREADS = 256  # in a block
@@ -123,6 +122,14 @@ def add(high, low, more_high, more_low):
     """The sum of two pairs; commutative, to the bit."""
     s, rest = two_sum(high, more_high)
     return s, rest + (low + more_low)
+
+
+def difference_parts(x, m):
+    """e**(x - m) * UP = (high + low) * s, for x <= m; the difference's rounding error is carried along."""
+    d, d_low = two_sum(x, -m)
+    high, low, s = exp_parts(d, d_low if d > EXP_LOW else 0.0)
+    high, low = normalise(high, low)
+    return high, low, s
 
 
 # A row's sum of e**(x - m) is `ones`, terms that are exactly 1, and (high + low) / UP, all others.

@@ -1,23 +1,15 @@
-"""The elementwise part of softmax and its kin, for the loops of `_kernels.pyx` and `_cuda_kernels.py`."""
+"""The elementwise part of softmax and its kin, for the loops of `_kernels.pyx`."""
 
-from fastact._math import EXP_LOW, exp_parts, normalise
+from fastact._math import EXP_LOW, exp_parts
 
 
-def difference_parts(x, m):
-    """e**(x - m) * UP = (high + low) * s, for x <= m or x NaN, and m finite; the rounding error of the difference is
-    carried along."""
+def exp_difference(x, m):
+    """e**(x - m) * UP, for x <= m or x NaN, and m finite; the rounding error of the difference is carried along."""
     d = x - m
     part = d - x
     d_low = (x - (d - part)) - (m + part)
     high, low, s = exp_parts(d, d_low if d > EXP_LOW else 0.0)
-    high, low = normalise(high, low)
-    return high, low, s
-
-
-def exp_difference(x, m):
-    """e**(x - m) * UP, likewise."""
-    high, _, s = difference_parts(x, m)
-    return high * s
+    return (high + low) * s
 
 
 def exp_minus_difference(x, m):
