@@ -1,5 +1,7 @@
 """The CUDA kernels and everything that leads to them, without a GPU: in Numba's simulator, on NumPy's memory."""
 
+import json
+
 import numpy as np
 import pytest
 from cases import CALLS, LAYOUTS, MAX_ULP_OF_ROWS, REDUCTIONS, bits, exact, exact_reduction, gy_for, public, ulps
@@ -299,7 +301,7 @@ HARD_ROWS = {
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row", HARD_ROWS)
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_hard_rows(name, row, dtype):
     x = HARD_ROWS[row].astype(dtype)
     check(name, x, 0)
@@ -439,6 +441,53 @@ def test_backend_cuda(monkeypatch):
         assert len(simulator.launches) == before + 4
     finally:
         _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, False)
+
+
+def test_benchmark(monkeypatch, capsys, tmp_path):
+    """The program for a GPU, in small and with nothing but the simulator: all it does but PyTorch's part."""
+    from types import SimpleNamespace
+
+    from fastact import _cuda_bench
+
+    class Stub(_cuda_bench.Device):
+        torch = None
+        numba = SimpleNamespace(synchronize=lambda: None, jit=lambda signature: lambda f: {(128, 64): f})
+
+        def __init__(self):
+            pass
+
+        def array(self, host):
+            return DeviceArray(host)
+
+        def copy(self, x, out):
+            return lambda: np.copyto(out.host, x.host)
+
+    monkeypatch.setattr(_cuda_bench, "Device", Stub)
+    monkeypatch.setattr(_cuda_bench, "LAUNCHES", 1)
+    monkeypatch.setattr(cuda, "why_not", lambda: None)
+    path = tmp_path / "cells.json"
+    options = [
+        "relu",
+        "prelu",
+        "softmax",
+        "--size",
+        "40",
+        "--rows",
+        "3x5,2x9",
+        "--seconds",
+        "0.01",
+        "--json",
+        str(path),
+    ]
+    for direction in ([], ["--backward"]):
+        assert _cuda_bench.main(options + direction) == 0
+        printed = capsys.readouterr().out
+        assert printed.count("\n| `") == 4 and "2x9" in printed and "a call on ten elements" in printed
+        assert [row["function"] for row in json.loads(path.read_text())["cells"]] == ["relu", "prelu"] + ["softmax"] * 2
+    monkeypatch.setattr(cuda, "why_not", lambda: "no driver")
+    assert _cuda_bench.main(["relu"]) == 1 and "no driver" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        _cuda_bench.main(["gelu_of_the_future"])
 
 
 # ---- errors ----------------------------------------------------------------------------------------
