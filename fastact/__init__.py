@@ -22,6 +22,7 @@ __all__ = [
     "softmax",
     "log_softmax",
     "activation",
+    "cuda",
     "math",
     "grad",
     "ufuncs",
@@ -36,16 +37,12 @@ del read_environment, function_of
 
 
 def __getattr__(name):
-    if name == "math":
-        import fastact.math
+    if name in ("cuda", "math"):
+        from importlib import import_module
 
-        return fastact.math
+        return import_module(f"fastact.{name}")
     if name == "__version__":  # looked up only when asked for: it takes longer than all the rest
         from importlib.metadata import version
 
         return version("fastact")
-    if name == "cuda":
-        import fastact.cuda
-
-        return fastact.cuda
     raise AttributeError(f"module 'fastact' has no attribute {name!r}")

@@ -18,11 +18,12 @@ from importlib.util import find_spec
 import numpy as np
 
 from fastact import cuda
+from fastact._cuda_kernels import REDUCTIONS
 from fastact._expressions import ARGUMENTS
 from fastact._formulas import ACTIVATIONS
 from fastact._timing import shortest
 
-FUNCTIONS = [*ACTIVATIONS, *cuda.REDUCTIONS]
+FUNCTIONS = [*ACTIVATIONS, *REDUCTIONS]
 ROWS = "1000000x10,100000x80,10000x1000,200x50257"
 TORCH = {"log_sigmoid": "logsigmoid"}
 LAUNCHES = 20  # to one measurement
@@ -87,10 +88,10 @@ def measure(device, name, dtype, shape, options):
     block = np.random.default_rng(0).normal(scale=3, size=2**20).astype(dtype)
     host = np.resize(block, shape)
     x, out = device.array(host), device.array(np.empty_like(host))
-    arguments = (-1,) if name in cuda.REDUCTIONS else ARGUMENTS.get(name, ())
+    arguments = (-1,) if name in REDUCTIONS else ARGUMENTS.get(name, ())
     calls = {"copy": device.copy(x, out)}
     if options.backward:
-        start = getattr(cuda, name)(x, *arguments) if name in cuda.REDUCTIONS else x
+        start = getattr(cuda, name)(x, *arguments) if name in REDUCTIONS else x
         calls["fastact"] = partial(getattr(cuda.grad, name), x, start, *arguments, out=out)
     else:
         calls["fastact"] = partial(getattr(cuda, name), x, *arguments, out=out)
@@ -149,7 +150,7 @@ def main(arguments=None):
     rows = [tuple(map(int, text.split("x"))) for text in options.rows.split(",")]
     for name in options.functions:
         for dtype in options.dtypes.split(","):
-            for shape in rows if name in cuda.REDUCTIONS else [(options.size,)]:
+            for shape in rows if name in REDUCTIONS else [(options.size,)]:
                 results.append(measure(device, name, dtype, shape, options))
                 print(line(results[-1]), flush=True)
     ratios = [row["torch takes times as long"] for row in results if row["torch takes times as long"]]

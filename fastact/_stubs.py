@@ -24,6 +24,7 @@ INIT = """from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastact import cuda as cuda
 from fastact import grad as grad
 from fastact import math as math
 from fastact import ufuncs as ufuncs
@@ -63,7 +64,17 @@ FUNCTION = """def {name}(
 
 
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
-OTHERS = ("activation", "math", "grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+OTHERS = (
+    "activation",
+    "cuda",
+    "math",
+    "grad",
+    "ufuncs",
+    "backend",
+    "show_config",
+    "set_num_threads",
+    "get_num_threads",
+)
 
 
 def elementwise_stub(name, row):
@@ -90,11 +101,25 @@ def grad_stub():
     return text + "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
 
 
+def cuda_stub():
+    text = "from types import SimpleNamespace\nfrom typing import Any\n\n"
+    text += f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, 'grad', 'is_available', 'why_not']!r}\n\n"
+    text += "grad: SimpleNamespace\n\ndef is_available() -> bool: ...\ndef why_not() -> str | None: ...\n"
+    for name, row in ACTIVATIONS.items():
+        parameters = [f"{p}: Any{'' if d is REQUIRED else f' = {d!r}'}" for p, d in row.parameters.items()]
+        given = ", ".join(["x: Any", "/", *parameters, "*", "out: Any = None", "stream: Any = None"])
+        text += f"def {name}({given}) -> Any: ...\n"
+    axis = "axis: int | tuple[int, ...] | None = -1"
+    return text + "".join(
+        f"def {name}(x: Any, {axis}, *, out: Any = None, stream: Any = None) -> Any: ...\n" for name in REDUCTIONS
+    )
+
+
 def ufuncs_stub():
     names = [*ACTIVATIONS, *GRADIENTS]
     return f"import numpy as np\n\n__all__ = {names!r}\n\n" + "".join(f"{name}: np.ufunc\n" for name in names)
 
 
 if __name__ == "__main__":
-    for module, stub in {"__init__": init_stub, "grad": grad_stub, "ufuncs": ufuncs_stub}.items():
+    for module, stub in {"__init__": init_stub, "cuda": cuda_stub, "grad": grad_stub, "ufuncs": ufuncs_stub}.items():
         Path(sys.argv[1], f"{module}.pyi").write_text(stub())

@@ -413,7 +413,8 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
     ufunc = PyUFunc_FromFuncAndData(
         functions, data, signature, count, nin, 1, PyUFunc_None, name_bytes, doc_bytes, 0
     )
-    fastact_install_dispatch(ufunc)
+    if compiled is None:  # one of fastact's own, of which there is another for the GPU
+        fastact_install_dispatch(ufunc)
     return ufunc
 
 

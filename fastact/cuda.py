@@ -24,7 +24,6 @@ from fastact._functions import function_of
 from fastact._table import FLOAT_TYPES
 
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
-REDUCTIONS = ("softmin", "softmax", "log_softmax")
 
 
 def _runtime():
@@ -411,8 +410,15 @@ def _elementwise_function(row):
             raise TypeError(f"{name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
         return _call_elementwise(row.name, row.types, labels, *inputs, out=out, stream=stream)
 
+    function = function_of(row, call, module=module)
+    kind = inspect.Parameter
+    function.__signature__ = inspect.Signature(
+        [kind(array, kind.POSITIONAL_ONLY) for array in row.arrays]
+        + [kind(p, kind.POSITIONAL_OR_KEYWORD, default=default) for p, default in row.parameters.items()]
+        + [kind(option, kind.KEYWORD_ONLY, default=None) for option in ("out", "stream")]
+    )
     return _documented(
-        function_of(row, call, module=module),
+        function,
         name,
         module,
         ELEMENTWISE_DOC,
@@ -459,7 +465,7 @@ def _reduction_gradient(name, formula):
 
 
 globals().update({name: _elementwise_function(row) for name, row in ACTIVATIONS.items()})
-globals().update({name: _reduction_function(name) for name in REDUCTIONS})
+globals().update({name: _reduction_function(name) for name in kernels.REDUCTIONS})
 grad = SimpleNamespace(
     **{name: _elementwise_function(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS},
     softmax=_reduction_gradient("softmax", "y * (gy - sum(gy * y))"),
@@ -467,4 +473,4 @@ grad = SimpleNamespace(
     log_softmax=_reduction_gradient("log_softmax", "gy - exp(y) * sum(gy)"),
 )
 
-__all__ = [*ACTIVATIONS, *REDUCTIONS, "grad", "is_available", "why_not"]
+__all__ = [*ACTIVATIONS, *kernels.REDUCTIONS, "grad", "is_available", "why_not"]
