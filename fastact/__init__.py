@@ -24,6 +24,7 @@ __all__ = [
     "softmax",
     "log_softmax",
     "activation",
+    "cuda",
     "math",
     "grad",
     "logsumexp",
@@ -42,7 +43,7 @@ del read_environment, function_of
 
 def __getattr__(name):
     """What takes time to import, and is imported only when asked for."""
-    if name in ("math", "nn"):
+    if name in ("cuda", "math", "nn"):
         return import_module(f"fastact.{name}")
     if name == "__version__":
         from importlib.metadata import version

@@ -17,6 +17,7 @@ LEVELS = {
     "native": set(),
 }
 PLAIN = "numpy"
+CUDA = "cuda"  # with the best level, for what is not done on a device
 
 cpu_features = features()
 
@@ -41,7 +42,12 @@ def available():
 def choose(wanted):
     """The backend's name, its level and its compiled modules; for `numpy`, those of the lowest level."""
     runnable = [level for level, needed in LEVELS.items() if needed <= set(cpu_features)]
-    candidates = runnable[::-1] if wanted == PLAIN else runnable if wanted is None else [wanted]
+    if wanted == CUDA:
+        from fastact._cuda_device import why_not
+
+        if reason := why_not():
+            raise ImportError(f"FASTACT_BACKEND='cuda' does not work here: {reason}")
+    candidates = runnable[::-1] if wanted == PLAIN else runnable if wanted in (None, CUDA) else [wanted]
     for level in candidates:
         if level in runnable and (modules := _try(level)):
             return wanted or level, level, *modules

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from fastact import _backend
+from fastact import _backend, _cuda_device
 
 OPTIONAL = {"numba": "compiles the kernels when the package is built", "matplotlib": "plots", "torch": "benchmarks"}
 
@@ -75,10 +75,12 @@ def show_config():
 
     others = ", ".join(name for name in _backend.available() if name != _backend.backend)
     found = ", ".join(f"{name} {version(name)}" for name in OPTIONAL if find_spec(name))
+    device = _cuda_device.describe() if find_spec("numba_cuda") else "numba-cuda is not installed"
     rows = {
         "backend": f"{_backend.backend} (also here: {others})",
         "CPU features": ", ".join(_backend.cpu_features) or "not looked at on this architecture",
         "threads": get_num_threads(),
+        "CUDA": device,
         "NumPy": np.__version__,
         "Python": sys.version.split()[0],
         "optional": found or "none found",

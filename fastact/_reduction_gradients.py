@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastact import _backend, _dispatch
 from fastact._reductions import axes_of, checked_out, reduce_into, result_type_of
 
 
@@ -165,6 +166,10 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None):
 
 
 def _apply(name, gy, y, axis, out, dtype):
+    if type(gy) is not np.ndarray or _backend.backend == _backend.CUDA:
+        result = _dispatch.reduction(name, (gy, y), axis, out=out, dtype=dtype)
+        if result is not NotImplemented:
+            return result
     gy, y = np.asarray(gy), np.asarray(y)
     result_type = max(
         result_type_of(name, "gy", gy.dtype, dtype), result_type_of(name, "y", y.dtype, dtype), key=lambda t: t.itemsize

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.exceptions import AxisError
 from numpy.lib.stride_tricks import as_strided
 
-from fastact import _backend
+from fastact import _backend, _dispatch
 
 if _backend.backend == _backend.PLAIN:
     from fastact._numpy import reduce
@@ -251,6 +251,10 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
 
 
 def _apply(name, x, axis, out, where, dtype):
+    if type(x) is not np.ndarray or _backend.backend == _backend.CUDA:
+        result = _dispatch.reduction(name, (x,), axis, out=out, where=where, dtype=dtype)
+        if result is not NotImplemented:
+            return result
     x = np.asarray(x)
     result_type = result_type_of(name, "x", x.dtype, dtype)
     axes = axes_of(axis, x.ndim)

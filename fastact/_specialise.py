@@ -75,9 +75,13 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
             return done[value]
         return value
 
+    def literal(value):
+        if isinstance(value, tuple):
+            return tuple(map(literal, value))
+        return dtype.type(value) if isinstance(value, float) else value
+
     prepared = prepare(function)
-    code = prepared.__code__
-    code = code.replace(co_consts=tuple(dtype.type(c) if isinstance(c, float) else c for c in code.co_consts))
-    scope = prepared.__globals__
+    scope, code = prepared.__globals__, prepared.__code__
+    code = code.replace(co_consts=literal(code.co_consts))
     used = {name: resolve(scope[name]) for name in code.co_names if name in scope}
     return types.FunctionType(code, used, function.__name__)

@@ -17,6 +17,7 @@ INIT = """from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastact import cuda as cuda
 from fastact import grad as grad
 from fastact import math as math
 from fastact import nn as nn
@@ -72,6 +73,7 @@ REDUCTION_GRADIENT = """def {name}(
 OTHERS = (
     "logsumexp",
     "activation",
+    "cuda",
     "math",
     "grad",
     "nn",
@@ -152,11 +154,27 @@ def nn_stub():
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 
 
+def cuda_stub():
+    text = "from types import SimpleNamespace\nfrom typing import Any\n\n"
+    text += f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, 'grad', 'is_available', 'why_not']!r}\n\n"
+    text += "grad: SimpleNamespace\n\ndef is_available() -> bool: ...\ndef why_not() -> str | None: ...\n"
+    for name, row in ACTIVATIONS.items():
+        parameters = [f"{p}: Any{'' if d is REQUIRED else f' = {d!r}'}" for p, d in row.parameters.items()]
+        given = ", ".join(["x: Any", "/", *parameters, "*", "out: Any = None", "stream: Any = None"])
+        text += f"def {name}({given}) -> Any: ...\n"
+    axis = "axis: int | tuple[int, ...] | None = -1"
+    return text + "".join(
+        f"def {name}(x: Any, {axis}, *, out: Any = None, stream: Any = None) -> Any: ...\n" for name in REDUCTIONS
+    )
+
+
 def ufuncs_stub():
     names = [*ACTIVATIONS, *GRADIENTS]
     return f"import numpy as np\n\n__all__ = {names!r}\n\n" + "".join(f"{name}: np.ufunc\n" for name in names)
 
 
+STUBS = {"__init__": init_stub, "cuda": cuda_stub, "grad": grad_stub, "nn": nn_stub, "ufuncs": ufuncs_stub}
+
 if __name__ == "__main__":
-    for module, stub in {"__init__": init_stub, "grad": grad_stub, "nn": nn_stub, "ufuncs": ufuncs_stub}.items():
+    for module, stub in STUBS.items():
         Path(sys.argv[1], f"{module}.pyi").write_text(stub())

@@ -51,6 +51,10 @@ cdef extern from "_runtime.h" nogil:
     int fastact_threads()
     int fastact_limit
 
+cdef extern from "_dispatch.h":
+    void fastact_install_dispatch(object)
+    void fastact_set_dispatcher(object, int)
+
 cdef extern from "fastact_loops.h":
     ctypedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *) noexcept nogil
     ctypedef struct fastact_loop_row:
@@ -406,9 +410,17 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
         else:
             find_loop(loop, name_bytes, ord(types[k]), nin)
     names_and_docs.append((name_bytes, doc_bytes))
-    return PyUFunc_FromFuncAndData(
+    ufunc = PyUFunc_FromFuncAndData(
         functions, data, signature, count, nin, 1, PyUFunc_None, name_bytes, doc_bytes, 0
     )
+    if compiled is None:  # one of fastact's own, of which there is another for the GPU
+        fastact_install_dispatch(ufunc)
+    return ufunc
+
+
+def set_dispatcher(dispatcher, bint everything):
+    """What is asked about calls with arrays that may be on a GPU, or about all of them."""
+    fastact_set_dispatcher(dispatcher, everything)
 
 
 def set_num_threads(int n):

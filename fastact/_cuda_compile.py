@@ -1,0 +1,414 @@
+"""The kernels of `_cuda_kernels.py` made into PTX by numba-cuda, which needs no GPU, and launched by cuda.core."""
+
+import math
+from functools import cache
+
+import numpy as np
+from cuda.bindings import driver, nvjitlink
+from cuda.core import Device, LaunchConfig, Program, ProgramOptions, Stream
+from cuda.core import launch as launch_kernel
+from cuda.core.utils import StridedMemoryView
+from llvmlite import ir
+from numba import cuda
+from numba.cuda import types
+from numba.cuda.compiler import compile_cuda, kernel_fixup
+from numba.cuda.cudadrv.nvvm import set_launch_bounds
+from numba.cuda.dispatcher import CUDADispatcher
+from numba.cuda.extending import intrinsic
+
+from fastact import _cuda_kernels as kernels
+from fastact import _math
+from fastact._specialise import specialise
+
+# Storage -> how LLVM sees it, and its size. bfloat16 is the upper half of a float32.
+STORAGE = {
+    "float16": (ir.HalfType(), 2),
+    "bfloat16": (ir.IntType(16), 2),
+    "float32": (ir.FloatType(), 4),
+    "float64": (ir.DoubleType(), 8),
+    "bool": (ir.IntType(8), 1),
+    **{f"{sign}int{bits}": (ir.IntType(bits), bits // 8) for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+VECTOR_BYTES = 16
+GLOBAL, SHARED = 1, 3  # address spaces
+
+
+# Contraction off: each product, sum and quotient is rounded as it is written.
+NVVM_OPTIONS = {"opt": 3, "fma": 0, "ftz": 0, "prec_div": 1, "prec_sqrt": 1}
+OLDEST = (7, 5)  # compute capability
+
+
+class DeviceFunction(CUDADispatcher):
+    """A part of a kernel, inlined in it. As Numba's own, but no device needs to be there to compile it."""
+
+    def __init__(self, function):
+        super().__init__(function, targetoptions={"device": True})
+
+    def compile_device(self, args, return_type=None):
+        if args not in self.overloads:
+            result = compile_cuda(
+                self.py_func, return_type, args, forceinline=True, nvvm_options=NVVM_OPTIONS, cc=OLDEST
+            )
+            self.overloads[args] = result
+            result.target_context.insert_user_function(result.entry_point, result.fndesc, [result.library])
+        return self.overloads[args]
+
+
+@intrinsic
+def fma(typing_context, a, b, c):
+    def generate(context, builder, signature, values):
+        return builder.fma(*values)
+
+    return a(a, a, a), generate
+
+
+@intrinsic
+def power_of_two(typing_context, t):
+    mantissa, width = {32: (23, 32), 64: (52, 64)}[t.bitwidth]
+
+    def generate(context, builder, signature, values):
+        integer = ir.IntType(width)
+        bits = builder.bitcast(values[0], integer)
+        return builder.bitcast(builder.shl(bits, integer(mantissa)), values[0].type)
+
+    return t(t), generate
+
+
+@intrinsic
+def quotient(typing_context, a, b):
+    def generate(context, builder, signature, values):
+        return builder.udiv(
+            *(context.cast(builder, v, t, types.int64) for v, t in zip(values, signature.args, strict=True))
+        )
+
+    return types.int64(a, b), generate
+
+
+def thread():
+    return types.int64(cuda.threadIdx.x)
+
+
+def block():
+    return types.int64(cuda.blockIdx.x)
+
+
+def shuffle(value, distance):
+    return cuda.shfl_xor_sync(0xFFFFFFFF, value, distance)
+
+
+def barrier():
+    cuda.syncthreads()
+
+
+FORMULA_PRIMITIVES = {
+    "fma": fma,
+    "fabs": math.fabs,
+    "copysign": math.copysign,
+    "power_of_two": power_of_two,
+    "product_error": _math.product_error_by_fma,
+}
+
+
+def shared_memory(dtype):
+    """`put` and `get` for an array in shared memory, whose size is given at each launch."""
+    kind = getattr(types, dtype)
+    array_type = ir.ArrayType(STORAGE[dtype][0], 0)
+
+    def place(builder, index):
+        name = "fastact_shared"
+        if name not in builder.module.globals:
+            variable = ir.GlobalVariable(builder.module, array_type, name, SHARED)
+            variable.linkage, variable.align = "external", STORAGE[dtype][1]
+        return builder.gep(builder.module.globals[name], [ir.IntType(64)(0), index])
+
+    @intrinsic
+    def put(typing_context, index, value):
+        def generate(context, builder, signature, values):
+            builder.store(values[1], place(builder, values[0]))
+            return context.get_dummy_value()
+
+        return types.void(types.int64, kind), generate
+
+    @intrinsic
+    def get(typing_context, index):
+        def generate(context, builder, signature, values):
+            return builder.load(place(builder, values[0]))
+
+        return kind(types.int64), generate
+
+    return put, get
+
+
+def _widened(context, builder, value, storage, dtype):
+    """A stored number in the dtype of the kernel."""
+    kind = getattr(types, dtype)
+    if storage == "float16":
+        value = builder.fpext(value, ir.FloatType())
+        return context.cast(builder, value, types.float32, kind)
+    if storage == "bfloat16":
+        bits = builder.shl(builder.zext(value, ir.IntType(32)), ir.IntType(32)(16))
+        return context.cast(builder, builder.bitcast(bits, ir.FloatType()), types.float32, kind)
+    stored = types.uint8 if storage == "bool" else getattr(types, storage)
+    return context.cast(builder, value, stored, kind)
+
+
+def _narrowed(context, builder, value, storage, dtype):
+    """A number of the kernel's dtype, rounded to what is stored; to nearest, ties to even."""
+    kind = getattr(types, dtype)
+    if storage == "float16":
+        return builder.fptrunc(value, ir.HalfType())
+    if storage == "bfloat16":
+        # add half a unit, less 1 where the lower half of the bits is exactly that and the last bit that stays is even
+        integer = ir.IntType(32)
+        value = context.cast(builder, value, kind, types.float32)
+        bits = builder.bitcast(value, integer)
+        last = builder.and_(builder.lshr(bits, integer(16)), integer(1))
+        rounded = builder.lshr(builder.add(builder.add(bits, integer(0x7FFF)), last), integer(16))
+        nan = builder.fcmp_unordered("uno", value, value)
+        return builder.trunc(builder.select(nan, integer(0x7FC0), rounded), ir.IntType(16))
+    return context.cast(builder, value, kind, getattr(types, storage))
+
+
+def _pointer(builder, address, kind):
+    return builder.inttoptr(address, ir.PointerType(kind, GLOBAL))
+
+
+@cache
+def loader(storage, dtype, width=1):
+    """Reads one number, or a tuple of `width` neighbours, aligned as a whole, at an address."""
+    element, size = STORAGE[storage]
+    kind = getattr(types, dtype)
+
+    @intrinsic
+    def load(typing_context, address):
+        def generate(context, builder, signature, values):
+            if width == 1:
+                value = builder.load(_pointer(builder, values[0], element), align=size)
+                return _widened(context, builder, value, storage, dtype)
+            vector = builder.load(_pointer(builder, values[0], ir.VectorType(element, width)), align=size * width)
+            each = [builder.extract_element(vector, ir.IntType(32)(k)) for k in range(width)]
+            each = [_widened(context, builder, value, storage, dtype) for value in each]
+            return context.make_tuple(builder, signature.return_type, each)
+
+        return (kind if width == 1 else types.UniTuple(kind, width))(types.int64), generate
+
+    return load
+
+
+@cache
+def storer(storage, dtype, width=1):
+    """Writes one number, or `width` neighbours."""
+    element, size = STORAGE[storage]
+    kind = getattr(types, dtype)
+
+    def generate(context, builder, signature, values):
+        address, *values = values
+        values = [_narrowed(context, builder, value, storage, dtype) for value in values]
+        if width == 1:
+            builder.store(values[0], _pointer(builder, address, element), align=size)
+        else:
+            vector = ir.Constant(ir.VectorType(element, width), ir.Undefined)
+            for k, value in enumerate(values):
+                vector = builder.insert_element(vector, value, ir.IntType(32)(k))
+            builder.store(vector, _pointer(builder, address, vector.type), align=size * width)
+        return context.get_dummy_value()
+
+    if width == 1:
+
+        @intrinsic
+        def store(typing_context, address, value):
+            return types.void(types.int64, kind), generate
+
+    elif width == 2:
+
+        @intrinsic
+        def store(typing_context, address, a, b):
+            return types.void(types.int64, kind, kind), generate
+
+    else:
+
+        @intrinsic
+        def store(typing_context, address, a, b, c, d):
+            return types.void(types.int64, kind, kind, kind, kind), generate
+
+    return store
+
+
+class Kernel:
+    """A kernel with its types. Its PTX is made when it is asked for, and once for each compute capability."""
+
+    def __init__(self, function, arguments, max_threads):
+        self.function, self.arguments, self.max_threads = function, arguments, max_threads
+        self._ptx, self._loaded = {}, {}
+
+    def ptx(self, capability):
+        """The text, and the name of the entry in it."""
+        if capability not in self._ptx:
+            result = compile_cuda(self.function, types.void, self.arguments, nvvm_options=NVVM_OPTIONS, cc=capability)
+            library, name = result.library, result.fndesc.llvm_func_name
+            entry = library.get_function(name)
+            library._entry_name = name
+            kernel_fixup(entry, False)
+            set_launch_bounds(entry, self.max_threads)
+            self._ptx[capability] = library.get_asm_str(cc=capability), name
+        return self._ptx[capability]
+
+    def machine_code(self, capability):
+        """A cubin, which unlike PTX works with drivers older than the compiler."""
+        text, _ = self.ptx(capability)
+        major, minor = capability[:2]
+        options = ProgramOptions(arch=f"sm_{major}{minor}", fma=False)
+        return Program(text, "ptx", options).compile("cubin")
+
+    def on(self, device):
+        """The kernel loaded on a device, ready to be launched."""
+        if device.device_id not in self._loaded:
+            capability = tuple(device.compute_capability)
+            _, name = self.ptx(capability)
+            self._loaded[device.device_id] = self.machine_code(capability).get_kernel(name)
+        return self._loaded[device.device_id]
+
+
+def elementwise(formula, storages, modes, out_storage, dtype, ndim, width):
+    """The kernel of any formula; see `_cuda_kernels.elementwise_source`."""
+    sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
+    scope = {
+        "formula": DeviceFunction(specialise(formula, dtype, FORMULA_PRIMITIVES, DeviceFunction)),
+        "thread": DeviceFunction(thread),
+        "block": DeviceFunction(block),
+        "quotient": quotient,
+        "store": storer(out_storage, dtype),
+        "store_vector": storer(out_storage, dtype, width),
+    }
+    for k, storage in enumerate(storages):
+        scope |= {f"load{k}": loader(storage, dtype), f"load_vector{k}": loader(storage, dtype, width)}
+    exec(kernels.elementwise_source(modes, ndim, width, sizes), scope)
+    kind = getattr(types, dtype)
+    inputs = [kind if mode == kernels.SCALAR else types.int64 for mode in modes]
+    arrays = 1 + sum(mode != kernels.SCALAR for mode in modes)
+    rest = [types.int64] * (ndim - 1 + ndim * arrays)
+    return Kernel(scope["elementwise"], (types.int64, types.int64, *inputs, *rest), kernels.THREADS)
+
+
+def reduction(name, storages, out_storage, dtype, n_kept, n_reduced):
+    """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients."""
+    gradient = len(storages) == 2
+    parts = (kernels.REDUCTION_GRADIENTS if gradient else kernels.REDUCTIONS)[name]
+    put, get = shared_memory(dtype)
+    primitives = (
+        FORMULA_PRIMITIVES
+        | parts
+        | {
+            "SIGN": np.dtype(dtype).type(parts["SIGN"]),
+            "thread": thread,
+            "block": block,
+            "quotient": quotient,
+            "load": loader(storages[-1], dtype),
+            "load_gradient": loader(storages[0], dtype),
+            "store": storer(out_storage, dtype),
+            "shuffle": shuffle,
+            "barrier": barrier,
+            "put": put,
+            "get": get,
+            "approximate_log": math.log,
+        }
+    )
+    function = kernels.gradient_rows if gradient else kernels.softmax_rows
+    kept, reduced = types.UniTuple(types.int64, n_kept), types.UniTuple(types.int64, n_reduced)
+    arrays = len(storages) + 1
+    arguments = [types.int64] * (arrays + 7) + [kept] * (arrays + 1) + [reduced] * (arrays + 1)
+    return Kernel(specialise(function, dtype, primitives, DeviceFunction), tuple(arguments), kernels.MAX_LANES)
+
+
+# ---- at run time -----------------------------------------------------------------------------------
+
+
+def why_not(oldest):
+    """Why nothing can be launched here, or None."""
+    if error := cuda.cuda_error():
+        return " ".join(str(error).split())
+    try:
+        status, version = driver.cuDriverGetVersion()
+        if status != driver.CUresult.CUDA_SUCCESS:
+            return f"the driver does not answer: {status.name}"
+        compiler = nvjitlink.version()[0]
+        if version // 1000 < compiler:
+            return (
+                f"the driver is for CUDA {release(version)}, and the compiler for CUDA {compiler}: "
+                f"a newer driver is needed, or numba-cuda[cu{version // 1000}]"
+            )
+        device = Device(0)
+        capability = tuple(device.compute_capability)
+    except Exception as error:  # whatever a driver in disorder may raise
+        return f"{type(error).__name__}: {error}"
+    if capability < oldest:
+        return (
+            f"{device.name} has compute capability {capability[0]}.{capability[1]}; {oldest[0]}.{oldest[1]} is needed"
+        )
+    return None
+
+
+def release(version):
+    """13020 as 13.2."""
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def describe():
+    device = Device(0)
+    capability = ".".join(map(str, device.compute_capability))
+    return f"{device.name}, compute capability {capability}, driver for CUDA {release(driver.cuDriverGetVersion()[1])}"
+
+
+@cache
+def stream_of(handle):
+    return Stream.from_handle(handle)
+
+
+def flattened(arguments):
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            yield from argument
+        else:
+            yield argument
+
+
+def launch(kernel, device_id, stream, after, blocks, threads, shared, arguments):
+    """Queue a kernel on a stream, after what others have under way now."""
+    here = Device().device_id
+    device = Device(device_id)
+    device.set_current()
+    try:
+        queue = stream_of(stream)
+        for other in after:
+            queue.wait(stream_of(other))
+        config = LaunchConfig(grid=blocks, block=threads, shmem_size=shared)
+        launch_kernel(queue, config, kernel.on(device), *flattened(arguments))
+    finally:
+        if here != device_id:
+            Device(here).set_current()
+
+
+def device_of(address):
+    """The device in whose memory an address is; for an empty array, which may have none, the current one."""
+    if not address:
+        return Device().device_id
+    attribute = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+    status, device = driver.cuPointerGetAttribute(attribute, address)
+    if status != driver.CUresult.CUDA_SUCCESS:
+        raise ValueError(f"there is no device memory at the address {address:#x}: {status.name}")
+    return device
+
+
+def view(x, stream):
+    """What DLPack says about an array, to be used on this stream."""
+    return StridedMemoryView.from_dlpack(x, stream_ptr=stream)
+
+
+def to_device(array):
+    """A copy of a NumPy array, in Numba's memory."""
+    native = array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
+    return cuda.to_device(native)
+
+
+def to_host(array):
+    return array.copy_to_host()

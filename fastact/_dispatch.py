@@ -1,0 +1,46 @@
+"""Which calls go to `fastact.cuda`: those with an array on a GPU, and with FASTACT_BACKEND=cuda those with NumPy's."""
+
+import numpy as np
+
+from fastact import _backend
+from fastact._cuda_arrays import is_on_device
+
+PLAIN = (np.ndarray, np.generic, float, int, list, tuple)
+ON_DEVICE = {"out", "stream"}  # what is done there; `where`, `dtype` and the like are not
+
+
+def _goes_there(arguments, keywords):
+    if any(map(is_on_device, arguments)):
+        return True
+    everything = _backend.backend == _backend.CUDA
+    return (
+        everything
+        and all(type(x) in PLAIN or isinstance(x, np.generic) for x in arguments)
+        and not ({name for name, value in keywords.items() if value is not None} - ON_DEVICE)
+    )
+
+
+def elementwise(name, arguments, keywords):
+    """The result of a ufunc, or NotImplemented where it is NumPy's business."""
+    if not _goes_there(arguments, keywords):
+        return NotImplemented
+    from fastact import cuda
+
+    gradient = name.endswith("_grad")
+    function = getattr(cuda.grad if gradient else cuda, name.removesuffix("_grad"))
+    return function(*arguments, **keywords)
+
+
+def reduction(name, arguments, axis, **keywords):
+    """The same for softmax and its kin, and for their gradients, which have two arguments."""
+    if not _goes_there(arguments, keywords):
+        return NotImplemented
+    from fastact import cuda
+
+    if unknown := {k for k, value in keywords.items() if value is not None} - ON_DEVICE:
+        raise TypeError(f"{name}: {' and '.join(sorted(unknown))} cannot be given for arrays on a device")
+    function = getattr(cuda.grad if len(arguments) == 2 else cuda, name)
+    return function(*arguments, axis, out=keywords.get("out"))
+
+
+_backend.ufunc_module.set_dispatcher(elementwise, _backend.backend == _backend.CUDA)

@@ -1,0 +1,234 @@
+"""A GPU to stand in for one: Numba's CUDA simulator, working on the memory of NumPy arrays.
+
+Kernels are specialised as for CUDA, with primitives in Python; addresses are those of the host. Everything above
+them (shapes, strides, streams, dispatch) is the library's own.
+"""
+
+import ctypes
+import ctypes.util
+import threading
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from numba.cuda.simulator.kernel import FakeCUDAKernel
+
+from fastact import _cuda_kernels as kernels
+from fastact import _math
+from fastact._specialise import specialise
+
+libm = ctypes.CDLL(ctypes.util.find_library("m"))
+libm.fma.argtypes = [ctypes.c_double] * 3
+libm.fma.restype = ctypes.c_double
+
+
+def fma(a, b, c):
+    if a.dtype == np.float32:  # exact but for a second rounding, of what float64 cannot hold
+        return np.float32(np.float64(a) * np.float64(b) + np.float64(c))
+    return np.float64(libm.fma(a, b, c))
+
+
+def power_of_two(t):
+    bits = {4: (np.uint32, 23), 8: (np.uint64, 52)}[t.itemsize]
+    return (t.view(bits[0]) << bits[0](bits[1])).view(t.dtype)
+
+
+# A primitive that is a plain function would be specialised as a part of the formula; a partial is taken as it is.
+FORMULA_PRIMITIVES = {
+    "fma": partial(fma),
+    "fabs": np.abs,
+    "copysign": np.copysign,
+    "power_of_two": partial(power_of_two),
+    "product_error": _math.product_error_by_fma,
+}
+
+
+def thread():
+    return threading.current_thread().threadIdx.x
+
+
+def block():
+    return threading.current_thread().blockIdx.x
+
+
+def barrier():
+    threading.current_thread().syncthreads()
+
+
+def shared():
+    """One dict for each block."""
+    return threading.current_thread()._manager.__dict__.setdefault("shared", {})
+
+
+def shuffle(value, distance):
+    assert 0 < distance < kernels.WARP
+    table = shared().setdefault("shuffle", {})
+    table[thread()] = value
+    barrier()
+    result = table[thread() ^ distance]
+    barrier()
+    return result
+
+
+def put(k, value):
+    shared()[k] = value
+
+
+def get(k):
+    return shared()[k]
+
+
+def approximate_log(x):
+    return np.log(x) * (1 + 4 * np.finfo(x.dtype).eps)
+
+
+def at(address, storage):
+    kind = np.dtype("uint16" if storage == "bfloat16" else storage)
+    assert address % kind.itemsize == 0, "misaligned"
+    return np.frombuffer((ctypes.c_char * kind.itemsize).from_address(address), kind)
+
+
+def loader(storage, dtype, width=1):
+    size = np.dtype("uint16" if storage == "bfloat16" else storage).itemsize
+
+    def load(address):
+        if storage == "bfloat16":
+            return (at(address, storage).astype(np.uint32) << 16).view(np.float32)[0].astype(dtype)
+        return at(address, storage)[0].astype(dtype)
+
+    def load_vector(address):
+        assert address % (size * width) == 0, "misaligned"
+        return tuple(load(address + k * size) for k in range(width))
+
+    return load if width == 1 else load_vector
+
+
+def bfloat16(value):
+    """The bits of the nearest bfloat16, by way of the distance to both neighbours."""
+    value = np.float32(value)
+    if np.isnan(value):
+        return 0x7FC0
+    low = int(value.view(np.uint32)) >> 16
+    below, above = (np.array([bits << 16], np.uint32).view(np.float32)[0] for bits in (low, low + 1))
+    if np.isinf(above):
+        above = np.copysign(np.float64(2.0**128), value)
+    down, up = abs(np.float64(value) - below), abs(np.float64(above) - value)
+    return low + (up < down or (up == down and low % 2))
+
+
+def storer(storage, dtype, width=1):
+    size = np.dtype("uint16" if storage == "bfloat16" else storage).itemsize
+
+    def store(address, *values):
+        assert len(values) == width and address % (size * width) == 0, "misaligned"
+        for k, value in enumerate(values):
+            assert value.dtype == dtype, f"{value.dtype} in a kernel of {dtype}"
+            at(address + k * size, storage)[...] = bfloat16(value) if storage == "bfloat16" else value
+
+    return store
+
+
+def plain(function):
+    return function
+
+
+class Kernel:
+    """As `_cuda_compile.Kernel`."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def run(self, grid, threads, arguments):
+        def quietly(*arguments):
+            with np.errstate(all="ignore"):
+                self.function(*arguments)
+
+        FakeCUDAKernel(quietly, device=False)[(grid,), (threads,)](*arguments)
+
+
+def elementwise(formula, storages, modes, out_storage, dtype, ndim, width):
+    sizes = [np.dtype("uint16" if s == "bfloat16" else s).itemsize for s in (*storages, out_storage)]
+    scope = {
+        "formula": specialise(formula, dtype, FORMULA_PRIMITIVES, plain),
+        "thread": thread,
+        "block": block,
+        "quotient": int.__floordiv__,
+        "store": storer(out_storage, dtype),
+        "store_vector": storer(out_storage, dtype, width),
+    }
+    for k, storage in enumerate(storages):
+        scope |= {f"load{k}": loader(storage, dtype), f"load_vector{k}": loader(storage, dtype, width)}
+    exec(kernels.elementwise_source(modes, ndim, width, sizes), scope)
+    return Kernel(scope["elementwise"])
+
+
+def reduction(name, storages, out_storage, dtype, n_kept, n_reduced):
+    gradient = len(storages) == 2
+    parts = (kernels.REDUCTION_GRADIENTS if gradient else kernels.REDUCTIONS)[name]
+    primitives = FORMULA_PRIMITIVES | parts
+    primitives |= {
+        "SIGN": np.dtype(dtype).type(parts["SIGN"]),
+        "thread": partial(thread),
+        "block": partial(block),
+        "quotient": int.__floordiv__,
+        "load": partial(loader(storages[-1], dtype)),
+        "load_gradient": partial(loader(storages[0], dtype)),
+        "store": partial(storer(out_storage, dtype)),
+        "shuffle": partial(shuffle),
+        "barrier": partial(barrier),
+        "put": partial(put),
+        "get": partial(get),
+        "approximate_log": partial(approximate_log),
+    }
+    function = kernels.gradient_rows if gradient else kernels.softmax_rows
+    return Kernel(specialise(function, dtype, primitives, plain))
+
+
+# ---- the rest of `_cuda_compile`, and arrays -------------------------------------------------------
+
+launches = []  # what was launched: kernel, device, stream, streams waited for, blocks, threads
+
+
+def launch(kernel, device, stream, after, blocks, threads, shared_bytes, arguments):
+    launches.append((kernel, device, stream, after, blocks, threads))
+    assert 0 < threads <= 1024 and 0 < blocks < 2**31
+    kernel.run(blocks, threads, arguments)
+
+
+class DeviceArray:
+    """A NumPy array that says it is on a device."""
+
+    devices: ClassVar[dict] = {}  # address -> device, where it is not 0
+
+    def __init__(self, host, device=0, stream=None):
+        self.host, self.stream = np.asarray(host), stream
+        if device:
+            self.devices[self.host.ctypes.data] = device
+
+    @property
+    def __cuda_array_interface__(self):
+        return self.host.__array_interface__ | {"version": 3, "stream": self.stream}
+
+    def __array__(self, *arguments, **keywords):
+        raise AssertionError("copied to the host")
+
+    def copy_to_host(self):
+        return self.host.copy()
+
+
+def device_of(address):
+    return DeviceArray.devices.get(address, 0)
+
+
+def to_device(array):
+    return DeviceArray(np.array(array, array.dtype.newbyteorder("="), order="C"))
+
+
+def to_host(array):
+    return array.host
+
+
+def empty(like, shape, storage, device, order):
+    assert isinstance(like, DeviceArray)
+    inner = np.full([shape[k] for k in order], 77, storage)
+    return DeviceArray(inner.transpose(np.argsort(order)), device)

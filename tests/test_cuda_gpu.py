@@ -1,0 +1,314 @@
+"""On a GPU: the contract, accuracy over all float32, and PyTorch's, CuPy's and Numba's arrays. `pytest -m gpu`."""
+
+import importlib
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from cases import (
+    CALLS,
+    ELEMENTWISE,
+    LAYOUTS,
+    MAX_ULP_OF_ROWS,
+    REDUCTIONS,
+    bits,
+    exact,
+    exact_reduction,
+    gy_for,
+    max_ulp,
+    public,
+    sample,
+    ulps,
+)
+
+import fastact
+from fastact import cuda
+from fastact._expressions import ARGUMENTS
+from fastact._formulas import ACTIVATIONS, GRADIENTS
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(cuda.why_not() is not None, reason=f"no CUDA device: {cuda.why_not()}"),
+]
+
+
+class Torch:
+    """PyTorch's tensors; and for the others the same: a NumPy array to the device, back, and the current stream."""
+
+    def __init__(self):
+        self.torch = importlib.import_module("torch")
+        if not self.torch.cuda.is_available():
+            pytest.skip("PyTorch without CUDA")
+        self.type = self.torch.Tensor
+
+    def there(self, x):
+        return self.torch.from_numpy(np.array(x)).cuda()
+
+    def back(self, x):
+        return x.cpu().numpy()
+
+
+class CuPy:
+    def __init__(self):
+        self.cupy = importlib.import_module("cupy")
+        self.type = self.cupy.ndarray
+
+    def there(self, x):
+        return self.cupy.asarray(x)
+
+    def back(self, x):
+        return self.cupy.asnumpy(x)
+
+
+class Numba:
+    def __init__(self):
+        self.cuda = importlib.import_module("numba.cuda")
+        self.type = self.cuda.cudadrv.devicearray.DeviceNDArray
+
+    def there(self, x):
+        return self.cuda.to_device(np.ascontiguousarray(x))
+
+    def back(self, x):
+        return x.copy_to_host()
+
+
+@pytest.fixture(params=[Torch, CuPy, Numba], ids=lambda kind: kind.__name__)
+def kind(request):
+    name = request.param.__name__.lower()
+    if not find_spec(name):
+        pytest.skip(f"{name} is not installed")
+    return request.param()
+
+
+@pytest.fixture
+def numba():
+    return Numba()
+
+
+@pytest.fixture
+def torch():
+    if not find_spec("torch"):
+        pytest.skip("torch is not installed")
+    return Torch().torch
+
+
+def on_device(name):
+    return getattr(cuda.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(cuda, name)
+
+
+def inputs(name, x):
+    return [gy_for(x), x] if name in GRADIENTS else [x]
+
+
+# ---- elementwise -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("name, arguments", CALLS)
+def test_elementwise(name, arguments, dtype, kind):
+    x = sample(dtype)
+    got = on_device(name)(*map(kind.there, inputs(name, x)), *arguments)
+    assert isinstance(got, kind.type)
+    got = kind.back(got)
+    assert got.dtype == dtype
+    assert ulps(got, exact(name, x, arguments)) <= max_ulp(name)
+    if fastact.backend not in ("x86-64", "numpy"):
+        assert np.array_equal(bits(got), bits(public(name)(*inputs(name, x), *arguments)))
+
+
+CHUNK = 2**26
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_all_float32(name, numba):
+    """All 2**32 of them: the CPU's bits, or at most 2 units in the last place from the exact result."""
+    arguments = ARGUMENTS.get(name.removesuffix("_grad"), ())
+    defaults = arguments or tuple((ACTIVATIONS | GRADIENTS)[name].parameters.values())
+    for start in range(0, 2**32, CHUNK):
+        x = np.arange(start, start + CHUNK, dtype=np.uint32).view(np.float32)
+        given = [np.ones_like(x), x] if name in GRADIENTS else [x]
+        got = numba.back(on_device(name)(*map(numba.there, given), *arguments))
+        want = public(name)(*given, *arguments)
+        other = (got.view(np.uint32) != want.view(np.uint32)) & ~(np.isnan(got) & np.isnan(want))
+        if other.any():
+            rest = x[other]
+            scale = gy_for(rest) if name in GRADIENTS else 1  # `exact` multiplies by it, and it does not round
+            assert ulps(got[other], exact(name, rest, defaults) / scale) <= 2
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name not in ("byte-swapped", "unaligned", "read-only")])
+def test_layouts(layout, torch):
+    x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=3, size=3000).astype("f"))
+    buffer = torch.from_numpy(np.ascontiguousarray(x)).cuda()
+    positive = [abs(s) // 4 for s in x.strides]
+    there = torch.empty_strided(x.shape, positive, device="cuda") if 0 not in positive else buffer
+    there.copy_(buffer)
+    got = cuda.tanh(there)
+    assert np.array_equal(bits(got.cpu().numpy()), bits(fastact.tanh(x)))
+    out = torch.empty(x.shape[::-1], device="cuda", dtype=torch.float64).permute(*reversed(range(x.ndim)))
+    assert cuda.tanh(there, out=out) is out
+    assert np.array_equal(out.cpu().numpy(), fastact.tanh(x).astype("d"))
+
+
+def test_broadcast_parameters(kind):
+    images = np.random.default_rng(2).normal(size=(3, 5, 16, 16)).astype("f")
+    weight = np.linspace(-1, 1, 5, dtype="f").reshape(5, 1, 1)
+    got = kind.back(cuda.prelu(kind.there(images), kind.there(weight)))
+    assert np.array_equal(got, fastact.prelu(images, weight))
+
+
+def test_bfloat16(torch):
+    x = torch.randn(10_001, device="cuda", dtype=torch.bfloat16) * 4
+    for name in ("sigmoid", "softplus", "tanhshrink"):
+        got = getattr(cuda, name)(x)
+        assert got.dtype == torch.bfloat16
+        want = torch.from_numpy(public(name)(x.float().cpu().numpy())).bfloat16()
+        assert torch.equal(got.cpu(), want)
+    rows = cuda.softmax(x[:10_000].reshape(100, 100), axis=1)
+    assert rows.dtype == torch.bfloat16 and torch.allclose(
+        rows.float().sum(1), torch.ones(100, device="cuda"), atol=0.01
+    )
+
+
+# ---- rows ------------------------------------------------------------------------------------------
+
+ROWS = [
+    ((1000, 3), 1),
+    ((1000, 10), 1),
+    ((1000, 80), 1),
+    ((300, 1000), 1),
+    ((30, 5000), 1),
+    ((3, 50_257), 1),
+    ((1_000_001,), 0),
+    ((1000, 10), 0),
+    ((300, 300), 0),
+    ((5000, 40), 0),
+    ((2, 21, 40, 50), 1),
+    ((20, 30, 40), (0, 2)),
+    ((20, 30, 40), None),
+    ((7, 1, 9), 1),
+    ((2, 3, 4, 5, 6), (1, 3)),
+]
+
+
+@pytest.mark.parametrize("scale", [0.1, 3, 30, 1000])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("shape, axis", ROWS)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_rows(name, shape, axis, dtype, scale, numba):
+    x = np.random.default_rng(3).normal(scale=scale, size=shape).astype(dtype)
+    got = numba.back(getattr(cuda, name)(numba.there(x), axis=axis))
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    assert got.dtype == dtype
+    assert ulps(got, exact_reduction(name, x, axes)) <= MAX_ULP_OF_ROWS[dtype]
+
+
+@pytest.mark.parametrize("length", [1, 4, 5, 31, 32, 33, 127, 128, 129, 1024, 1025, 8192, 8193, 20_000])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_lengths_and_gradients(name, length, numba):
+    rng = np.random.default_rng(4)
+    x, gy = rng.normal(scale=3, size=(9, length)).astype("f"), rng.normal(size=(9, length)).astype("f")
+    y = exact_reduction(name, x, (1,))
+    assert ulps(numba.back(getattr(cuda, name)(numba.there(x))), y) <= 2
+    across = numba.back(getattr(cuda, name)(numba.there(np.ascontiguousarray(x.T)), axis=0))
+    assert ulps(across.T, y) <= 2
+    rounded, wide = y.astype("f").astype(np.longdouble), gy.astype(np.longdouble)
+    got = numba.back(getattr(cuda.grad, name)(numba.there(gy), numba.there(y.astype("f"))))
+    if name == "log_softmax":
+        want, terms = wide - np.exp(rounded) * wide.sum(1, keepdims=True), np.abs(wide)
+    else:
+        sign = -1 if name == "softmin" else 1
+        want = sign * rounded * (wide - (wide * rounded).sum(1, keepdims=True))
+        terms = np.abs(rounded * wide)
+    assert np.all(np.abs(got - want) <= 2 * np.finfo("f").eps * (terms + np.abs(want)))
+
+
+def test_infinities(numba):
+    x = np.random.default_rng(5).normal(size=(200, 300)).astype("f")
+    x[::2, 7], x[1::4, 9], x[3::8, 11] = np.inf, np.inf, np.nan
+    x[::16, 8] = -np.inf
+    x[5] = -np.inf
+    for name in REDUCTIONS:
+        got = numba.back(getattr(cuda, name)(numba.there(x), axis=1))
+        assert ulps(got, exact_reduction(name, x, (1,))) <= 2
+
+
+# ---- libraries -------------------------------------------------------------------------------------
+
+
+def test_the_facade(kind):
+    x = np.random.default_rng(6).normal(size=(20, 30)).astype("f")
+    there = kind.there(x)
+    assert isinstance(fastact.sigmoid(there), kind.type)
+    assert np.array_equal(kind.back(fastact.elu(there, 0.5)), fastact.elu(x, 0.5))
+    assert np.array_equal(kind.back(fastact.grad.tanh(there, there)), fastact.grad.tanh(x, x))
+    assert isinstance(fastact.softmax(there, axis=0), kind.type)
+
+
+def test_numpy_there_and_back():
+    x = np.random.default_rng(7).normal(size=(20, 30))
+    assert np.array_equal(cuda.tanh(x), fastact.tanh(x))
+    assert ulps(cuda.softmax(x), exact_reduction("softmax", x, (1,))) <= 4
+
+
+def test_in_place_and_overlapping(torch):
+    x = torch.randn(5000, device="cuda")
+    want = fastact.sigmoid(x.cpu().numpy())
+    base = x.clone()
+    cuda.sigmoid(base[1:], out=base[:-1])
+    assert np.array_equal(base[:-1].cpu().numpy(), want[1:])
+    assert cuda.sigmoid(x, out=x) is x and np.array_equal(x.cpu().numpy(), want)
+
+
+def test_streams(torch):
+    x = torch.randn(2**24, device="cuda")
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        y = cuda.sigmoid(x * 2)
+    stream.synchronize()
+    assert np.array_equal(y.cpu().numpy(), fastact.sigmoid((x * 2).cpu().numpy()))
+    y = cuda.sigmoid(x + 1, stream=stream)  # waits for the sum, which is made on another
+    stream.synchronize()
+    assert np.array_equal(y.cpu().numpy(), fastact.sigmoid((x + 1).cpu().numpy()))
+
+
+def test_dlpack_alone(torch):
+    class Wrapped:
+        def __init__(self, tensor):
+            self.tensor = tensor
+
+        def __dlpack__(self, **keywords):
+            return self.tensor.__dlpack__(**keywords)
+
+        def __dlpack_device__(self):
+            return self.tensor.__dlpack_device__()
+
+    x = torch.randn(300, device="cuda")
+    got = cuda.tanh(Wrapped(x))
+    assert np.array_equal(got.copy_to_host(), fastact.tanh(x.cpu().numpy()))
+
+
+def test_errors(torch):
+    x = torch.randn(3, 4, device="cuda")
+    for call, exception in [
+        (lambda: cuda.sigmoid(x.to(torch.complex64)), TypeError),
+        (lambda: cuda.sigmoid(x.clone().requires_grad_()), TypeError),
+        (lambda: cuda.prelu(x, np.ones(4, "f")), TypeError),
+        (lambda: cuda.sigmoid(x, out=x.cpu()), TypeError),
+        (lambda: cuda.sigmoid(x, out=x.T), ValueError),
+        (lambda: cuda.softmax(x, axis=2), np.exceptions.AxisError),
+        (lambda: fastact.sigmoid(x, where=True), TypeError),
+    ]:
+        with pytest.raises(exception):
+            call()
+    torch.cuda.synchronize()
+
+
+def test_two_devices(torch):
+    if torch.cuda.device_count() < 2:
+        pytest.skip("one device")
+    x, y = torch.randn(5, device="cuda:0"), torch.randn(5, device="cuda:1")
+    assert cuda.sigmoid(y).device == y.device
+    assert torch.cuda.current_device() == 0
+    with pytest.raises(ValueError, match="one device"):
+        cuda.prelu(x, y)

@@ -1,0 +1,550 @@
+"""The CUDA kernels and everything that leads to them, without a GPU: in Numba's simulator, on NumPy's memory."""
+
+import json
+
+import numpy as np
+import pytest
+from cases import CALLS, LAYOUTS, MAX_ULP_OF_ROWS, REDUCTIONS, bits, exact, exact_reduction, gy_for, public, ulps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.exceptions import AxisError
+
+import fastact
+from fastact._formulas import GRADIENTS
+
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+
+import cuda_simulator as simulator
+from cuda_simulator import DeviceArray
+
+from fastact import _backend, _dispatch, cuda
+from fastact import _cuda_arrays as arrays
+from fastact import _cuda_kernels as kernels
+
+INF, NAN = np.inf, np.nan
+WITH_FMA = fastact.backend not in ("x86-64", "numpy")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def device():
+    """One with warps of 4 threads and blocks of 8, so that rows over several warps stay small: it is slow."""
+    caches = (cuda._kernel, cuda._elementwise_plan, cuda._reduction_kernel, cuda._reduction_plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda, "_runtime", lambda: simulator)
+        patch.setattr(arrays, "empty", simulator.empty)
+        patch.setattr(kernels, "WARP", 4)
+        patch.setattr(kernels, "THREADS", 8)
+        patch.setattr(kernels, "MAX_LANES", 16)
+        patch.setattr(cuda, "WARP_ROWS", 24)
+        patch.setattr(cuda, "LONG_ROWS", 48)
+        patch.setattr(cuda, "SHORT_COLUMNS", 8)
+        patch.setattr(cuda, "MANY_COLUMNS", 40)
+        for cache in caches:
+            cache.cache_clear()
+        yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.fixture
+def nothing_launched():
+    before = len(simulator.launches)
+    yield
+    assert len(simulator.launches) == before
+
+
+def numbers(dtype, size=100, scale=4):
+    x = np.random.default_rng(0).normal(scale=scale, size=size).astype(dtype)
+    x[:8] = [0, -0.0, INF, -INF, NAN, 20, -100, 1e-30 if dtype != "float16" else 1e-7]
+    return x
+
+
+# ---- elementwise -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("name, arguments", CALLS)
+def test_elementwise(name, arguments, dtype):
+    """The CPU's bits: it is the same formula."""
+    x = numbers(dtype, 50)
+    inputs = [gy_for(x), x] if name in GRADIENTS else [x]
+    function = getattr(cuda.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(cuda, name)
+    got = function(*map(DeviceArray, inputs), *arguments)
+    assert isinstance(got, DeviceArray) and got.host.dtype == dtype
+    if WITH_FMA:
+        assert np.array_equal(bits(got.host), bits(public(name)(*inputs, *arguments)))
+    assert ulps(got.host, exact(name, x, arguments)) <= (2 if name in GRADIENTS else 1.5)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name not in ("byte-swapped", "unaligned")])
+def test_layouts(layout):
+    x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=3, size=120).astype("f"))
+    got = cuda.tanh(DeviceArray(x)).host
+    assert got.shape == x.shape
+    assert np.array_equal(bits(got), bits(fastact.tanh(x)))
+    if layout not in ("broadcast", "one value"):
+        assert got.strides == fastact.tanh(x).strides or 1 in x.shape or x.size < 2
+
+
+def test_vectors_are_used():
+    """Contiguous arrays, broadcast parameters, odd sizes and odd addresses: a block does as much as it should."""
+    x = np.arange(65, dtype="f")
+    for view, per_thread in ((x[:64], 4), (x, 4), (x[1:], 1), (x[::2], 1), (x[:64].astype("d"), 2)):
+        got = cuda.relu(DeviceArray(view))
+        assert np.array_equal(got.host, np.maximum(view, 0))
+        assert simulator.launches[-1][4] == -(-view.size // (8 * per_thread))
+    images = np.random.default_rng(2).normal(size=(2, 3, 4, 4)).astype("f")
+    weight = np.array([0.5, -2, 3], "f").reshape(3, 1, 1)
+    got = cuda.prelu(DeviceArray(images), DeviceArray(weight))
+    assert np.array_equal(got.host, fastact.prelu(images, weight))
+    assert simulator.launches[-1][4] == images.size // 32
+
+
+BROADCAST = [((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 4), (3, 1)), ((5,), ()), ((1,), (2, 5)), ((0, 3), (3,))]
+
+
+@pytest.mark.parametrize("shape, other", BROADCAST)
+def test_broadcasting(shape, other):
+    rng = np.random.default_rng(3)
+    x, alpha = rng.normal(size=shape).astype("f"), rng.normal(size=other).astype("f")
+    got = cuda.elu(DeviceArray(x), DeviceArray(alpha))
+    assert np.array_equal(got.host, fastact.elu(x, alpha))
+    got = cuda.hardtanh(DeviceArray(x), DeviceArray(alpha - 1), 2.0)
+    assert np.array_equal(got.host, fastact.hardtanh(x, alpha - 1, 2.0))
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_any_layout(data):
+    shape = data.draw(st.lists(st.integers(0, 3), min_size=0, max_size=4).map(tuple), "shape")
+    steps = data.draw(st.tuples(*[st.sampled_from([1, -1, 2, -2])] * len(shape)), "steps")
+    base = np.random.default_rng(4).normal(size=[2 * n for n in shape]).astype("f")
+    x = base[tuple(slice(0 if s > 0 else None, None, s) for s in steps)]
+    x = x[tuple(slice(n) for n in shape)].transpose(data.draw(st.permutations(range(len(shape)))))
+    weight = x[:1] if x.ndim and data.draw(st.booleans(), "fewer rows") else x
+    out = DeviceArray(np.empty(x.shape[::-1], "d").T) if data.draw(st.booleans(), "out") else None
+    got = cuda.prelu(DeviceArray(x), DeviceArray(weight), out=out)
+    assert out is None or got is out
+    assert np.array_equal(got.host, fastact.prelu(x, weight))
+
+
+DTYPES = [
+    ("sigmoid", "i4", "float64"),
+    ("sigmoid", "i2", "float32"),
+    ("sigmoid", "?", "float16"),
+    ("relu", "i4", "int32"),
+    ("relu", "u8", "uint64"),
+    ("relu", "?", "int8"),
+    ("relu6", "i1", "int8"),
+]
+
+
+@pytest.mark.parametrize("name, given, result", DTYPES)
+def test_integers(name, given, result):
+    x = np.array([0, 1, 7, 100, 3] if given[0] != "i" else [0, 1, -7, 100, 3]).astype(given)
+    got = getattr(cuda, name)(DeviceArray(x)).host
+    want = getattr(fastact, name)(x)
+    assert got.dtype == result == want.dtype
+    assert np.array_equal(got, want)
+
+
+def test_mixed_dtypes_are_as_numpy_has_them():
+    x = numbers("float32")[8:]
+    for weight in (0.25, 1, np.float32(0.25), np.float64(0.25), np.array(0.25)):
+        got = cuda.prelu(DeviceArray(x), weight).host
+        want = fastact.prelu(x, weight)
+        assert got.dtype == want.dtype and np.array_equal(got, want)
+    got = cuda.prelu(DeviceArray(x), DeviceArray(np.array([0.1]))).host
+    assert got.dtype == np.float64 and np.array_equal(got, fastact.prelu(x, np.array([0.1])))
+
+
+def test_bfloat16(monkeypatch):
+    """Storage only: the nearest bfloat16 to float32's result, ties to even."""
+    high = np.r_[np.arange(0x3C00, 0x4200, 97), [0, 0x8000, 0x7F80, 0xFF80, 0x7FC0, 0x7F7F]].astype(np.uint16)
+    x = (high.astype(np.uint32) << 16).view(np.float32)
+    of_array = arrays.array_of
+    monkeypatch.setattr(
+        arrays, "array_of", lambda *given: of_array(*given)._replace(storage="bfloat16") if x_is(given[0]) else None
+    )
+
+    def x_is(array):
+        return array.host.dtype == np.uint16
+
+    out = DeviceArray(np.empty_like(high))
+    assert cuda.softsign(DeviceArray(high), out=out) is out
+    got = (out.host.astype(np.uint32) << 16).view(np.float32)
+    want = fastact.softsign(x)
+    torch = pytest.importorskip("torch")
+    rounded = torch.from_numpy(want).bfloat16().float().numpy()
+    assert np.array_equal(got, rounded, equal_nan=True)
+
+
+def test_out_and_overlap():
+    base = numbers("float32")[8:]
+    want = fastact.sigmoid(base)
+    x = DeviceArray(base.copy())
+    assert cuda.sigmoid(x, out=x) is x and np.array_equal(x.host, want)
+    for source, target in ((np.s_[1:], np.s_[:-1]), (np.s_[:-1], np.s_[1:]), (np.s_[::-1], np.s_[:])):
+        array = base.copy()
+        cuda.sigmoid(DeviceArray(array[source]), out=(DeviceArray(array[target]),))
+        assert np.array_equal(array[target], want[source])
+    for dtype in ("e", "d"):
+        out = DeviceArray(np.empty(base.shape, dtype))
+        cuda.sigmoid(DeviceArray(base), out=out)
+        assert np.array_equal(out.host, want.astype(dtype))
+
+
+def test_numpy_arrays_go_there_and_back():
+    x = numbers("float32")[8:].reshape(4, -1)
+    got = cuda.elu(x.tolist(), 0.5)
+    assert type(got) is np.ndarray and np.array_equal(got, fastact.elu(x.astype("d"), 0.5))
+    out = np.empty_like(x)
+    assert cuda.elu(x, np.array([[1], [2], [3], [4]], "f"), out=out) is out
+    assert np.array_equal(out, fastact.elu(x, np.array([[1], [2], [3], [4]], "f")))
+    assert np.array_equal(cuda.softmax(x, axis=0), cuda.softmax(DeviceArray(x), axis=0).host)
+    assert cuda.sigmoid(0.0) == 0.5
+    assert np.array_equal(cuda.tanh(x.astype(">f4")), fastact.tanh(x))
+
+
+def test_streams():
+    x, y = DeviceArray(np.ones(5, "f"), stream=7), DeviceArray(np.ones(5, "f"), stream=9)
+    cuda.relu(x)
+    assert simulator.launches[-1][2:4] == (arrays.LEGACY_STREAM, (7,))
+    cuda.prelu(x, y, out=x, stream=7)
+    assert simulator.launches[-1][2:4] == (7, (9,))
+    cuda.softmax(y, stream=9)
+    assert simulator.launches[-1][2:4] == (9, ())
+
+    class Stream:
+        cuda_stream = 11
+
+    class Protocol:
+        def __cuda_stream__(self):
+            return 0, 12
+
+    for stream, handle in ((Stream(), 11), (Protocol(), 12), (0, arrays.LEGACY_STREAM)):
+        cuda.relu(x, stream=stream)
+        assert simulator.launches[-1][2] == handle
+
+
+# ---- rows ------------------------------------------------------------------------------------------
+
+# parts of a warp, a warp, several warps; across; several axes; shapes with nothing to reduce
+ROWS = [
+    ((9, 1), 1),
+    ((5, 3), 1),
+    ((5, 10), 1),
+    ((3, 20), 1),
+    ((2, 30), 1),
+    ((2, 70), 1),
+    ((10, 5), 0),
+    ((41, 3), 0),
+    ((3, 41), 0),
+    ((2, 5, 3), 1),
+    ((2, 3, 4), (0, 2)),
+    ((2, 3, 4), (2, 1)),
+    ((2, 3, 4), None),
+    ((4, 5), ()),
+    ((3, 1, 2, 2, 3), (1, 3)),
+    ((), -1),
+]
+
+
+def axes_of(axis, ndim):
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)) if ndim)
+
+
+def check(name, x, axis, **keywords):
+    got = getattr(cuda, name)(DeviceArray(x), axis=axis, **keywords).host
+    assert got.shape == x.shape
+    with np.errstate(all="ignore"):
+        assert ulps(got, exact_reduction(name, x, axes_of(axis, x.ndim))) <= MAX_ULP_OF_ROWS[got.dtype.name]
+    return got
+
+
+# every shape in float32; in the others a few
+CASES = [("float32", *row) for row in ROWS] + [(d, *row) for d in ("float64", "float16") for row in ROWS[2:9:3]]
+
+
+@pytest.mark.parametrize("dtype, shape, axis", CASES)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_rows(name, shape, axis, dtype):
+    x = np.asarray(np.random.default_rng(5).normal(scale=9, size=shape)).astype(dtype)
+    assert check(name, x, axis).dtype == dtype
+
+
+@pytest.mark.parametrize("layout", ["F", "transposed", "reversed axes", "sliced", "every other"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_layouts_of_rows(name, layout):
+    x = LAYOUTS[layout](np.random.default_rng(6).normal(scale=4, size=60).astype("f"))
+    for axis in {0, x.ndim - 1}:
+        check(name, x, axis)
+        out = DeviceArray(np.empty(x.shape[::-1], "d").T)
+        assert getattr(cuda, name)(DeviceArray(x), axis, out=out) is out
+
+
+HARD_ROWS = {
+    "one far above": np.r_[200.0, np.zeros(30)],
+    "rising": np.arange(70) / 5.0,
+    "rising slowly": np.arange(100) / 1000.0,
+    "falling": -np.arange(30) / 5.0,
+    "subnormal terms": np.r_[0.0, np.full(20, -95.0)],
+    "equal": np.full(13, 3e4),
+    "two at the maximum": np.r_[2.5, 2.5, -30.0],
+    "nearly one": np.r_[0.0, -20.0, -40.0],
+    "close": np.array([1.0, np.nextafter(np.float32(1), np.float32(0)), 0.5]),
+    "large numbers": np.array([3e38, 0, -3e38]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row", HARD_ROWS)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_hard_rows(name, row, dtype):
+    x = HARD_ROWS[row].astype(dtype)
+    check(name, x, 0)
+    check(name, x[::-1], 0)
+
+
+# rows with their softmax, to the bit; None: NaN throughout
+EDGES = [
+    ([INF, 1.0, 2.0], [1.0, 0.0, 0.0]),
+    ([1.0, 2.0, INF], [0.0, 0.0, 1.0]),
+    ([INF, -INF], [1.0, 0.0]),
+    ([INF], [1.0]),
+    ([INF, INF, 0.0], None),
+    ([-INF, -INF], None),
+    ([-INF], None),
+    ([NAN, 1.0], None),
+    ([INF, NAN, 1.0], None),
+    ([1.0, -INF, 1.0], [0.5, 0.0, 0.5]),
+    ([5.0], [1.0]),
+    ([0.0, -0.0], [0.5, 0.5]),
+    ([-INF] * 9 + [INF] + [3.0] * 20, [0.0] * 9 + [1.0] + [0.0] * 20),
+    ([-INF] * 29 + [1.0], [0.0] * 29 + [1.0]),
+    ([1.0] * 30 + [NAN], None),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row, want", EDGES)
+def test_edges(row, want, dtype):
+    x = np.tile(np.array(row, dtype), (2, 1))
+    want = np.tile(np.array([NAN] * len(row) if want is None else want, dtype), (2, 1))
+    with np.errstate(all="ignore"):
+        logarithm = np.log(want)
+    for axis, y in ((1, x), (0, np.ascontiguousarray(x.T))):
+        results = [cuda.softmax(DeviceArray(y), axis), cuda.softmin(DeviceArray(-y), axis)]
+        results.append(cuda.log_softmax(DeviceArray(y), axis))
+        for got, expected in zip(results, (want, want, logarithm), strict=True):
+            got = got.host if axis else got.host.T
+            assert np.array_equal(got, expected, equal_nan=True)
+
+
+def test_rows_in_place_and_overlapping():
+    base = np.random.default_rng(7).normal(size=(3, 14)).astype("f")
+    for name in REDUCTIONS:
+        function = getattr(cuda, name)
+        for axis in (0, 1):
+            want = function(DeviceArray(base), axis).host
+            x = DeviceArray(base.copy())
+            assert function(x, axis, out=x) is x
+            assert np.array_equal(x.host, want)
+            array = base.copy()
+            want = function(DeviceArray(base[:, 1:].copy()), axis).host
+            function(DeviceArray(array[:, 1:]), axis, out=DeviceArray(array[:, :-1]))
+            assert np.array_equal(array[:, :-1], want)
+
+
+def test_empty_arrays_launch_nothing(nothing_launched):
+    for shape in ((0,), (3, 0), (0, 3), (2, 0, 4)):
+        x = DeviceArray(np.empty(shape, "f"))
+        assert cuda.sigmoid(x).host.shape == shape
+        for axis in (*range(len(shape)), None):
+            assert cuda.softmax(x, axis).host.shape == shape
+
+
+# ---- gradients of rows -----------------------------------------------------------------------------
+
+
+def exact_gradient(name, gy, y, axes):
+    gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
+    if name == "log_softmax":
+        return gy - np.exp(y) * np.sum(gy, axis=axes, keepdims=True)
+    return (-1 if name == "softmin" else 1) * y * (gy - np.sum(gy * y, axis=axes, keepdims=True))
+
+
+@pytest.mark.parametrize("dtype, shape, axis", CASES)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_gradients_of_rows(name, shape, axis, dtype):
+    rng = np.random.default_rng(8)
+    x, gy = (np.asarray(rng.normal(scale=s, size=shape)).astype(dtype) for s in (3, 1))
+    axes = axes_of(axis, x.ndim)
+    y = exact_reduction(name, x, axes).astype(dtype)
+    got = getattr(cuda.grad, name)(DeviceArray(gy), DeviceArray(y), axis=axis).host
+    want = exact_gradient(name, gy, y, axes)
+    assert got.dtype == dtype
+    # gy - sum may cancel: in units of what is subtracted
+    scale = np.abs(gy) * (1 if name == "log_softmax" else np.abs(y)) + np.abs(want)
+    assert np.all(np.abs(got - want) <= 2 * np.finfo(dtype).eps * scale + np.finfo(dtype).smallest_subnormal)
+    if shape == (5, 10):
+        for in_place, other in ((gy.copy(), y), (y.copy(), gy)):
+            pair = (in_place, other) if other is y else (other, in_place)
+            out = DeviceArray(in_place)
+            getattr(cuda.grad, name)(*map(DeviceArray, pair), axis=axis, out=out)
+            assert np.array_equal(out.host, got)
+
+
+# ---- the facade ------------------------------------------------------------------------------------
+
+
+def test_the_same_functions_take_device_arrays():
+    """`fastact.sigmoid` is a ufunc, and an array on a device never gets as far as NumPy."""
+    x = numbers("float32", 20)
+    assert isinstance(fastact.sigmoid, np.ufunc) and fastact.sigmoid is fastact.ufuncs.sigmoid
+    out = DeviceArray(np.empty_like(x))
+    for got in (fastact.sigmoid(DeviceArray(x)), fastact.sigmoid(DeviceArray(x), out=out, stream=5)):
+        assert np.array_equal(got.host, fastact.sigmoid(x), equal_nan=True)
+    assert got is out and simulator.launches[-1][2] == 5
+    assert np.array_equal(fastact.elu(DeviceArray(x)).host, fastact.elu(x), equal_nan=True)
+    assert np.array_equal(fastact.elu(DeviceArray(x), alpha=2.0).host, fastact.elu(x, 2.0), equal_nan=True)
+    assert np.array_equal(
+        fastact.grad.tanh(2.0, DeviceArray(x)).host, fastact.grad.tanh(np.float32(2), x), equal_nan=True
+    )
+    rows = x[8:].reshape(3, 4)
+    for name in REDUCTIONS:
+        got = getattr(fastact, name)(DeviceArray(rows), axis=0, out=DeviceArray(np.empty_like(rows)))
+        assert np.allclose(got.host, getattr(fastact, name)(rows, axis=0), rtol=1e-6)
+
+
+def test_what_is_not_done_on_a_device(nothing_launched):
+    for name in ("sigmoid", "elu", "softmax"):
+        with pytest.raises(TypeError, match="where"):
+            getattr(fastact, name)(no_copy(), where=True)
+        with pytest.raises(TypeError, match="on the device of x"):
+            getattr(fastact, name)(no_copy(), out=X.copy())
+
+
+def test_backend_cuda(monkeypatch):
+    """NumPy's arrays go to the device, too; objects with ways of their own, and keywords of NumPy's, do not."""
+    monkeypatch.setattr(_backend, "backend", "cuda")
+    _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, True)
+    try:
+        before = len(simulator.launches)
+        assert np.array_equal(fastact.relu(X), X) and np.array_equal(fastact.softmax(X, axis=1), X / 4)
+        assert fastact.elu([1.0, 2.0]).tolist() == [1, 2] and fastact.grad.tanh(1.0, 0.0) == 1
+        assert len(simulator.launches) == before + 4
+        assert np.array_equal(fastact.relu(X, where=True), X)
+        assert np.array_equal(fastact.softmax(X, axis=1, dtype="d"), X / 4)
+        assert len(simulator.launches) == before + 4
+    finally:
+        _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, False)
+
+
+def test_benchmark(monkeypatch, capsys, tmp_path):
+    """The program for a GPU, in small and with nothing but the simulator: all it does but PyTorch's part."""
+    from types import SimpleNamespace
+
+    from fastact import _cuda_bench
+
+    class Stub(_cuda_bench.Device):
+        torch = None
+        numba = SimpleNamespace(synchronize=lambda: None, jit=lambda signature: lambda f: {(128, 64): f})
+
+        def __init__(self):
+            pass
+
+        def array(self, host):
+            return DeviceArray(host)
+
+        def copy(self, x, out):
+            return lambda: np.copyto(out.host, x.host)
+
+    monkeypatch.setattr(_cuda_bench, "Device", Stub)
+    monkeypatch.setattr(_cuda_bench, "LAUNCHES", 1)
+    monkeypatch.setattr(cuda, "why_not", lambda: None)
+    path = tmp_path / "cells.json"
+    options = [
+        "relu",
+        "prelu",
+        "softmax",
+        "--size",
+        "40",
+        "--rows",
+        "3x5,2x9",
+        "--seconds",
+        "0.01",
+        "--json",
+        str(path),
+    ]
+    for direction in ([], ["--backward"]):
+        assert _cuda_bench.main(options + direction) == 0
+        printed = capsys.readouterr().out
+        assert printed.count("\n| `") == 4 and "2x9" in printed and "a call on ten elements" in printed
+        assert [row["function"] for row in json.loads(path.read_text())["cells"]] == ["relu", "prelu"] + ["softmax"] * 2
+    monkeypatch.setattr(cuda, "why_not", lambda: "no driver")
+    assert _cuda_bench.main(["relu"]) == 1 and "no driver" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        _cuda_bench.main(["gelu_of_the_future"])
+
+
+# ---- errors ----------------------------------------------------------------------------------------
+
+X = np.ones((3, 4), "f")
+
+
+def no_copy():
+    return DeviceArray(X.copy())
+
+
+BAD = [
+    ("sigmoid", (DeviceArray(X.astype("F")),), {}, TypeError, "sigmoid: real numbers .* complex64"),
+    ("softmax", (DeviceArray(X.astype("F")),), {}, TypeError, "softmax: real numbers .* complex64"),
+    ("prelu", (no_copy(), X), {}, TypeError, "prelu: weight must be a number or on the device"),
+    ("prelu", (X, no_copy()), {}, TypeError, "prelu: x must be a number or on the device"),
+    ("prelu", (no_copy(), "a"), {}, TypeError, "prelu: weight must be"),
+    ("prelu", (no_copy(), 1j), {}, TypeError, "prelu: weight must be"),
+    ("prelu", (no_copy(),), {}, TypeError, "missing required argument: 'weight'"),
+    ("prelu", (no_copy(), DeviceArray(np.ones(3, "f"))), {}, ValueError, "broadcast"),
+    (
+        "prelu",
+        (no_copy(), DeviceArray(X.copy(), 1)),
+        {},
+        ValueError,
+        "on one device, got 0 .* weight, 1",
+    ),
+    ("elu", (no_copy(),), {"beta": 1}, TypeError, "beta"),
+    ("sigmoid", (no_copy(), 2.0), {}, TypeError, "got 2 positional"),
+    ("sigmoid", (no_copy(),), {"out": X}, TypeError, "out must be an array on the device of x, got ndarray"),
+    ("sigmoid", (X,), {"out": no_copy()}, TypeError, "out must be an ndarray where the inputs are"),
+    ("sigmoid", (no_copy(),), {"out": DeviceArray(X.T)}, ValueError, r"out must have the shape \(3, 4\)"),
+    ("sigmoid", (no_copy(),), {"out": DeviceArray(X.astype(int))}, TypeError, "cannot be cast to out's dtype int64"),
+    ("sigmoid", (no_copy(),), {"out": DeviceArray(X.astype("F"))}, TypeError, "complex64"),
+    ("sigmoid", (no_copy(),), {"out": DeviceArray(X.copy(), 1)}, ValueError, "x is on device 0, and out on device 1"),
+    ("sigmoid", (no_copy(),), {"stream": "fast"}, TypeError, "stream must be a CUDA stream"),
+    ("sigmoid", (DeviceArray(X.astype(">f4")),), {}, TypeError, "byte order"),
+    ("sigmoid", (DeviceArray(LAYOUTS["unaligned"](X)),), {}, ValueError, "aligned"),
+    ("softmax", (no_copy(),), {"axis": 2}, AxisError, "axis 2 is out of bounds"),
+    ("softmax", (no_copy(),), {"axis": (0, 0)}, ValueError, "repeated axis"),
+    ("softmax", (no_copy(),), {"axis": 1.0}, TypeError, "axis must be"),
+    ("softmax", (no_copy(),), {"out": DeviceArray(X.T)}, ValueError, "out must have the shape"),
+    ("softmax", (no_copy(),), {"out": DeviceArray(X.copy(), 1)}, ValueError, "device 1"),
+    ("grad.softmax", (no_copy(), X), {}, TypeError, "y must be on the device as well"),
+    ("grad.softmax", (no_copy(), DeviceArray(X[:2])), {}, ValueError, r"gy must have the shape of y"),
+]
+
+
+@pytest.mark.parametrize("name, arguments, keywords, exception, message", BAD)
+def test_errors(name, arguments, keywords, exception, message, nothing_launched):
+    function = getattr(cuda.grad, name[5:]) if name.startswith("grad.") else getattr(cuda, name)
+    with pytest.raises(exception, match=message):
+        function(*arguments, **keywords)
+
+
+def test_read_only_out(nothing_launched):
+    out = X.copy()
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="out is read-only"):
+        cuda.sigmoid(no_copy(), out=DeviceArray(out))
