@@ -169,7 +169,9 @@ def softmin_gradient(gy, axes, y):
 
 
 def log_softmax_gradient(gy, axes, y):
-    return gy - np.exp(y) * np.sum(gy, axis=axes, keepdims=True)
+    total = np.sum(gy, axis=axes, keepdims=True)
+    # near the maximum e**y is 1 - small, and gy may be the total
+    return np.where((y > -0.5) & np.isfinite(total), (gy - total) - np.expm1(y) * total, gy - np.exp(y) * total)
 
 
 def _maximum(x, axes, where):
