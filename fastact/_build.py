@@ -56,13 +56,15 @@ def multiply_add(name):
     return fma
 
 
-@intrinsic
-def fabs(typing_context, a):
-    def generate(context, builder, signature, values):
-        kind = values[0].type
-        return builder.call(builder.module.declare_intrinsic("llvm.fabs", (kind,)), values)
+def unary(name):
+    @intrinsic
+    def function(typing_context, a):
+        def generate(context, builder, signature, values):
+            return builder.call(builder.module.declare_intrinsic(name, (values[0].type,)), values)
 
-    return a(a), generate
+        return a(a), generate
+
+    return function
 
 
 @intrinsic
@@ -87,7 +89,12 @@ def power_of_two(typing_context, t):
     return t(t), generate
 
 
-PRIMITIVES = {"fabs": fabs, "copysign": copysign, "power_of_two": power_of_two}
+PRIMITIVES = {
+    "fabs": unary("llvm.fabs"),
+    "sqrt": unary("llvm.sqrt"),
+    "copysign": copysign,
+    "power_of_two": power_of_two,
+}
 WITH_FMA = PRIMITIVES | {"fma": multiply_add("llvm.fma"), "product_error": _math.product_error_by_fma}
 # llvm.fma would become a call of libm's for each element
 WITHOUT_FMA = PRIMITIVES | {

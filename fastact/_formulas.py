@@ -9,8 +9,16 @@ are both computed, in vector registers.
 from fastact._math import (
     DOWN,
     EXP_LOW,
+    LINEAR,
+    NAN,
     HUGE,
     LARGE,
+    LARGEST,
+    SELU_SCALE,
+    SELU_SCALE_ALPHA,
+    SELU_SCALE_ALPHA_LOW,
+    SELU_SCALE_LOW,
+    SQUARE_HIGH,
     THIRD,
     THIRD_LOW,
     TINY_LOG,
@@ -25,9 +33,11 @@ from fastact._math import (
     log1p_exp,
     logistic,
     product_error,
+    sqrt,
     square_of_quotient,
     tanh_parts,
     tanhshrink_remainder,
+    two_sum,
 )
 from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 
@@ -135,7 +145,7 @@ def elu(x, alpha=1.0):
     >>> fastact.elu([-1.0, 0.0, 2.0])
     array([-0.63212056,  0.        ,  2.        ])
     """
-    high, low = expm1_parts(0.0 if x > 0.0 else x)
+    high, low = expm1_parts(0.0 if x > 0.0 else x, -0.0)
     rest = alpha * low
     rest = rest if rest - rest == 0.0 else 0.0  # where alpha is infinite, high says it all
     return fma(alpha, high, rest) if x < 0.0 else x
@@ -550,9 +560,8 @@ def softsign(x):
     """
     a = fabs(x)
     a = LARGE if a > LARGE else a
-    b = 1.0 + a
-    part = b - a
-    q, rest, inverse = divide(a, 0.0, b, (a - (b - part)) + (1.0 - part))
+    b, b_low = two_sum(a, 1.0)
+    q, rest, inverse = divide(a, 0.0, b, b_low)
     return copysign(fma(rest, inverse, q), x)
 
 
@@ -568,9 +577,8 @@ def softsign_derivative(x):
     """
     a = fabs(x)
     a = HUGE if a > HUGE else a
-    b = 1.0 + a
-    part = b - a
-    q, rest, inverse = divide(1.0, 0.0, b, (a - (b - part)) + (1.0 - part))
+    b, b_low = two_sum(a, 1.0)
+    q, rest, inverse = divide(1.0, 0.0, b, b_low)
     return square_of_quotient(q, rest, inverse)
 
 
@@ -620,3 +628,335 @@ def tanhshrink_derivative(x):
     """
     q, rest, inverse = tanh_parts(fabs(x))
     return square_of_quotient(q, rest, inverse)
+
+
+@activation
+def selu(x):
+    """Scaled exponential linear unit: scale * x if x > 0, else scale * alpha * (exp(x) - 1).
+
+    scale = 1.0507009873554804934193349852946 and alpha = 1.6732632423543772848170429916717 keep mean 0 and
+    variance 1 from layer to layer.
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; selu(0) = 0, selu(inf) = inf and selu(-inf) = -scale * alpha = -1.758...
+
+    References
+    ----------
+    G. Klambauer, T. Unterthiner, A. Mayr and S. Hochreiter, Self-normalizing neural networks, NIPS 2017.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.selu([-1.0, 0.0, 2.0])
+    array([-1.11133074,  0.        ,  2.10140197])
+    """
+    high, low = expm1_parts(0.0 if x > 0.0 else x, -0.0)
+    below = fma(SELU_SCALE_ALPHA, high, fma(SELU_SCALE_ALPHA_LOW, high, SELU_SCALE_ALPHA * low))
+    rest = x * SELU_SCALE_LOW
+    above = fma(x, SELU_SCALE, rest if rest - rest == 0.0 else 0.0)
+    return below if x < 0.0 else above
+
+
+@derivative(selu)
+def selu_derivative(x):
+    """(scale if x > 0, else scale * alpha * exp(x))
+
+    At 0 the derivative is taken as scale * alpha; it is `scale` at inf and 0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.selu(1.0, [-1.0, 0.0, 2.0])
+    array([0.64676861, 1.75809934, 1.05070099])
+    """
+    high, low, s = exp_parts(0.0 if x > 0.0 else x, -0.0)
+    below = fma(SELU_SCALE_ALPHA, high, fma(SELU_SCALE_ALPHA_LOW, high, SELU_SCALE_ALPHA * low)) * s * DOWN
+    return SELU_SCALE + SELU_SCALE_LOW if x > 0.0 else below
+
+
+def celu_quotient(x, alpha):
+    """x / alpha and its rounding error, 0 where it is positive or does not matter."""
+    x = 0.0 if x > 0.0 else x
+    z = x / alpha
+    return z, fma(-z, alpha, x) / alpha if z > EXP_LOW else 0.0
+
+
+@activation
+def celu(x, alpha=1.0):
+    """Continuously differentiable exponential linear unit: x if x > 0, else alpha * (exp(x / alpha) - 1).
+
+    {x}
+    alpha : array_like, default 1.0
+        Minus the limit at -inf: a positive number. Broadcasts against `x`. 0 and inf give the limits max(x, 0)
+        and x; a negative number gives NaN for negative `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; celu(0) = 0, celu(inf) = inf and celu(-inf) = -alpha.
+
+    References
+    ----------
+    J. T. Barron, Continuously differentiable exponential linear units, arXiv:1704.07483, 2017.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.celu([-1.0, 0.0, 2.0], alpha=0.5)
+    array([-0.43233236,  0.        ,  2.        ])
+    """
+    z, z_low = celu_quotient(x, alpha)
+    high, low = expm1_parts(z, z_low)
+    bent = fma(alpha, high, alpha * low)
+    bent = x if z > LINEAR else bent
+    bent = bent if alpha >= 0.0 else NAN
+    return bent if x < 0.0 else x
+
+
+@derivative(celu)
+def celu_derivative(x, alpha=1.0):
+    """(1 if x > 0, else exp(x / alpha))
+
+    1 at 0 and inf, and 0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.celu(1.0, [-1.0, 0.0, 2.0], alpha=0.5)
+    array([0.13533528, 1.        , 1.        ])
+    """
+    z, z_low = celu_quotient(x, alpha)
+    high, low, s = exp_parts(z, z_low)
+    below = (high + low) * s * DOWN if alpha >= 0.0 else NAN
+    return 1.0 if x >= 0.0 else below
+
+
+@activation(monotone=False, kinks=lambda: (-3.0, 3.0))
+def hardswish(x):
+    """Piecewise quadratic `silu`: 0 if x <= -3, x if x >= 3, else x * (x + 3) / 6.
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; hardswish(inf) = inf and hardswish(-inf) = 0.
+
+    References
+    ----------
+    A. Howard et al., Searching for MobileNetV3, ICCV 2019.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.hardswish([-4.0, -1.5, 0.0, 2.0])
+    array([ 0.        , -0.375     ,  0.        ,  1.66666667])
+    """
+    b, b_low = two_sum(x, 3.0)
+    p = x * b
+    q, rest, inverse = divide(p, fma(x, b_low, product_error(x, b, p)), 6.0, 0.0)
+    return x if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
+
+
+@derivative(hardswish)
+def hardswish_derivative(x):
+    """(0 if x <= -3, 1 if x >= 3, else (2 * x + 3) / 6)
+
+    At -3 the derivative is taken as 0 and at 3 as 1. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.hardswish(3.0, [-4.0, -1.5, 0.0, 2.5])
+    array([0. , 0. , 1.5, 4. ])
+    """
+    inside = fma(2.0, x, 3.0) / 6.0
+    return 1.0 if x >= 3.0 else (0.0 if x <= -3.0 else inside)
+
+
+@activation(kinks=lambda: (-3.0, 3.0))
+def hardsigmoid(x):
+    """Piecewise linear sigmoid: 0 if x <= -3, 1 if x >= 3, else (x + 3) / 6.
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; hardsigmoid(inf) = 1 and hardsigmoid(-inf) = 0.
+
+    References
+    ----------
+    M. Courbariaux, Y. Bengio and J.-P. David, BinaryConnect: training deep neural networks with binary weights
+    during propagations, NIPS 2015; with the slope of PyTorch's, 1 / 6.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.hardsigmoid([-4.0, -1.5, 0.0, 4.0])
+    array([0.  , 0.25, 0.5 , 1.  ])
+    """
+    b, b_low = two_sum(x, 3.0)
+    q, rest, inverse = divide(b, b_low, 6.0, 0.0)
+    return 1.0 if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
+
+
+@derivative(hardsigmoid, max_ulp=0.5)
+def hardsigmoid_derivative(x):
+    """(1 / 6 if -3 < x < 3, else 0)
+
+    At -3 and 3 the derivative is taken as 0. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.hardsigmoid(3.0, [-4.0, -1.5, 0.0, 3.0])
+    array([0. , 0.5, 0.5, 0. ])
+    """
+    inside = 1.0 / 6.0 if x < 3.0 else (0.0 if x >= 3.0 else x)
+    return 0.0 if x <= -3.0 else inside
+
+
+@activation(max_ulp=0.5, kinks=lambda lambd: (-lambd, lambd))
+def hardshrink(x, lambd=0.5):
+    """Hard shrinkage: x if abs(x) > lambd, else 0.
+
+    {x}
+    lambd : array_like, default 0.5
+        Half the width of the zone that becomes 0. Broadcasts against `x`. Where it is negative or NaN there is
+        no such zone.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; at x = lambd and x = -lambd the result is 0; hardshrink(inf) = inf and
+    hardshrink(-inf) = -inf.
+
+    References
+    ----------
+    D. L. Donoho and I. M. Johnstone, Ideal spatial adaptation by wavelet shrinkage, Biometrika 81(3), 1994.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.hardshrink([-2.0, 0.25, 0.75])
+    array([-2.  ,  0.  ,  0.75])
+    """
+    return 0.0 if fabs(x) <= lambd else x
+
+
+@derivative(hardshrink, max_ulp=0.5)
+def hardshrink_derivative(x, lambd=0.5):
+    """(1 if abs(x) > lambd, else 0)
+
+    At lambd and -lambd the derivative is taken as 0. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.hardshrink(2.0, [-2.0, 0.25, 0.5])
+    array([2., 0., 0.])
+    """
+    return 0.0 if fabs(x) <= lambd else (1.0 if x == x else x)
+
+
+@activation(max_ulp=0.5)
+def relu_squared(x):
+    """Squared rectified linear unit, or squared ReLU: max(0, x)**2.
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; relu_squared(inf) = inf and relu_squared(-inf) = 0.
+
+    References
+    ----------
+    D. R. So et al., Primer: searching for efficient transformers for language modeling, NeurIPS 2021.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.relu_squared([-1.5, 0.0, 3.0])
+    array([0., 0., 9.])
+    """
+    y = relu(x)
+    return y * y
+
+
+@derivative(relu_squared, max_ulp=0.5)
+def relu_squared_derivative(x):
+    """(2 * x if x > 0, else 0)
+
+    0 at 0, and inf at inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.relu_squared(1.0, [-1.5, 0.0, 3.0])
+    array([0., 0., 6.])
+    """
+    return 2.0 * relu(x)
+
+
+def root_parts(x, b):
+    """sqrt(x**2 + b) = (r + r_low) / scale and |x| + sqrt(x**2 + b) = (d + d_low) / scale, with `scale` a power of
+    two: (r, r_low, d, d_low, scale)."""
+    scale = DOWN if fabs(x) + fabs(b) > SQUARE_HIGH else 1.0
+    a = fabs(x) * scale
+    b = b * scale * scale
+    square = a * a
+    u, u_low = two_sum(square, b)
+    r = a if b == 0.0 else sqrt(u)
+    r_low = 0.0 if b == 0.0 else (fma(-r, r, u) + (u_low + product_error(a, a, square))) * (0.5 / r)
+    d, d_low = two_sum(a, r)
+    return r, r_low, d, d_low + r_low, scale
+
+
+@activation
+def squareplus(x, b=4.0):
+    """Algebraic `softplus`: (x + sqrt(x**2 + b)) / 2.
+
+    {x}
+    b : array_like, default 4.0
+        How wide the bend is: sqrt(b) / 2 is the result at 0. Broadcasts against `x`. 0 gives max(x, 0); where
+        x**2 + b is negative the result is NaN.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; squareplus(inf) = inf and squareplus(-inf) = 0. The left tail, b / (4 * abs(x)), is exact down
+    to the smallest subnormal number.
+
+    References
+    ----------
+    J. T. Barron, Squareplus: a softplus-like algebraic rectifier, arXiv:2112.11687, 2021.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.squareplus([-3.75, 0.0, 3.75])
+    array([0.25, 1.  , 4.  ])
+    """
+    _, _, d, d_low, scale = root_parts(x, b)
+    # on the left without cancellation: b / (2 (|x| + sqrt(x**2 + b)))
+    q, rest, inverse = divide(b, 0.0, d, d_low)
+    left = fma(rest, inverse, q) * (0.5 * scale)
+    left = 0.0 if x < -LARGEST or b == 0.0 else left
+    right = (0.5 * d + 0.5 * d_low) / scale
+    return left if x < 0.0 else (x if x > HUGE else right)
+
+
+@derivative(squareplus)
+def squareplus_derivative(x, b=4.0):
+    """(1 + x / sqrt(x**2 + b)) / 2
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and 0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.squareplus(1.0, [-1.5, 0.0, 1.5])
+    array([0.2, 0.5, 0.8])
+    """
+    r, r_low, d, d_low, scale = root_parts(x, b)
+    # on the left without cancellation: b / (2 sqrt(x**2 + b) (|x| + sqrt(x**2 + b)))
+    p = r * d
+    q, rest, inverse = divide(b, 0.0, p, fma(r, d_low, fma(r_low, d, product_error(r, d, p))))
+    left = fma(rest, inverse, q) * (0.5 * scale) * scale
+    left = 0.0 if x < -HUGE or b == 0.0 else left
+    q, rest, inverse = divide(d, d_low, r, r_low)
+    right = 0.5 * fma(rest, inverse, q)
+    right = 0.5 if x == 0.0 else (1.0 if x > HUGE else right)
+    return left if x < 0.0 else right

@@ -18,6 +18,7 @@ from fastact._specialise import Constant, Polynomial, Primitive
 
 fma = Primitive("fma", "fma(a, b, c) = a * b + c, rounded once")
 fabs = Primitive("fabs", "the absolute value")
+sqrt = Primitive("sqrt", "the square root")
 copysign = Primitive("copysign", "the magnitude of the first with the sign of the second")
 product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b rounded")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
@@ -26,6 +27,14 @@ exp_remainder = Polynomial(_coefficients.EXP)
 log1p_remainder = Polynomial(_coefficients.LOG1P)
 log_cosh_ratio = Polynomial(_coefficients.LOG_COSH)
 tanhshrink_remainder = Polynomial(_coefficients.TANHSHRINK)
+
+
+
+def split(value, rest):
+    """The constant value + rest, rest being what float64 leaves of it, as a pair."""
+    high = float(np.float32(value))
+    return Constant(high, value), Constant((value - high) + rest, rest)
+
 
 # Adding one of these rounds to an integer n and leaves n and the exponent's bias in the low bits, so that
 # power_of_two gives 2**n; or 2**n * UP, a detour by which subnormal results are rounded just once.
@@ -37,8 +46,7 @@ LOG2E = Constant(1.4426950408889634, 1.4426950408889634)
 # ln 2 in two parts; the first is short, so that its products with whole exponents are exact.
 LN2_HIGH = Constant(float.fromhex("0x1.62e4p-1"), float.fromhex("0x1.62e42fefa2p-1"))
 LN2_LOW = Constant(float.fromhex("0x1.7f7d1cf79abcap-20"), float.fromhex("0x1.9ef35793c7673p-41"))
-LN2 = Constant(float(np.float32(np.log(2))), float(np.log(2)))
-LN2_REST = Constant(np.log(2) - float(np.float32(np.log(2))), float.fromhex("0x1.abc9e3b39803fp-56"))
+LN2, LN2_REST = split(np.log(2), float.fromhex("0x1.abc9e3b39803fp-56"))
 # e**x vanishes below EXP_LOW, in sums of billions too; e**x - 1 is -1 below EXPM1_LOW, after rounding.
 EXP_LOW = Constant(-131.0, -1000.0)
 EXPM1_LOW = Constant(-20.0, -42.0)
@@ -46,13 +54,24 @@ EXPM1_LOW = Constant(-20.0, -42.0)
 TINY_LOG = Constant(-64.0, -512.0)
 # 1 and less vanish beside it.
 LARGE = Constant(2.0**40, 2.0**70)
-# The square of its inverse vanishes, and its own square does not overflow in float64.
+# The square of its inverse vanishes, in sums of large numbers too; its own square does not overflow in float64.
 HUGE = Constant(2.0**80, 2.0**540)
-THIRD = Constant(float(np.float32(1 / 3)), 1 / 3)
-THIRD_LOW = Constant(-(2.0**-25) / 3, 2.0**-54 / 3)
-
+# (e**x - 1) / x is 1 between it and 0.
+LINEAR = Constant(-(2.0**-27), -(2.0**-56))
+NAN = Constant(np.nan, np.nan)
+# Squares of what is below neither overflow nor make a sum overflow.
+SQUARE_HIGH = Constant(2.0**60, 2.0**500)
+LARGEST = Constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
+THIRD, THIRD_LOW = split(1 / 3, 2.0**-54 / 3)
 # Half of the bits of a significand.
 SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
+
+
+# selu's scale, and scale * alpha
+SELU_SCALE, SELU_SCALE_LOW = split(float.fromhex("0x1.0cfabd6a91132p+0"), float.fromhex("0x1.6fc7d272f2695p-55"))
+SELU_SCALE_ALPHA, SELU_SCALE_ALPHA_LOW = split(
+    float.fromhex("0x1.c212cc640f031p+0"), float.fromhex("0x1.05161b045a1fep-56")
+)
 
 
 def product_error_by_fma(a, b, p):
@@ -88,13 +107,20 @@ def exp_parts(x, x_low):
     return high, ((1.0 - high) + r) + exp_tail(n, r, x_low), s
 
 
-def expm1_parts(x):
-    """e**x - 1 = high + low, for x <= 0; |low| < 0.2 |high|."""
+def expm1_parts(x, x_low):
+    """e**(x + x_low) - 1 = high + low, for x <= 0 and x_low below its last place; |low| < 0.2 |high|."""
     s, n, r = reduce_exp(EXPM1_LOW if x < EXPM1_LOW else x, MAGIC)
     a = s - 1.0
     b = s * r
     high = a + b
-    return high, fma(s, exp_tail(n, r, -0.0), ((a - high) + b) + (s - (1.0 + a)))
+    return high, fma(s, exp_tail(n, r, x_low), ((a - high) + b) + (s - (1.0 + a)))
+
+
+def two_sum(a, b):
+    """a + b, rounded, and its rounding error."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def normalise(high, low):
@@ -129,6 +155,17 @@ def logistic(x, low_of_minus_abs):
     return y * power if x < 0.0 else fma(-y, power, 1.0)
 
 
+def gated(x, z, low_of_minus_abs):
+    """x / (1 + e**-z), where -abs(z) has a low part."""
+    left = z < 0.0
+    x = copysign(0.0, x) if z < EXP_LOW else x
+    high, low, s, b, b_low = one_plus_exp(-fabs(z), low_of_minus_abs)
+    q, rest, inverse = divide(high if left else 1.0, low if left else 0.0, b, b_low)
+    y = fma(x, q, x * (rest * inverse))
+    y = y * (s if left else 1.0) * (DOWN if left else 1.0)
+    return x if z > LARGE else y
+
+
 def bell(x, scale):
     """scale * e**x / (1 + e**x)**2, for x <= 0."""
     high, low, s, b, b_low = one_plus_exp(x, -0.0)
@@ -144,7 +181,7 @@ def square_of_quotient(q, rest, inverse):
 
 def tanh_parts(a):
     """tanh(a) as by `divide`, for a >= 0: -E / (2 + E) with E = e**(-2a) - 1."""
-    high, low = expm1_parts(-2.0 * a)
+    high, low = expm1_parts(-2.0 * a, -0.0)
     e, e_low = normalise(high, low)
     b = 2.0 + e
     return divide(-e, -e_low, b, ((2.0 - b) + e) + e_low)
