@@ -11,6 +11,7 @@ import fastact
 from fastact._expressions import ARGUMENTS, EXPRESSIONS
 
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
+NOT_IN_TORCH = ("relu_squared", "squareplus", "swish", "quick_gelu", "gelu_tanh")
 ABSENT = [name for name in ("scipy", "torch") if not find_spec(name)]
 
 
@@ -60,7 +61,7 @@ def torch_calls(axis, threads):
 
         return make
 
-    return {name: maker(name) for name in EXPRESSIONS}
+    return {name: maker(name) for name in EXPRESSIONS if name not in NOT_IN_TORCH}
 
 
 def libraries(threads, axis=-1):

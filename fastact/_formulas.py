@@ -9,11 +9,30 @@ are both computed, in vector registers.
 from fastact._math import (
     DOWN,
     EXP_LOW,
-    LINEAR,
-    NAN,
+    EXPM1_LOW,
+    GELU_ROOT,
+    GELU_ROOT_LOW,
+    GELU_SLOPE,
+    GELU_SLOPE_LOW,
+    GELU_TAIL,
+    GELU_TAIL_LOW,
+    GELU_TANH_END,
+    GELU_TANH_ROOT,
+    GELU_TANH_ROOT_LOW,
+    GELU_TANH_SLOPE,
+    GELU_TANH_SLOPE_LOW,
     HUGE,
     LARGE,
     LARGEST,
+    LINEAR,
+    MISH_ROOT,
+    MISH_ROOT_LOW,
+    MISH_SLOPE,
+    MISH_SLOPE_LOW,
+    NAN,
+    NEAR_ROOT,
+    QUICK_GELU,
+    QUICK_GELU_LOW,
     SELU_SCALE,
     SELU_SCALE_ALPHA,
     SELU_SCALE_ALPHA_LOW,
@@ -23,6 +42,7 @@ from fastact._math import (
     THIRD_LOW,
     TINY_LOG,
     UP,
+    add,
     bell,
     copysign,
     divide,
@@ -30,14 +50,27 @@ from fastact._math import (
     expm1_parts,
     fabs,
     fma,
+    gated,
+    gated_slope,
+    gelu_parts,
+    gelu_slope,
+    gelu_tail,
+    gelu_tanh_parts,
+    gelu_tanh_slope,
     log1p_exp,
     logistic,
+    mish_parts,
+    mish_slope,
+    multiply,
     product_error,
+    silu_derivative_at,
     sqrt,
     square_of_quotient,
     tanh_parts,
     tanhshrink_remainder,
+    through_zero,
     two_sum,
+    with_constant,
 )
 from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 
@@ -960,3 +993,350 @@ def squareplus_derivative(x, b=4.0):
     right = 0.5 * fma(rest, inverse, q)
     right = 0.5 if x == 0.0 else (1.0 if x > HUGE else right)
     return left if x < 0.0 else right
+
+
+@activation(monotone=False)
+def silu(x):
+    """Sigmoid linear unit: x / (1 + exp(-x)).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; silu(inf) = inf and silu(-inf) = -0.0. The left tail is exact down to the smallest subnormal
+    number. The minimum is -0.2785 at -1.2785.
+
+    References
+    ----------
+    S. Elfwing, E. Uchibe and K. Doya, Sigmoid-weighted linear units for neural network function approximation
+    in reinforcement learning, Neural Networks 107, 2018.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.silu([-2.0, 0.0, 2.0])
+    array([-0.23840584,  0.        ,  1.76159416])
+    """
+    return gated(x, x, -0.0)
+
+
+@derivative(silu)
+def silu_derivative(x):
+    """(1 + exp(-x) * (1 + x)) / (1 + exp(-x))**2
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. Near its zero,
+    -1.2785, a polynomial keeps every digit. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.silu(1.0, [-2.0, 0.0, 2.0])
+    array([-0.09078425,  0.5       ,  1.09078425])
+    """
+    return silu_derivative_at(x, -0.0)
+
+
+def scaled(x, beta):
+    """beta * x, and the low part of -abs(beta * x)."""
+    z = beta * x
+    low = -copysign(1.0, z) * product_error(beta, x, z)
+    return z, low if fabs(z) < -EXP_LOW else 0.0
+
+
+@activation(monotone=False)
+def swish(x, beta=1.0):
+    """Swish: x / (1 + exp(-beta * x)); at beta = 1 it is `silu`.
+
+    {x}
+    beta : array_like, default 1.0
+        Sharpness of the bend. Broadcasts against `x`. 0 gives x / 2; -inf and inf give the limits min(x, 0) and
+        max(x, 0) where `x` is not 0.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; swish(inf) = inf and swish(-inf) = -0.0 for positive `beta`. The left tail is exact down to the
+    smallest subnormal number.
+
+    References
+    ----------
+    P. Ramachandran, B. Zoph and Q. V. Le, Searching for activation functions, arXiv:1710.05941, 2017.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.swish([-2.0, 0.0, 2.0], beta=0.5)
+    array([-0.53788284,  0.        ,  1.46211716])
+    """
+    z, low = scaled(x, beta)
+    return gated(x, z, low)
+
+
+@derivative(swish)
+def swish_derivative(x, beta=1.0):
+    """(1 + exp(-beta * x) * (1 + beta * x)) / (1 + exp(-beta * x))**2
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.swish(1.0, [-2.0, 0.0, 2.0], beta=0.5)
+    array([0.07232949, 0.5       , 0.92767051])
+    """
+    z, low = scaled(x, beta)
+    return silu_derivative_at(z, low)
+
+
+@activation(monotone=False)
+def quick_gelu(x):
+    """Sigmoid approximation of `gelu`: x / (1 + exp(-1.702 * x)).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; quick_gelu(inf) = inf and quick_gelu(-inf) = -0.0. The left tail is exact down to the smallest
+    subnormal number.
+
+    References
+    ----------
+    D. Hendrycks and K. Gimpel, Gaussian error linear units (GELUs), arXiv:1606.08415, 2016.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.quick_gelu([-2.0, 0.0, 2.0])
+    array([-0.06434137,  0.        ,  1.93565863])
+    """
+    z, low = quick_gelu_scaled(x)
+    return gated(x, z, low)
+
+
+def quick_gelu_scaled(x):
+    """1.702 * x, and the low part of -abs(1.702 * x)."""
+    z, z_low = multiply(QUICK_GELU, QUICK_GELU_LOW, x, 0.0)
+    return z, -copysign(1.0, z) * z_low if fabs(z) < -EXP_LOW else 0.0
+
+
+@derivative(quick_gelu)
+def quick_gelu_derivative(x):
+    """(1 + exp(-1.702 * x) * (1 + 1.702 * x)) / (1 + exp(-1.702 * x))**2
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.quick_gelu(1.0, [-2.0, 0.0, 2.0])
+    array([-0.07383363,  0.5       ,  1.07383363])
+    """
+    z, low = quick_gelu_scaled(x)
+    return silu_derivative_at(z, low)
+
+
+@activation(monotone=False)
+def mish(x):
+    """Mish: x * tanh(log(1 + exp(x))).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; mish(inf) = inf and mish(-inf) = -0.0. The left tail is exact down to the smallest subnormal
+    number. The minimum is -0.3088 at -1.1924.
+
+    References
+    ----------
+    D. Misra, Mish: a self regularized non-monotonic activation function, BMVC 2020.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.mish([-2.0, 0.0, 2.0])
+    array([-0.25250148,  0.        ,  1.94395896])
+    """
+    # tanh(log(1 + e)) = n / (n + 2) with n = e * (e + 2)
+    left = x < 0.0
+    n, n_low, d, d_low, high, low, s = mish_parts(x)
+    n, n_low = multiply(n, n_low, high if left else 1.0, low if left else 0.0)
+    q, rest, inverse = divide(n, n_low, d, d_low)
+    bounded = copysign(0.0, x) if x < EXP_LOW else x
+    y = fma(bounded, q, bounded * (rest * inverse))
+    y = y * (s if left else 1.0) * (DOWN if left else 1.0)
+    return x if -x < EXPM1_LOW else y
+
+
+@derivative(mish)
+def mish_derivative(x):
+    """(n / (n + 2) + 4 * x * e * (e + 1) / (n + 2)**2), with e = exp(x) and n = e * (e + 2)
+
+    0.6 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. Near its zero,
+    -1.1924, a polynomial keeps every digit. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.mish(1.0, [-2.0, 0.0, 2.0])
+    array([-0.09339624,  0.6       ,  1.06931794])
+    """
+    left = x < 0.0
+    x = EXP_LOW if x < EXP_LOW else (-EXP_LOW if x > -EXP_LOW else x)
+    n, n_low, d, d_low, high, low, s = mish_parts(x)
+    e, e_low = high * (s * DOWN), low * (s * DOWN)
+    g, g_low = multiply(*add(1.0, 0.0, e, e_low), 4.0 * x, 0.0)
+    square, square_low = multiply(e, e_low, e, e_low)
+    g, g_low = multiply(g, g_low, 1.0 if left else square, 0.0 if left else square_low)
+    g, g_low = add(*multiply(n, n_low, d, d_low), g, g_low)
+    g, g_low = multiply(g, g_low, high if left else 1.0, low if left else 0.0)
+    q, rest, inverse = divide(g, g_low, *multiply(d, d_low, d, d_low))
+    y = fma(rest, inverse, q) * (s if left else 1.0) * (DOWN if left else 1.0)
+    distance = -x - MISH_ROOT
+    near = through_zero(distance, -MISH_ROOT_LOW, MISH_SLOPE, MISH_SLOPE_LOW, mish_slope(distance))
+    return near if fabs(distance) < NEAR_ROOT else y
+
+
+@activation(max_ulp=2.0, monotone=False)
+def gelu(x):
+    """Gaussian error linear unit: x * Phi(x), with the distribution function Phi of the normal distribution.
+
+    .. math:: \\Phi(x) = \\frac{1}{2} \\operatorname{erfc}\\left(\\frac{-x}{\\sqrt 2}\\right)
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; gelu(inf) = inf and gelu(-inf) = -0.0. The left tail is exact down to the smallest subnormal
+    number. The minimum is -0.17 at -0.7518.
+
+    References
+    ----------
+    D. Hendrycks and K. Gimpel, Gaussian error linear units (GELUs), arXiv:1606.08415, 2016.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.gelu([-2.0, 0.0, 2.0])
+    array([-0.04550026,  0.        ,  1.95449974])
+    """
+    # with a = |x|: a * Phi(-a), to the left; x minus that, to the right
+    _, high, low, s, q, q_low, w = gelu_parts(x)
+    p, p_low = with_constant(GELU_TAIL, GELU_TAIL_LOW, w, gelu_tail(w))
+    p, p_low = multiply(p, p_low, high, low)
+    y = fma(p, q, fma(p, q_low, p_low * q))
+    return -(y * s) * DOWN if x < 0.0 else fma(-y, s * DOWN, x)
+
+
+@derivative(gelu)
+def gelu_derivative(x):
+    """(Phi(x) + x * exp(-x**2 / 2) / sqrt(2 * pi))
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf; near its zero,
+    -0.7518, too, every digit is right. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.gelu(1.0, [-2.0, 0.0, 2.0])
+    array([-0.08523180,  0.5       ,  1.0852318 ])
+    """
+    a, high, low, s, _, _, w = gelu_parts(x)
+    p, p_low = with_constant(GELU_SLOPE, GELU_SLOPE_LOW, w, gelu_slope(w))
+    p, p_low = multiply(p, p_low, high, low)
+    d, d_low = two_sum(a, -GELU_ROOT)
+    left = fma(d, p, fma(d_low - GELU_ROOT_LOW, p, d * p_low)) * s * DOWN
+    return left if x < 0.0 else 1.0 - left
+
+
+@activation(monotone=False)
+def gelu_tanh(x):
+    """The tanh approximation of `gelu`: x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; gelu_tanh(inf) = inf and gelu_tanh(-inf) = -0.0. The left tail is exact down to the smallest
+    subnormal number.
+
+    References
+    ----------
+    D. Hendrycks and K. Gimpel, Gaussian error linear units (GELUs), arXiv:1606.08415, 2016.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.gelu_tanh([-2.0, 0.0, 2.0])
+    array([-0.04540231,  0.        ,  1.95459769])
+    """
+    # x / (1 + exp(-z)), where z / 2 is what it takes the tanh of
+    a = fabs(x)
+    z, z_low, _, _ = gelu_tanh_parts(GELU_TANH_END if a > GELU_TANH_END else a)
+    return gated(x, copysign(z, x), -z_low)
+
+
+@derivative(gelu_tanh)
+def gelu_tanh_derivative(x):
+    """(1 + t + x * (1 - t**2) * sqrt(2 / pi) * (1 + 0.134145 * x**2)) / 2, with t the tanh
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. Near its zero,
+    -0.7525, a polynomial keeps every digit. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.gelu_tanh(1.0, [-2.0, 0.0, 2.0])
+    array([-0.08609926,  0.5       ,  1.08609926])
+    """
+    a = fabs(x)
+    a = GELU_TANH_END if a > GELU_TANH_END else a
+    z, z_low, h, h_low = gelu_tanh_parts(a)
+    left = gated_slope(-z, -z_low, h, h_low)
+    d = a - GELU_TANH_ROOT
+    near = through_zero(d, -GELU_TANH_ROOT_LOW, GELU_TANH_SLOPE, GELU_TANH_SLOPE_LOW, gelu_tanh_slope(d))
+    left = near if fabs(d) < NEAR_ROOT else left
+    return left if x < 0.0 else 1.0 - left
+
+
+@activation(kinks=lambda lower, upper: (0.0,))
+def rrelu(x, lower=1 / 8, upper=1 / 3):
+    """Randomised leaky rectified linear unit at evaluation: x if x > 0, else (lower + upper) / 2 * x.
+
+    {x}
+    lower, upper : array_like, default 1/8 and 1/3
+        The range from which training draws the slope for negative `x`; evaluation takes its middle. Broadcast
+        against `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; rrelu(inf) = inf and rrelu(-inf) = -inf * (lower + upper) / 2.
+
+    For training, draw the slopes and keep them for the gradient, as in the example: then it is `prelu`.
+
+    References
+    ----------
+    B. Xu, N. Wang, T. Chen and M. Li, Empirical evaluation of rectified activations in convolutional network,
+    arXiv:1505.00853, 2015.
+
+    Examples
+    --------
+    >>> import numpy as np, fastact
+    >>> x = np.array([-24.0, 0.0, 3.0])
+    >>> fastact.rrelu(x)
+    array([-5.5,  0. ,  3. ])
+    >>> slopes = fastact.rrelu_slopes(x, rng=np.random.default_rng(0))  # one for each element
+    >>> fastact.prelu(x, slopes).round(3)
+    array([-6.185,  0.   ,  3.   ])
+    >>> fastact.grad.prelu(1.0, x, slopes).round(3)
+    array([0.258, 0.181, 1.   ])
+    """
+    slope, low = two_sum(0.5 * lower, 0.5 * upper)
+    rest = low * x
+    return x if x > 0.0 else fma(slope, x, rest if rest - rest == 0.0 else 0.0)
+
+
+@derivative(rrelu, max_ulp=0.5)
+def rrelu_derivative(x, lower=1 / 8, upper=1 / 3):
+    """(1 if x > 0, else (lower + upper) / 2)
+
+    At 0 the derivative is taken as (lower + upper) / 2. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.rrelu(2.0, [-2.0, 0.0, 3.0], 0.25, 0.75)
+    array([1., 1., 2.])
+    """
+    return 1.0 if x > 0.0 else (0.5 * lower + 0.5 * upper if x <= 0.0 else x)

@@ -27,7 +27,13 @@ exp_remainder = Polynomial(_coefficients.EXP)
 log1p_remainder = Polynomial(_coefficients.LOG1P)
 log_cosh_ratio = Polynomial(_coefficients.LOG_COSH)
 tanhshrink_remainder = Polynomial(_coefficients.TANHSHRINK)
-
+# (f(u) - f(0)) / u, with f(0) as a constant
+gelu_tail = Polynomial(_coefficients.GELU_TAIL)
+gelu_slope = Polynomial(_coefficients.GELU_SLOPE)
+silu_slope = Polynomial(_coefficients.SILU_SLOPE)
+mish_slope = Polynomial(_coefficients.MISH_SLOPE)
+gelu_tanh_slope = Polynomial(_coefficients.GELU_TANH_SLOPE)
+NEAR_ROOT = 0.0625
 
 
 def split(value, rest):
@@ -67,6 +73,23 @@ THIRD, THIRD_LOW = split(1 / 3, 2.0**-54 / 3)
 SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
 
 
+# gelu vanishes below minus this.
+GELU_END = Constant(16.0, 39.0)
+# The same of gelu_tanh, generously.
+GELU_TANH_END = Constant(12.0, 24.0)
+GELU_TAIL, GELU_TAIL_LOW = split(*_coefficients.GELU_TAIL_AT_0)
+GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW = split(*_coefficients.GELU_TANH_LINEAR)
+GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW = split(*_coefficients.GELU_TANH_CUBIC)
+QUICK_GELU, QUICK_GELU_LOW = split(1.702, float.fromhex("0x1.89374bc6a7efap-55"))
+# Where derivatives are 0, with the opposite sign, and their slopes there; for gelu, the factor of `gelu_slope` at 4.
+SILU_ROOT, SILU_ROOT_LOW = split(*_coefficients.SILU_ROOT)
+SILU_SLOPE, SILU_SLOPE_LOW = split(*_coefficients.SILU_SLOPE_AT_0)
+MISH_ROOT, MISH_ROOT_LOW = split(*_coefficients.MISH_ROOT)
+MISH_SLOPE, MISH_SLOPE_LOW = split(*_coefficients.MISH_SLOPE_AT_0)
+GELU_ROOT, GELU_ROOT_LOW = split(*_coefficients.GELU_ROOT)
+GELU_SLOPE, GELU_SLOPE_LOW = split(*_coefficients.GELU_SLOPE_AT_0)
+GELU_TANH_ROOT, GELU_TANH_ROOT_LOW = split(*_coefficients.GELU_TANH_ROOT)
+GELU_TANH_SLOPE, GELU_TANH_SLOPE_LOW = split(*_coefficients.GELU_TANH_SLOPE_AT_0)
 # selu's scale, and scale * alpha
 SELU_SCALE, SELU_SCALE_LOW = split(float.fromhex("0x1.0cfabd6a91132p+0"), float.fromhex("0x1.6fc7d272f2695p-55"))
 SELU_SCALE_ALPHA, SELU_SCALE_ALPHA_LOW = split(
@@ -129,6 +152,30 @@ def normalise(high, low):
     return total, (high - total) + low
 
 
+def add(a, a_low, b, b_low):
+    """The sum of two pairs."""
+    total, rest = two_sum(a, b)
+    return total, rest + (a_low + b_low)
+
+
+def multiply(a, a_low, b, b_low):
+    """The product of two pairs."""
+    p = a * b
+    return p, fma(a, b_low, fma(a_low, b, product_error(a, b, p)))
+
+
+def with_constant(c, c_low, u, slope):
+    """c + c_low + u * slope, as a pair."""
+    high = fma(u, slope, c)
+    return high, fma(u, slope, c - high) + c_low
+
+
+def through_zero(d, d_low, c, c_low, slope):
+    """(d + d_low) * (c + c_low + d * slope)."""
+    high, low = with_constant(c, c_low, d, slope)
+    return fma(d, high, fma(d, low, d_low * high))
+
+
 def divide(a, a_low, b, b_low):
     """(a + a_low) / (b + b_low) = q + rest * inverse, as (q, rest, inverse)."""
     inverse = 1.0 / b
@@ -163,7 +210,73 @@ def gated(x, z, low_of_minus_abs):
     q, rest, inverse = divide(high if left else 1.0, low if left else 0.0, b, b_low)
     y = fma(x, q, x * (rest * inverse))
     y = y * (s if left else 1.0) * (DOWN if left else 1.0)
-    return x if z > LARGE else y
+    return x if -z < EXPM1_LOW else y
+
+
+def gated_slope(z, z_low, h, h_low):
+    """e * (1 + e - h) / (1 + e)**2 with e = e**(z + z_low), for z <= 0: what the derivative of x / (1 + e**-z) is
+    where x is negative and -h = x dz/dx. The derivative at -x is 1 minus that at x, for odd z."""
+    high, low, s, b, b_low = one_plus_exp(z, z_low)
+    power = s * DOWN
+    part = 1.0 - h
+    n = fma(high, power, part)
+    n_low = fma(low, power, fma(high, power, part - n)) + (((1.0 - part) - h) - h_low)
+    inverse = 1.0 / b
+    rest = fma(-inverse, b_low, fma(-inverse, b, 1.0))
+    q = n * inverse
+    q_low = fma(n_low, inverse, fma(q, rest, product_error(n, inverse, q)))
+    sigmoid = fma(high, inverse, fma(high, rest, low) * inverse)
+    return fma(q, sigmoid, q_low * sigmoid) * s * DOWN
+
+
+def silu_derivative_at(z, low_of_minus_abs):
+    """The derivative of z / (1 + e**-z), where -abs(z) has a low part."""
+    a = fabs(z)
+    a = -EXP_LOW if a > -EXP_LOW else a
+    left = gated_slope(-a, low_of_minus_abs, a, -low_of_minus_abs)
+    d = a - SILU_ROOT
+    near = through_zero(d, -low_of_minus_abs - SILU_ROOT_LOW, SILU_SLOPE, SILU_SLOPE_LOW, silu_slope(d))
+    left = near if fabs(d) < NEAR_ROOT else left
+    return left if z < 0.0 else 1.0 - left
+
+
+def mish_parts(x):
+    """With e = e**-abs(x) and n = e**x * (e**x + 2), of which x * n / (n + 2) is mish, for x < 0
+    n = e * n' and d = n + 2, otherwise n = n' / e**2 and d = (n + 2) * e**2:
+    (n', n'_low, d, d_low, high, low, s), e being (high + low) * s * DOWN."""
+    left = x < 0.0
+    high, low, s = exp_parts(-fabs(x), -0.0)
+    high, low = normalise(high, low)
+    e, e_low = high * (s * DOWN), low * (s * DOWN)
+    n, n_low = add(2.0 if left else 1.0, 0.0, e if left else 2.0 * e, e_low if left else 2.0 * e_low)
+    more, more_low = multiply(n if left else 2.0 * e, n_low if left else 2.0 * e_low, e, e_low)
+    d, d_low = add(2.0 if left else n, 0.0 if left else n_low, more, more_low)
+    return n, n_low, d, d_low, high, low, s
+
+
+def gelu_parts(x):
+    """With a = abs(x): a, e**(-a**2 / 2) = (high + low) * s * DOWN, a / (a + 4) = q + q_low, and
+    w = (a - 4) / (a + 4): (a, high, low, s, q, q_low, w)."""
+    a = fabs(x)
+    a = GELU_END if a > GELU_END else a
+    square = a * a
+    high, low, s = exp_parts(-0.5 * square, -0.5 * product_error(a, a, square))
+    b = a + 4.0
+    q, rest, inverse = divide(a, 0.0, b, a - (b - 4.0))
+    q_low = rest * inverse
+    return a, high, low, s, q, q_low, fma(2.0, q, fma(2.0, q_low, -1.0))
+
+
+def gelu_tanh_parts(a):
+    """c a + d a**3 and c a + 3 d a**3, each a pair, with c = 2 sqrt(2 / pi) and d = 0.044715 c:
+    z = c a + d a**3 makes z / 2 what gelu_tanh takes the tanh of."""
+    linear, linear_low = multiply(GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW, a, 0.0)
+    square = a * a
+    cube, cube_low = multiply(square, product_error(a, a, square), a, 0.0)
+    cubic, cubic_low = multiply(GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW, cube, cube_low)
+    z, z_low = add(linear, linear_low, cubic, cubic_low)
+    h, h_low = add(z, z_low, 2.0 * cubic, 2.0 * cubic_low)
+    return z, z_low, h, h_low
 
 
 def bell(x, scale):

@@ -72,6 +72,108 @@ def tanhshrink(x):
     return np.where(np.abs(x) < 1, x * (tail / (1 + tail)), x - np.tanh(x))
 
 
+# of selu, to more digits than a long double has
+SELU_SCALE, SELU_ALPHA = (
+    np.longdouble(digits) for digits in ("1.0507009873554804934193349852946", "1.6732632423543772848170429916717")
+)
+
+
+def selu(x):
+    return np.where(x > 0, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+
+
+def celu(x, alpha):
+    # the limits are those of alpha * expm1(x / alpha) from above
+    bent = np.where(np.isinf(alpha), x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+    return np.where(x >= 0, x, np.where(alpha >= 0, bent, np.nan) + 0 * np.where(np.isnan(x), x, 0))
+
+
+def hardswish(x):
+    return np.where(x >= 3, x, np.where(x <= -3, 0, x * (x + 3) / 6))
+
+
+def hardsigmoid(x):
+    return np.where(x >= 3, 1, np.where(x <= -3, 0, (x + 3) / 6))
+
+
+def hardshrink(x, lambd):
+    return np.where(np.abs(x) <= lambd, 0, x)
+
+
+def relu_squared(x):
+    return relu(x) ** 2
+
+
+def squareplus(x, b):
+    a = np.abs(x)
+    d = a + np.sqrt(a * a + b)  # no cancellation
+    return np.where(x < 0, np.where((b == 0) | np.isinf(x), 0, b / (2 * d)), np.where(np.isinf(x), x, d / 2))
+
+
+def silu(x):
+    return swish(x, x.dtype.type(1))
+
+
+def swish(x, beta):
+    z = beta * x
+    limit = np.where(z > 0, x, np.copysign(0, x))
+    return np.where(np.isinf(z), limit, x * sigmoid(z))
+
+
+QUICK_GELU = np.longdouble("1.702")
+
+
+def quick_gelu(x):
+    return swish(x, QUICK_GELU)
+
+
+def mish(x):
+    # tanh(log(1 + e**x)), over e**2x on the right
+    e = np.exp(-np.abs(x))
+    left, right = e * (2 + e) / (2 + e * (2 + e)), (1 + 2 * e) / (1 + 2 * e * (1 + e))
+    return np.where(np.isinf(x), np.where(x > 0, x, -0.0), x * np.where(x < 0, left, right))
+
+
+ROOT_2_PI = np.longdouble("2.50662827463100050241576528481104525301")
+
+
+def normal_density(a):
+    near = np.floor(a * 64) / 64  # has an exact square
+    return np.exp(-near * near / 2) * np.exp(-(a - near) * (a + near) / 2) / ROOT_2_PI
+
+
+def normal_tail(a):
+    """The upper tail of the normal distribution, for a >= 0: a power series, and Laplace's continued fraction."""
+    near = np.minimum(a, 1)
+    term, total = near, np.zeros_like(a)
+    for k in range(3, 75, 2):
+        total, term = total + term, term * near * near / k
+    far, fraction = np.clip(a, 1, 1e5), np.zeros_like(a)
+    for k in range(400, 0, -1):
+        fraction = k / (far + fraction)
+    density = normal_density(np.minimum(a, 1e5))
+    return np.where(a < 1, np.longdouble(0.5) - density * total, density / (far + fraction))
+
+
+def gelu(x):
+    below = np.where(np.isinf(x), 0, np.abs(x) * normal_tail(np.abs(x)))
+    return np.where(x < 0, -below, x - below)
+
+
+GELU_TANH_LINEAR = np.longdouble("1.5957691216057307117597842397375274739")  # 2 sqrt(2 / pi)
+GELU_TANH_CUBIC = np.longdouble("0.0713548162726002487763387522798635409956")  # times 0.044715
+
+
+def gelu_tanh(x):
+    near = np.clip(x, -1e3, 1e3)
+    z = GELU_TANH_LINEAR * near + GELU_TANH_CUBIC * near**3
+    return np.where(np.isinf(x), np.where(x > 0, x, -0.0), x * sigmoid(z))
+
+
+def rrelu(x, lower, upper):
+    return prelu(x, (lower + upper) / 2)
+
+
 # ---- gradients: gy times the derivative -------------------------------------------------------------
 
 
@@ -131,6 +233,122 @@ def softsign_grad(gy, x):
 
 def tanhshrink_grad(gy, x):
     return gy * np.tanh(x) ** 2
+
+
+def selu_grad(gy, x):
+    return gy * np.where(x > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * np.exp(np.minimum(x, 0)))
+
+
+def celu_grad(gy, x, alpha):
+    z = np.where(np.isinf(alpha), 0, np.minimum(x, 0) / alpha)
+    bent = np.where(alpha >= 0, np.exp(z), np.nan) + 0 * np.where(np.isnan(x), x, 0)
+    return gy * np.where(x >= 0, 1, bent)
+
+
+def hardswish_grad(gy, x):
+    return gy * np.where(x >= 3, 1, np.where(x <= -3, 0, (2 * x + 3) / 6))
+
+
+def hardsigmoid_grad(gy, x):
+    return gy * np.where(np.isnan(x), x, (np.abs(x) < 3) / np.longdouble(6))
+
+
+def hardshrink_grad(gy, x, lambd):
+    return gy * np.where(np.isnan(x), x, ~(np.abs(x) <= lambd))
+
+
+def relu_squared_grad(gy, x):
+    return gy * (2 * relu(x))
+
+
+def squareplus_grad(gy, x, b):
+    a = np.abs(x)
+    r = np.sqrt(a * a + b)
+    left = np.where((b == 0) | np.isinf(x), 0, b / (2 * r * (a + r)))
+    right = np.where(x == 0, np.longdouble(0.5), np.where(np.isinf(x), 1, (1 + a / r) / 2))
+    return gy * np.where(x < 0, left, right)
+
+
+# Where the derivatives of silu, mish, gelu and gelu_tanh are 0, with the opposite sign, in two parts. Near it they
+# are written as differences from there, so that nothing cancels: with d = a - root, e**-a - e**-root is
+# e**-root * expm1(-d).
+SILU_ROOT = (1.2784645427610737, 1.0946994183093437e-16)
+MISH_ROOT = (1.1924312145154952, 4.8484829848031044e-17)
+GELU_ROOT = (0.7517915246935645, -1.4956759177009883e-17)
+GELU_TANH_ROOT = (0.7524614220710163, -3.635560509207687e-17)
+
+
+def from_root(a, root):
+    """a - root, and the root."""
+    high, rest = map(np.longdouble, root)
+    return (a - high) - rest, high + rest
+
+
+def silu_grad(gy, x):
+    return swish_grad(gy, x, x.dtype.type(1))
+
+
+def swish_grad(gy, x, beta):
+    z = beta * x
+    a = np.minimum(np.abs(z), 1e5)
+    d, root = from_root(a, SILU_ROOT)
+    e = np.exp(-a)
+    left = e * (np.exp(-root) * np.expm1(-d) - d) / (1 + e) ** 2  # 1 + e - a, which is 0 at the root
+    return gy * np.where(z < 0, left, 1 - left)
+
+
+def quick_gelu_grad(gy, x):
+    return swish_grad(gy, x, QUICK_GELU)
+
+
+def mish_grad(gy, x):
+    x = np.clip(x, -1e5, 1e5)
+    a, e = np.abs(x), np.exp(-np.abs(x))
+    d, root = from_root(a, MISH_ROOT)
+    r = np.exp(-root)
+    change = r * np.expm1(-d)
+    # (e + 2) (e**2 + 2 e + 2) - 4 a (1 + e), which is 0 at the root
+    n = change * (e * e + e * r + r * r + 4 * (e + r) + 6 - 4 * a) - 4 * d * (1 + r)
+    left = e * n / (2 + e * (2 + e)) ** 2
+    denominator = 1 + 2 * e * (1 + e)
+    right = (1 + 2 * e) / denominator + 4 * a * e * e * (1 + e) / denominator**2
+    return gy * np.where(x < 0, left, right)
+
+
+def gelu_grad(gy, x):
+    a = np.minimum(np.abs(x), 1e5)
+    d, root = from_root(a, GELU_ROOT)
+    # near the root a Taylor series: the density's derivatives are Hermite's polynomials times it
+    near = np.clip(d, -0.25, 0.25)
+    before, hermite, after = np.longdouble(1), root, root * root - 1
+    series, power = np.zeros_like(a), near
+    for k in range(1, 41):
+        series = series + (-1) ** (k + 1) * (after - before) * power
+        before, hermite, after = hermite, after, root * after - (k + 1) * hermite
+        power = power * near / (k + 1)
+    series = series * normal_density(root)
+    left = np.where(near == d, series, normal_tail(a) - a * normal_density(a))
+    return gy * np.where(x < 0, left, 1 - left)
+
+
+def gelu_tanh_grad(gy, x):
+    a = np.minimum(np.abs(x), 1e3)
+    d, root = from_root(a, GELU_TANH_ROOT)
+
+    def exponent(a):
+        return GELU_TANH_LINEAR * a + GELU_TANH_CUBIC * a**3
+
+    # 1 + e - a dz/da with e = e**-z, which is 0 at the root
+    squares = a * a + a * root + root * root
+    change = np.exp(-exponent(root)) * np.expm1(-d * (GELU_TANH_LINEAR + GELU_TANH_CUBIC * squares))
+    n = change - d * (GELU_TANH_LINEAR + 3 * GELU_TANH_CUBIC * squares)
+    e = np.exp(-exponent(a))
+    left = e * n / (1 + e) ** 2
+    return gy * np.where(x < 0, left, 1 - left)
+
+
+def rrelu_grad(gy, x, lower, upper):
+    return prelu_grad(gy, x, (lower + upper) / 2)
 
 
 # ---- over axes --------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ backend: str
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
 def show_config() -> None: ...
+def rrelu_slopes(
+    x: npt.ArrayLike, lower: npt.ArrayLike = ..., upper: npt.ArrayLike = ..., *, rng: np.random.Generator
+) -> npt.NDArray[Any]: ...
 """
 
 REDUCTION = """def {name}(
@@ -56,7 +59,7 @@ FUNCTION = """def {name}(
 
 
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
-OTHERS = ("grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
+OTHERS = ("rrelu_slopes", "grad", "ufuncs", "backend", "show_config", "set_num_threads", "get_num_threads")
 
 
 def elementwise_stub(name, row):

@@ -154,6 +154,11 @@ PARAMETERS = {
     "hardtanh": {"min_val": -1.0, "max_val": 1.0},
     "softplus": {"beta": 1.0, "threshold": 20.0},
     "softshrink": {"lambd": 0.5},
+    "celu": {"alpha": 1.0},
+    "hardshrink": {"lambd": 0.5},
+    "squareplus": {"b": 4.0},
+    "swish": {"beta": 1.0},
+    "rrelu": {"lower": 1 / 8, "upper": 1 / 3},
 }
 
 
