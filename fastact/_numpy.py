@@ -120,11 +120,18 @@ def swish(x, beta):
     return np.where(np.isinf(z), limit, x * sigmoid(z))
 
 
-QUICK_GELU = np.longdouble("1.702")
-
-
 def quick_gelu(x):
-    return swish(x, QUICK_GELU)
+    return gated(x, quick_gelu_exponential(np.abs(x)))
+
+
+def quick_gelu_exponential(a):
+    """e**(-1.702 a); the first exponent is exact, the second small."""
+    return np.exp(-1.625 * a) * np.exp(np.longdouble("-0.077") * a)
+
+
+def gated(x, e):
+    """x over 1 + e**-z, given e**-abs(z) for z of the sign of x."""
+    return np.where(np.isinf(x), np.where(x > 0, x, -0.0), x * np.where(x < 0, e, 1) / (1 + e))
 
 
 def mish(x):
@@ -144,15 +151,15 @@ def normal_density(a):
 
 def normal_tail(a):
     """The upper tail of the normal distribution, for a >= 0: a power series, and Laplace's continued fraction."""
-    near = np.minimum(a, 1)
+    near = np.minimum(a, 1.5)
     term, total = near, np.zeros_like(a)
-    for k in range(3, 75, 2):
+    for k in range(3, 99, 2):
         total, term = total + term, term * near * near / k
-    far, fraction = np.clip(a, 1, 1e5), np.zeros_like(a)
+    far, fraction = np.clip(a, 1.5, 1e5), np.zeros_like(a)
     for k in range(400, 0, -1):
         fraction = k / (far + fraction)
     density = normal_density(np.minimum(a, 1e5))
-    return np.where(a < 1, np.longdouble(0.5) - density * total, density / (far + fraction))
+    return np.where(a < 1.5, np.longdouble(0.5) - density * total, density / (far + fraction))
 
 
 def gelu(x):
@@ -160,14 +167,21 @@ def gelu(x):
     return np.where(x < 0, -below, x - below)
 
 
-GELU_TANH_LINEAR = np.longdouble("1.5957691216057307117597842397375274739")  # 2 sqrt(2 / pi)
-GELU_TANH_CUBIC = np.longdouble("0.0713548162726002487763387522798635409956")  # times 0.044715
+# 2 sqrt(2 / pi), and 0.044715 times that: what a float32 holds of it, and the rest
+GELU_TANH_LINEAR = np.longdouble(1.5957691669464111), np.longdouble("-4.53406804210527157602625e-8")
+GELU_TANH_CUBIC = np.longdouble(0.07135481387376785), np.longdouble("2.39883239599313562727986e-9")
 
 
 def gelu_tanh(x):
-    near = np.clip(x, -1e3, 1e3)
-    z = GELU_TANH_LINEAR * near + GELU_TANH_CUBIC * near**3
-    return np.where(np.isinf(x), np.where(x > 0, x, -0.0), x * sigmoid(z))
+    return gated(x, gelu_tanh_exponential(np.minimum(np.abs(x), 1e3)))
+
+
+def gelu_tanh_exponential(a):
+    """e**-(linear a + cubic a**3); the first exponent is exact, the second small."""
+    (linear, linear_low), (cubic, cubic_low) = GELU_TANH_LINEAR, GELU_TANH_CUBIC
+    near = np.floor(a * 64) / 64
+    rest = (a - near) * (linear + cubic * (a * a + a * near + near * near)) + linear_low * a + cubic_low * a**3
+    return np.exp(-(linear * near + cubic * near**3)) * np.exp(-rest)
 
 
 def rrelu(x, lower, upper):
@@ -289,16 +303,31 @@ def silu_grad(gy, x):
 
 
 def swish_grad(gy, x, beta):
-    z = beta * x
-    a = np.minimum(np.abs(z), 1e5)
+    return gated_grad(gy, x, beta, np.exp(-np.abs(beta * x)))
+
+
+def gated_grad(gy, x, beta, e):
+    """gy times the derivative of x / (1 + e**(-beta x)), given e = e**-abs(beta x)."""
+    a = np.minimum(np.abs(beta * x), 1e5)
     d, root = from_root(a, SILU_ROOT)
-    e = np.exp(-a)
+    # near the root by exact products of parts
+    moderate = (a < 4) & (np.abs(x) < 1e30) & (np.abs(beta) < 1e30)
+    (x_high, x_low), (beta_high, beta_low) = (halves(np.where(moderate, np.abs(v), 1)) for v in (x, beta))
+    near, _ = from_root(x_high * beta_high, SILU_ROOT)
+    near = (near + (x_high * beta_low + x_low * beta_high)) + x_low * beta_low
+    d = np.where(moderate, near, d)
     left = e * (np.exp(-root) * np.expm1(-d) - d) / (1 + e) ** 2  # 1 + e - a, which is 0 at the root
-    return gy * np.where(z < 0, left, 1 - left)
+    return gy * np.where(beta * x < 0, left, 1 - left)
+
+
+def halves(x):
+    """x as the sum of a number of 24 bits and the rest."""
+    high = x.astype(np.float32).astype(x.dtype)
+    return high, x - high
 
 
 def quick_gelu_grad(gy, x):
-    return swish_grad(gy, x, QUICK_GELU)
+    return gated_grad(gy, x, np.longdouble("1.702"), quick_gelu_exponential(np.abs(x)))
 
 
 def mish_grad(gy, x):
@@ -335,14 +364,12 @@ def gelu_tanh_grad(gy, x):
     a = np.minimum(np.abs(x), 1e3)
     d, root = from_root(a, GELU_TANH_ROOT)
 
-    def exponent(a):
-        return GELU_TANH_LINEAR * a + GELU_TANH_CUBIC * a**3
-
+    linear, cubic = sum(GELU_TANH_LINEAR), sum(GELU_TANH_CUBIC)
     # 1 + e - a dz/da with e = e**-z, which is 0 at the root
     squares = a * a + a * root + root * root
-    change = np.exp(-exponent(root)) * np.expm1(-d * (GELU_TANH_LINEAR + GELU_TANH_CUBIC * squares))
-    n = change - d * (GELU_TANH_LINEAR + 3 * GELU_TANH_CUBIC * squares)
-    e = np.exp(-exponent(a))
+    change = gelu_tanh_exponential(root) * np.expm1(-d * (linear + cubic * squares))
+    n = change - d * (linear + 3 * cubic * squares)
+    e = gelu_tanh_exponential(a)
     left = e * n / (1 + e) ** 2
     return gy * np.where(x < 0, left, 1 - left)
 

@@ -197,4 +197,5 @@ def test_pytorch(name):
     gy, x = rng.normal(size=(2, 10_000))
     x[:6] = 0.0, 6.0, 0.5, -0.5, 3.0, -3.0
     want = TORCH[name](torch.ops.aten, torch.from_numpy(gy), torch.from_numpy(x)).numpy()
-    assert np.allclose(getattr(fastact.grad, name)(gy, x), want, rtol=1e-12, atol=1e-15)
+    rtol = 1e-7 if name == "hardsigmoid" else 1e-12  # PyTorch's 1/6 is a float32
+    assert np.allclose(getattr(fastact.grad, name)(gy, x), want, rtol=rtol, atol=1e-15)

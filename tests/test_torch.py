@@ -78,9 +78,12 @@ def test_elementwise(name, arguments, dtype):
     function = EXPRESSIONS.get(name) or getattr(torch.nn.functional, TORCH_NAMES.get(name, name), None)
     function = function or getattr(torch, name)
     want = function(torch.from_numpy(x), *given).numpy()
-    # to what PyTorch's own error leaves: x - tanh x cancels, and its softplus stops short of its threshold
+    # to what PyTorch's own error leaves: x - tanh x cancels, its softplus stops short of its threshold, its gelu
+    # loses the left tail
     eps = np.finfo(dtype).eps
-    assert np.allclose(getattr(fastact, name)(x, *arguments), want, rtol=64 * eps, atol=4 * eps)
+    assert np.allclose(
+        getattr(fastact, name)(x, *arguments), want, rtol=64 * eps, atol=(16 if name == "gelu" else 4) * eps
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
