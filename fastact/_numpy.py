@@ -155,11 +155,14 @@ def normal_tail(a):
     term, total = near, np.zeros_like(a)
     for k in range(3, 99, 2):
         total, term = total + term, term * near * near / k
-    far, fraction = np.clip(a, 1.5, 1e5), np.zeros_like(a)
+    tail = np.asarray(np.longdouble(0.5) - normal_density(near) * total)
+    beyond = a > 1.5
+    far = np.minimum(a, 1e5)[beyond]
+    fraction = np.zeros_like(far)
     for k in range(400, 0, -1):
         fraction = k / (far + fraction)
-    density = normal_density(np.minimum(a, 1e5))
-    return np.where(a < 1.5, np.longdouble(0.5) - density * total, density / (far + fraction))
+    tail[beyond] = normal_density(far) / (far + fraction)
+    return tail
 
 
 def gelu(x):
