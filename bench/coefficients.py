@@ -1,4 +1,4 @@
-"""Make fastact/_coefficients.py: the polynomials that exp, log1p, atanh and tanhshrink rest on.
+"""Make fastact/_coefficients.py: the polynomials of fastact/_math.py, and the zeros of derivatives.
 
 Each is a Chebyshev fit, by mpmath at 60 digits, of a smooth remainder whose leading terms the kernels
 carry exactly; the degree is the smallest whose error, as a share of the whole function, stays below
@@ -54,7 +54,85 @@ def atanh_remainder(v):
     return (mp.atanh(u) - u) / u**3
 
 
-# name, function, interval, its largest weight in the result (remainder's term / whole function)
+def upper_tail(a):
+    """The upper tail of the normal distribution, times e^(a^2 / 2)."""
+    return mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / 2
+
+
+def silu_left(a):
+    """The derivative of silu at -a."""
+    e = mp.exp(-a)
+    return e * (1 + e - a) / (1 + e) ** 2
+
+
+def mish_left(a):
+    """The derivative of mish at -a."""
+    e = mp.exp(-a)
+    d = e**2 + 2 * e + 2
+    return e * ((e + 2) * d - 4 * a * (1 + e)) / d**2
+
+
+def gelu_left(a):
+    """The derivative of gelu at -a, times e^(a^2 / 2)."""
+    return upper_tail(a) - a / mp.sqrt(2 * mp.pi)
+
+
+def gelu_tanh_left(a):
+    """The derivative of gelu_tanh at -a."""
+    linear, cubic = CONSTANTS["GELU_TANH_LINEAR"] * a, CONSTANTS["GELU_TANH_CUBIC"] * a**3
+    e = mp.exp(-(linear + cubic))
+    return e * (1 + e - linear - 3 * cubic) / (1 + e) ** 2
+
+
+# Kept as float64 and what that leaves: of gelu_tanh, and the zeros of derivatives.
+CONSTANTS = {"GELU_TANH_LINEAR": 2 * mp.sqrt(2 / mp.pi)}
+CONSTANTS["GELU_TANH_CUBIC"] = CONSTANTS["GELU_TANH_LINEAR"] * mp.mpf("0.044715")
+CONSTANTS["SILU_ROOT"] = mp.findroot(silu_left, 1.28)
+CONSTANTS["MISH_ROOT"] = mp.findroot(mish_left, 1.19)
+CONSTANTS["GELU_ROOT"] = mp.findroot(gelu_left, 0.75)
+CONSTANTS["GELU_TANH_ROOT"] = mp.findroot(gelu_tanh_left, 0.75)
+
+SHIFT = 4  # a -> (a - 4) / (a + 4) makes a short interval of the positive numbers
+END = {"float32": 16, "float64": 39}  # gelu vanishes beyond
+
+
+def unshifted(w):
+    return SHIFT * (1 + w) / (1 - w)
+
+
+def shifted_interval(dtype):
+    return mp.mpf(-1), mp.mpf(END[dtype] - SHIFT) / (END[dtype] + SHIFT)
+
+
+def near_root(dtype):
+    return -mp.mpf(1) / 16, mp.mpf(1) / 16
+
+
+def over_distance(function, root):
+    """function(root + d) / d, where `root` is one of its zeros."""
+    slope = mp.diff(function, root)
+    return lambda d: function(root + d) / d if abs(d) > mp.mpf(10) ** -25 else slope
+
+
+def shifted_slope(w):
+    root = CONSTANTS["GELU_ROOT"]
+    return over_distance(gelu_left, root)(unshifted(w) - root)
+
+
+def without_constant(name, doc, whole, interval):
+    """A row of TABLE for (whole(u) - whole(0)) / u; whole(0) becomes the constant NAME_AT_0."""
+    constant = CONSTANTS[f"{name}_AT_0"] = whole(mp.mpf(0))
+    slope = mp.diff(whole, 0)
+
+    def function(u):
+        return (whole(u) - constant) / u if abs(u) > mp.mpf(10) ** -25 else slope
+
+    function.__doc__ = f"(f(u) - f(0)) / u, f(u) being {doc},"
+    return name, function, interval, lambda u: abs(u / whole(u))
+
+
+# name, function, interval (or one for each dtype), and the largest weight of the function in the result: as a
+# remainder's term / whole function
 TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
@@ -66,6 +144,24 @@ TABLE = [
         (mp.mpf(0), mp.mpf("0.64") ** 2),
         lambda u: u / (mp.mpf(1) / 3 + u * tanhshrink_remainder(u)),
     ),
+    without_constant(
+        "GELU_TAIL",
+        "(a + 4) e^(a^2 / 2) times the tail beyond a = 4 (1 + u) / (1 - u)",
+        lambda w: upper_tail(unshifted(w)) * (unshifted(w) + SHIFT),
+        shifted_interval,
+    ),
+    without_constant(
+        "GELU_SLOPE", "e^(a^2 / 2) gelu'(-a) / (a - root), a = 4 (1 + u) / (1 - u)", shifted_slope, shifted_interval
+    ),
+    *(
+        without_constant(
+            f"{name}_SLOPE",
+            f"{name.lower()}'(-(root + u)) / u",
+            over_distance(function, CONSTANTS[f"{name}_ROOT"]),
+            near_root,
+        )
+        for name, function in [("SILU", silu_left), ("MISH", mish_left), ("GELU_TANH", gelu_tanh_left)]
+    ),
 ]
 
 
@@ -74,10 +170,14 @@ def fit(function, interval, weight, bits, dtype):
     lowest power first, and let the later ones make up for what the rounding of the earlier cost."""
     low, high = interval
     points = [low + (high - low) * k / 400 for k in range(401)]
+    values, weights_there = [function(p) for p in points], [weight(p) for p in points]
     wanted = mp.mpf(2) ** -(bits + 4)
 
     def error(coefficients):
-        return max(abs(mp.polyval(coefficients[::-1], p) - function(p)) * weight(p) for p in points)
+        return max(
+            abs(mp.polyval(coefficients[::-1], p) - value) * w
+            for p, value, w in zip(points, values, weights_there, strict=True)
+        )
 
     for degree in range(2, 40):
         ideal = mp.chebyfit(function, [low, high], degree + 1)[::-1]
@@ -86,6 +186,7 @@ def fit(function, interval, weight, bits, dtype):
     nodes = [
         (low + high) / 2 + (high - low) / 2 * mp.cos(mp.pi * (2 * k + 1) / (6 * degree)) for k in range(3 * degree)
     ]
+    values_at_nodes = [function(p) for p in nodes]
     weights = [mp.sqrt(weight(p)) + mp.mpf(10) ** -3 for p in nodes]
     coefficients = list(ideal)
     for fixed in range(1, degree + 2):
@@ -94,29 +195,38 @@ def fit(function, interval, weight, bits, dtype):
             break
         basis = mp.matrix([[w * p**k for k in range(fixed, degree + 1)] for p, w in zip(nodes, weights, strict=True)])
         rest = mp.matrix(
-            [w * (function(p) - mp.polyval(coefficients[:fixed][::-1], p)) for p, w in zip(nodes, weights, strict=True)]
+            [
+                w * (value - mp.polyval(coefficients[:fixed][::-1], p))
+                for p, w, value in zip(nodes, weights, values_at_nodes, strict=True)
+            ]
         )
         coefficients[fixed:] = list(mp.lu_solve(basis, rest))
     return coefficients, error(ideal), error(coefficients)
 
 
 def main():
-    lines = ['"""Polynomial coefficients, lowest power first; made by bench/coefficients.py."""', ""]
+    lines = ['"""Polynomial coefficients, lowest power first, and other numbers; made by bench/coefficients.py."""', ""]
     for name, function, interval, weight in TABLE:
-        lines.append(f"# {function.__doc__} on [{mp.nstr(interval[0], 6)}, {mp.nstr(interval[1], 6)}]")
+        intervals = {dtype: interval(dtype) if callable(interval) else interval for dtype in PRECISION}
+        places = dict.fromkeys(f"[{mp.nstr(low, 6)}, {mp.nstr(high, 6)}]" for low, high in intervals.values())
+        lines += [f"# {function.__doc__}", f"# on {' and '.join(places)}"]
         lines.append(f"{name} = {{")
         for dtype, bits in PRECISION.items():
-            coefficients, error, rounded = fit(function, interval, weight, bits, dtype)
+            coefficients, error, rounded = fit(function, intervals[dtype], weight, bits, dtype)
             print(
                 f"{name} {dtype}: degree {len(coefficients) - 1}, error 2^{mp.nstr(mp.log(error, 2), 5)}, "
-                f"2^{mp.nstr(mp.log(rounded, 2), 5)} with rounded coefficients"
+                f"2^{mp.nstr(mp.log(rounded, 2), 5)} with rounded coefficients",
+                flush=True,
             )
             lines.append(f'    "{dtype}": (')
             lines += [f"        {float(c)!r}," for c in coefficients]
             lines.append("    ),")
         lines += ["}", ""]
+    lines.append("# numbers as float64 and what that leaves")
+    for name, value in CONSTANTS.items():
+        lines.append(f"{name} = ({float(value)!r}, {float(value - float(value))!r})")
     target = Path(__file__).parents[1] / "fastact" / "_coefficients.py"
-    target.write_text("\n".join(lines[:-1]) + "\n")
+    target.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,10 @@
 
 import mpmath as mp
 
+with mp.workdps(50):
+    SELU_SCALE = mp.mpf("1.0507009873554804934193349852946")
+    SELU_ALPHA = mp.mpf("1.6732632423543772848170429916717")
+
 ELEMENTWISE = {
     "relu": lambda x: max(0, x),
     "relu6": lambda x: min(max(0, x), 6),
@@ -17,6 +21,20 @@ ELEMENTWISE = {
     "softshrink": lambda x, lambd: x - lambd if x > lambd else x + lambd if x < -lambd else mp.mpf(0),
     "softsign": lambda x: x / (1 + abs(x)),
     "tanhshrink": lambda x: x - mp.tanh(x),
+    "selu": lambda x: SELU_SCALE * (x if x > 0 else SELU_ALPHA * mp.expm1(x)),
+    "celu": lambda x, alpha: x if x > 0 else alpha * mp.expm1(x / alpha),
+    "hardswish": lambda x: x * min(max(x + 3, 0), 6) / 6,
+    "hardsigmoid": lambda x: min(max(x + 3, 0), mp.mpf(6)) / 6,
+    "hardshrink": lambda x, lambd: x if abs(x) > lambd else mp.mpf(0),
+    "relu_squared": lambda x: max(0, x) ** 2,
+    "squareplus": lambda x, b: (x + mp.sqrt(x * x + b)) / 2,
+    "silu": lambda x: x / (1 + mp.exp(-x)),
+    "swish": lambda x, beta: x / (1 + mp.exp(-beta * x)),
+    "quick_gelu": lambda x: x / (1 + mp.exp(-x * 1702 / 1000)),
+    "mish": lambda x: x * mp.tanh(mp.log1p(mp.exp(x))),
+    "gelu": lambda x: x * mp.erfc(-x / mp.sqrt(2)) / 2,
+    "gelu_tanh": lambda x: x / 2 * (1 + mp.tanh(mp.sqrt(2 / mp.pi) * (x + x**3 * 44715 / 1000000))),
+    "rrelu": lambda x, lower, upper: x if x > 0 else (lower + upper) / 2 * x,
 }
 
 

@@ -12,6 +12,7 @@ from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
 from fastact._formulas import ACTIVATIONS
 from fastact._functions import function_of
+from fastact._random import rrelu_slopes
 from fastact._reductions import log_softmax, logsumexp, softmax, softmin
 
 globals().update(
@@ -20,6 +21,7 @@ globals().update(
 
 __all__ = [
     *ACTIVATIONS,
+    "rrelu_slopes",
     "softmin",
     "softmax",
     "log_softmax",

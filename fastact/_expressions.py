@@ -23,6 +23,14 @@ def log_softmax(x, axis=-1):
     return d - np.log(np.exp(d).sum(axis=axis, keepdims=True))
 
 
+def gelu(x):
+    """NumPy has no erf: the rational approximation 7.1.26 of Abramowitz and Stegun, off by 1.5e-7."""
+    z = np.abs(x) * 0.7071067811865476
+    t = 1 / (1 + 0.3275911 * z)
+    p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t
+    return x / 2 * (1 + np.copysign(1 - p * np.exp(-z * z), x))
+
+
 EXPRESSIONS = {
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
@@ -38,6 +46,20 @@ EXPRESSIONS = {
     "softshrink": lambda x: x - np.clip(x, -0.5, 0.5),
     "softsign": lambda x: x / (1 + np.abs(x)),
     "tanhshrink": lambda x: x - np.tanh(x),
+    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
+    "celu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+    "hardshrink": lambda x: np.where(np.abs(x) > 0.5, x, 0),
+    "relu_squared": lambda x: np.maximum(x, 0) ** 2,
+    "squareplus": lambda x: (x + np.sqrt(x * x + 4)) / 2,
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "swish": lambda x: x / (1 + np.exp(-x)),
+    "quick_gelu": lambda x: x / (1 + np.exp(-1.702 * x)),
+    "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
+    "gelu": gelu,
+    "gelu_tanh": lambda x: x / 2 * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x**3))),
+    "rrelu": lambda x: np.where(x > 0, x, 11 / 48 * x),
     "softmin": softmin,
     "softmax": softmax,
     "log_softmax": log_softmax,

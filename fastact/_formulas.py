@@ -9,12 +9,40 @@ are both computed, in vector registers.
 from fastact._math import (
     DOWN,
     EXP_LOW,
+    EXPM1_LOW,
+    GELU_ROOT,
+    GELU_ROOT_LOW,
+    GELU_SLOPE,
+    GELU_SLOPE_LOW,
+    GELU_TAIL,
+    GELU_TAIL_LOW,
+    GELU_TANH_END,
+    GELU_TANH_ROOT,
+    GELU_TANH_ROOT_LOW,
+    GELU_TANH_SLOPE,
+    GELU_TANH_SLOPE_LOW,
     HUGE,
     LARGE,
+    LARGEST,
+    LINEAR,
+    MISH_ROOT,
+    MISH_ROOT_LOW,
+    MISH_SLOPE,
+    MISH_SLOPE_LOW,
+    NAN,
+    NEAR_ROOT,
+    QUICK_GELU,
+    QUICK_GELU_LOW,
+    SELU_SCALE,
+    SELU_SCALE_ALPHA,
+    SELU_SCALE_ALPHA_LOW,
+    SELU_SCALE_LOW,
+    SQUARE_HIGH,
     THIRD,
     THIRD_LOW,
     TINY_LOG,
     UP,
+    add,
     bell,
     copysign,
     divide,
@@ -22,12 +50,27 @@ from fastact._math import (
     expm1_parts,
     fabs,
     fma,
+    gated,
+    gated_slope,
+    gelu_parts,
+    gelu_slope,
+    gelu_tail,
+    gelu_tanh_parts,
+    gelu_tanh_slope,
     log1p_exp,
     logistic,
+    mish_parts,
+    mish_slope,
+    multiply,
     product_error,
+    silu_derivative_at,
+    sqrt,
     square_of_quotient,
     tanh_parts,
     tanhshrink_remainder,
+    through_zero,
+    two_sum,
+    with_constant,
 )
 from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 
@@ -135,7 +178,7 @@ def elu(x, alpha=1.0):
     >>> fastact.elu([-1.0, 0.0, 2.0])
     array([-0.63212056,  0.        ,  2.        ])
     """
-    high, low = expm1_parts(0.0 if x > 0.0 else x)
+    high, low = expm1_parts(0.0 if x > 0.0 else x, -0.0)
     rest = alpha * low
     rest = rest if rest - rest == 0.0 else 0.0  # where alpha is infinite, high says it all
     return fma(alpha, high, rest) if x < 0.0 else x
@@ -550,9 +593,8 @@ def softsign(x):
     """
     a = fabs(x)
     a = LARGE if a > LARGE else a
-    b = 1.0 + a
-    part = b - a
-    q, rest, inverse = divide(a, 0.0, b, (a - (b - part)) + (1.0 - part))
+    b, b_low = two_sum(a, 1.0)
+    q, rest, inverse = divide(a, 0.0, b, b_low)
     return copysign(fma(rest, inverse, q), x)
 
 
@@ -568,9 +610,8 @@ def softsign_derivative(x):
     """
     a = fabs(x)
     a = HUGE if a > HUGE else a
-    b = 1.0 + a
-    part = b - a
-    q, rest, inverse = divide(1.0, 0.0, b, (a - (b - part)) + (1.0 - part))
+    b, b_low = two_sum(a, 1.0)
+    q, rest, inverse = divide(1.0, 0.0, b, b_low)
     return square_of_quotient(q, rest, inverse)
 
 
@@ -620,3 +661,683 @@ def tanhshrink_derivative(x):
     """
     q, rest, inverse = tanh_parts(fabs(x))
     return square_of_quotient(q, rest, inverse)
+
+
+@activation(kinks=lambda: (0.0,))
+def selu(x):
+    """Scaled exponential linear unit: scale * x if x > 0, else scale * alpha * (exp(x) - 1).
+
+    scale = 1.0507009873554804934193349852946 and alpha = 1.6732632423543772848170429916717 keep mean 0 and
+    variance 1 from layer to layer.
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; selu(0) = 0, selu(inf) = inf and selu(-inf) = -scale * alpha = -1.758...
+
+    References
+    ----------
+    G. Klambauer, T. Unterthiner, A. Mayr and S. Hochreiter, Self-normalizing neural networks, NIPS 2017.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.selu([-1.0, 0.0, 2.0])
+    array([-1.11133074,  0.        ,  2.10140197])
+    """
+    high, low = expm1_parts(0.0 if x > 0.0 else x, -0.0)
+    below = fma(SELU_SCALE_ALPHA, high, fma(SELU_SCALE_ALPHA_LOW, high, SELU_SCALE_ALPHA * low))
+    rest = x * SELU_SCALE_LOW
+    above = fma(x, SELU_SCALE, rest if rest - rest == 0.0 else 0.0)
+    return below if x < 0.0 else above
+
+
+@derivative(selu)
+def selu_derivative(x):
+    """(scale if x > 0, else scale * alpha * exp(x))
+
+    At 0 the derivative is taken as scale * alpha; it is `scale` at inf and 0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.selu(1.0, [-1.0, 0.0, 2.0])
+    array([0.6467686 , 1.75809934, 1.05070099])
+    """
+    high, low, s = exp_parts(0.0 if x > 0.0 else x, -0.0)
+    below = fma(SELU_SCALE_ALPHA, high, fma(SELU_SCALE_ALPHA_LOW, high, SELU_SCALE_ALPHA * low)) * s * DOWN
+    return SELU_SCALE + SELU_SCALE_LOW if x > 0.0 else below
+
+
+def celu_quotient(x, alpha):
+    """x / alpha and its rounding error, 0 where it is positive or does not matter."""
+    x = 0.0 if x > 0.0 else x
+    z = x / alpha
+    return z, fma(-z, alpha, x) / alpha if z > EXP_LOW else 0.0
+
+
+@activation
+def celu(x, alpha=1.0):
+    """Continuously differentiable exponential linear unit: x if x > 0, else alpha * (exp(x / alpha) - 1).
+
+    {x}
+    alpha : array_like, default 1.0
+        Minus the limit at -inf: a positive number. Broadcasts against `x`. 0 and inf give the limits max(x, 0)
+        and x; a negative number gives NaN for negative `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; celu(0) = 0, celu(inf) = inf and celu(-inf) = -alpha.
+
+    References
+    ----------
+    J. T. Barron, Continuously differentiable exponential linear units, arXiv:1704.07483, 2017.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.celu([-1.0, 0.0, 2.0], alpha=0.5)
+    array([-0.43233236,  0.        ,  2.        ])
+    """
+    z, z_low = celu_quotient(x, alpha)
+    high, low = expm1_parts(z, z_low)
+    bent = fma(alpha, high, alpha * low)
+    bent = x if z > LINEAR else bent
+    bent = bent if alpha >= 0.0 else NAN
+    return bent if x < 0.0 else x
+
+
+@derivative(celu)
+def celu_derivative(x, alpha=1.0):
+    """(1 if x > 0, else exp(x / alpha))
+
+    1 at 0 and inf, and 0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.celu(1.0, [-1.0, 0.0, 2.0], alpha=0.5)
+    array([0.13533528, 1.        , 1.        ])
+    """
+    z, z_low = celu_quotient(x, alpha)
+    high, low, s = exp_parts(z, z_low)
+    below = (high + low) * s * DOWN if alpha >= 0.0 else NAN
+    return 1.0 if x >= 0.0 else below
+
+
+@activation(monotone=False, kinks=lambda: (-3.0, 3.0))
+def hardswish(x):
+    """Piecewise quadratic `silu`: 0 if x <= -3, x if x >= 3, else x * (x + 3) / 6.
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; hardswish(inf) = inf and hardswish(-inf) = 0.
+
+    References
+    ----------
+    A. Howard et al., Searching for MobileNetV3, ICCV 2019.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.hardswish([-4.0, -1.5, 0.0, 2.0])
+    array([ 0.        , -0.375     ,  0.        ,  1.66666667])
+    """
+    b, b_low = two_sum(x, 3.0)
+    p = x * b
+    q, rest, inverse = divide(p, fma(x, b_low, product_error(x, b, p)), 6.0, 0.0)
+    return x if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
+
+
+@derivative(hardswish)
+def hardswish_derivative(x):
+    """(0 if x <= -3, 1 if x >= 3, else (2 * x + 3) / 6)
+
+    At -3 the derivative is taken as 0 and at 3 as 1. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.hardswish(3.0, [-4.0, -1.5, 0.0, 2.5])
+    array([0. , 0. , 1.5, 4. ])
+    """
+    inside = fma(2.0, x, 3.0) / 6.0
+    return 1.0 if x >= 3.0 else (0.0 if x <= -3.0 else inside)
+
+
+@activation(kinks=lambda: (-3.0, 3.0))
+def hardsigmoid(x):
+    """Piecewise linear sigmoid: 0 if x <= -3, 1 if x >= 3, else (x + 3) / 6.
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; hardsigmoid(inf) = 1 and hardsigmoid(-inf) = 0.
+
+    References
+    ----------
+    M. Courbariaux, Y. Bengio and J.-P. David, BinaryConnect: training deep neural networks with binary weights
+    during propagations, NIPS 2015; with the slope of PyTorch's, 1 / 6.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.hardsigmoid([-4.0, -1.5, 0.0, 4.0])
+    array([0.  , 0.25, 0.5 , 1.  ])
+    """
+    b, b_low = two_sum(x, 3.0)
+    q, rest, inverse = divide(b, b_low, 6.0, 0.0)
+    return 1.0 if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
+
+
+@derivative(hardsigmoid, max_ulp=0.5)
+def hardsigmoid_derivative(x):
+    """(1 / 6 if -3 < x < 3, else 0)
+
+    At -3 and 3 the derivative is taken as 0. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.hardsigmoid(3.0, [-4.0, -1.5, 0.0, 3.0])
+    array([0. , 0.5, 0.5, 0. ])
+    """
+    inside = 1.0 / 6.0 if x < 3.0 else (0.0 if x >= 3.0 else x)
+    return 0.0 if x <= -3.0 else inside
+
+
+@activation(max_ulp=0.5, kinks=lambda lambd: (-lambd, lambd))
+def hardshrink(x, lambd=0.5):
+    """Hard shrinkage: x if abs(x) > lambd, else 0.
+
+    {x}
+    lambd : array_like, default 0.5
+        Half the width of the zone that becomes 0. Broadcasts against `x`. Where it is negative or NaN there is
+        no such zone.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; at x = lambd and x = -lambd the result is 0; hardshrink(inf) = inf and
+    hardshrink(-inf) = -inf.
+
+    References
+    ----------
+    D. L. Donoho and I. M. Johnstone, Ideal spatial adaptation by wavelet shrinkage, Biometrika 81(3), 1994.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.hardshrink([-2.0, 0.25, 0.75])
+    array([-2.  ,  0.  ,  0.75])
+    """
+    return 0.0 if fabs(x) <= lambd else x
+
+
+@derivative(hardshrink, max_ulp=0.5)
+def hardshrink_derivative(x, lambd=0.5):
+    """(1 if abs(x) > lambd, else 0)
+
+    At lambd and -lambd the derivative is taken as 0. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.hardshrink(2.0, [-2.0, 0.25, 0.5])
+    array([2., 0., 0.])
+    """
+    return 0.0 if fabs(x) <= lambd else (1.0 if x == x else x)
+
+
+@activation(max_ulp=0.5)
+def relu_squared(x):
+    """Squared rectified linear unit, or squared ReLU: max(0, x)**2.
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; relu_squared(inf) = inf and relu_squared(-inf) = 0.
+
+    References
+    ----------
+    D. R. So et al., Primer: searching for efficient transformers for language modeling, NeurIPS 2021.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.relu_squared([-1.5, 0.0, 3.0])
+    array([0., 0., 9.])
+    """
+    y = relu(x)
+    return y * y
+
+
+@derivative(relu_squared, max_ulp=0.5)
+def relu_squared_derivative(x):
+    """(2 * x if x > 0, else 0)
+
+    0 at 0, and inf at inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.relu_squared(1.0, [-1.5, 0.0, 3.0])
+    array([0., 0., 6.])
+    """
+    return 2.0 * relu(x)
+
+
+def root_parts(x, b):
+    """sqrt(x**2 + b) = (r + r_low) / scale and |x| + sqrt(x**2 + b) = (d + d_low) / scale, with `scale` a power of
+    two: (r, r_low, d, d_low, scale)."""
+    scale = DOWN if fabs(x) + fabs(b) > SQUARE_HIGH else 1.0
+    a = fabs(x) * scale
+    b = b * scale * scale
+    square = a * a
+    u, u_low = two_sum(square, b)
+    r = a if b == 0.0 else sqrt(u)
+    r_low = 0.0 if b == 0.0 else (fma(-r, r, u) + (u_low + product_error(a, a, square))) * (0.5 / r)
+    d, d_low = two_sum(a, r)
+    return r, r_low, d, d_low + r_low, scale
+
+
+@activation
+def squareplus(x, b=4.0):
+    """Algebraic `softplus`: (x + sqrt(x**2 + b)) / 2.
+
+    {x}
+    b : array_like, default 4.0
+        How wide the bend is: sqrt(b) / 2 is the result at 0. Broadcasts against `x`. 0 gives max(x, 0); where
+        x**2 + b is negative the result is NaN.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; squareplus(inf) = inf and squareplus(-inf) = 0. The left tail, b / (4 * abs(x)), is exact down
+    to the smallest subnormal number.
+
+    References
+    ----------
+    J. T. Barron, Squareplus: a softplus-like algebraic rectifier, arXiv:2112.11687, 2021.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.squareplus([-3.75, 0.0, 3.75])
+    array([0.25, 1.  , 4.  ])
+    """
+    _, _, d, d_low, scale = root_parts(x, b)
+    # on the left without cancellation: b / (2 (|x| + sqrt(x**2 + b)))
+    q, rest, inverse = divide(b, 0.0, d, d_low)
+    left = fma(rest, inverse, q) * (0.5 * scale)
+    left = 0.0 if x < -LARGEST or b == 0.0 else left
+    right = (0.5 * d + 0.5 * d_low) / scale
+    return left if x < 0.0 else (x if x > HUGE else right)
+
+
+@derivative(squareplus)
+def squareplus_derivative(x, b=4.0):
+    """(1 + x / sqrt(x**2 + b)) / 2
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and 0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.squareplus(1.0, [-1.5, 0.0, 1.5])
+    array([0.2, 0.5, 0.8])
+    """
+    r, r_low, d, d_low, scale = root_parts(x, b)
+    # on the left without cancellation: b / (2 sqrt(x**2 + b) (|x| + sqrt(x**2 + b)))
+    p = r * d
+    q, rest, inverse = divide(b, 0.0, p, fma(r, d_low, fma(r_low, d, product_error(r, d, p))))
+    left = fma(rest, inverse, q) * (0.5 * scale) * scale
+    left = 0.0 if x < -HUGE or b == 0.0 else left
+    q, rest, inverse = divide(d, d_low, r, r_low)
+    right = 0.5 * fma(rest, inverse, q)
+    right = 1.0 if x > (0.0 if b == 0.0 else HUGE) else right
+    right = 0.5 if x == 0.0 else right
+    return left if x < 0.0 else right
+
+
+@activation(monotone=False)
+def silu(x):
+    """Sigmoid linear unit: x / (1 + exp(-x)).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; silu(inf) = inf and silu(-inf) = -0.0. The left tail is exact down to the smallest subnormal
+    number. The minimum is -0.2785 at -1.2785.
+
+    References
+    ----------
+    S. Elfwing, E. Uchibe and K. Doya, Sigmoid-weighted linear units for neural network function approximation
+    in reinforcement learning, Neural Networks 107, 2018.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.silu([-2.0, 0.0, 2.0])
+    array([-0.23840584,  0.        ,  1.76159416])
+    """
+    return gated(x, x, -0.0)
+
+
+@derivative(silu)
+def silu_derivative(x):
+    """(1 + exp(-x) * (1 + x)) / (1 + exp(-x))**2
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. Near its zero,
+    -1.2785, a polynomial keeps every digit. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.silu(1.0, [-2.0, 0.0, 2.0])
+    array([-0.09078425,  0.5       ,  1.09078425])
+    """
+    return silu_derivative_at(x, -0.0)
+
+
+def scaled(x, beta):
+    """beta * x, and the low part of -abs(beta * x)."""
+    z = beta * x
+    low = -copysign(1.0, z) * product_error(beta, x, z)
+    return z, low if fabs(z) < -EXP_LOW else 0.0
+
+
+@activation(monotone=False)
+def swish(x, beta=1.0):
+    """Swish: x / (1 + exp(-beta * x)); at beta = 1 it is `silu`.
+
+    {x}
+    beta : array_like, default 1.0
+        Sharpness of the bend. Broadcasts against `x`. 0 gives x / 2; -inf and inf give the limits min(x, 0) and
+        max(x, 0) where `x` is not 0.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; swish(inf) = inf and swish(-inf) = -0.0 for positive `beta`. The left tail is exact down to the
+    smallest subnormal number.
+
+    References
+    ----------
+    P. Ramachandran, B. Zoph and Q. V. Le, Searching for activation functions, arXiv:1710.05941, 2017.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.swish([-2.0, 0.0, 2.0], beta=0.5)
+    array([-0.53788284,  0.        ,  1.46211716])
+    """
+    z, low = scaled(x, beta)
+    return gated(x, z, low)
+
+
+@derivative(swish)
+def swish_derivative(x, beta=1.0):
+    """(1 + exp(-beta * x) * (1 + beta * x)) / (1 + exp(-beta * x))**2
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.swish(1.0, [-2.0, 0.0, 2.0], beta=0.5)
+    array([0.07232949, 0.5       , 0.92767051])
+    """
+    z, low = scaled(x, beta)
+    return silu_derivative_at(z, low)
+
+
+@activation(monotone=False)
+def quick_gelu(x):
+    """Sigmoid approximation of `gelu`: x / (1 + exp(-1.702 * x)).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; quick_gelu(inf) = inf and quick_gelu(-inf) = -0.0. The left tail is exact down to the smallest
+    subnormal number.
+
+    References
+    ----------
+    D. Hendrycks and K. Gimpel, Gaussian error linear units (GELUs), arXiv:1606.08415, 2016.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.quick_gelu([-2.0, 0.0, 2.0])
+    array([-0.06434138,  0.        ,  1.93565862])
+    """
+    z, low = quick_gelu_scaled(x)
+    return gated(x, z, low)
+
+
+def quick_gelu_scaled(x):
+    """1.702 * x, and the low part of -abs(1.702 * x)."""
+    z, z_low = multiply(QUICK_GELU, QUICK_GELU_LOW, x, 0.0)
+    return z, -copysign(1.0, z) * z_low if fabs(z) < -EXP_LOW else 0.0
+
+
+@derivative(quick_gelu)
+def quick_gelu_derivative(x):
+    """(1 + exp(-1.702 * x) * (1 + 1.702 * x)) / (1 + exp(-1.702 * x))**2
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.quick_gelu(1.0, [-2.0, 0.0, 2.0])
+    array([-0.07381535,  0.5       ,  1.07381535])
+    """
+    z, low = quick_gelu_scaled(x)
+    return silu_derivative_at(z, low)
+
+
+@activation(monotone=False)
+def mish(x):
+    """Mish: x * tanh(log(1 + exp(x))).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; mish(inf) = inf and mish(-inf) = -0.0. The left tail is exact down to the smallest subnormal
+    number. The minimum is -0.3088 at -1.1924.
+
+    References
+    ----------
+    D. Misra, Mish: a self regularized non-monotonic activation function, BMVC 2020.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.mish([-2.0, 0.0, 2.0])
+    array([-0.25250148,  0.        ,  1.94395896])
+    """
+    # tanh(log(1 + e)) = n / (n + 2) with n = e * (e + 2)
+    left = x < 0.0
+    n, n_low, d, d_low, high, low, s = mish_parts(x)
+    n, n_low = multiply(n, n_low, high if left else 1.0, low if left else 0.0)
+    q, rest, inverse = divide(n, n_low, d, d_low)
+    bounded = copysign(0.0, x) if x < EXP_LOW else x
+    y = fma(bounded, q, bounded * (rest * inverse))
+    y = copysign(y, x) * (s if left else 1.0) * (DOWN if left else 1.0)
+    return x if -x < EXPM1_LOW else y
+
+
+@derivative(mish)
+def mish_derivative(x):
+    """(n / (n + 2) + 4 * x * e * (e + 1) / (n + 2)**2), e = exp(x), n = e * (e + 2)
+
+    0.6 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. Near its zero,
+    -1.1924, a polynomial keeps every digit. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.mish(1.0, [-2.0, 0.0, 2.0])
+    array([-0.10835509,  0.6       ,  1.06931793])
+    """
+    left = x < 0.0
+    x = EXP_LOW if x < EXP_LOW else (-EXP_LOW if x > -EXP_LOW else x)
+    n, n_low, d, d_low, high, low, s = mish_parts(x)
+    e, e_low = high * (s * DOWN), low * (s * DOWN)
+    g, g_low = multiply(*add(1.0, 0.0, e, e_low), 4.0 * x, 0.0)
+    square, square_low = multiply(e, e_low, e, e_low)
+    g, g_low = multiply(g, g_low, 1.0 if left else square, 0.0 if left else square_low)
+    g, g_low = add(*multiply(n, n_low, d, d_low), g, g_low)
+    g, g_low = multiply(g, g_low, high if left else 1.0, low if left else 0.0)
+    q, rest, inverse = divide(g, g_low, *multiply(d, d_low, d, d_low))
+    y = fma(rest, inverse, q) * (s if left else 1.0) * (DOWN if left else 1.0)
+    distance = -x - MISH_ROOT
+    near = through_zero(distance, -MISH_ROOT_LOW, MISH_SLOPE, MISH_SLOPE_LOW, mish_slope(distance))
+    return near if fabs(distance) < NEAR_ROOT else y
+
+
+@activation(max_ulp=2.0, monotone=False)
+def gelu(x):
+    """Gaussian error linear unit: x * Phi(x), with the distribution function Phi of the normal distribution.
+
+    .. math:: x \\Phi(x) = \\frac{1}{2} x \\operatorname{erfc}\\left(\\frac{-x}{\\sqrt{2}}\\right)
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; gelu(inf) = inf and gelu(-inf) = -0.0. The left tail is exact down to the smallest subnormal
+    number. The minimum is -0.17 at -0.7518.
+
+    References
+    ----------
+    D. Hendrycks and K. Gimpel, Gaussian error linear units (GELUs), arXiv:1606.08415, 2016.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.gelu([-2.0, 0.0, 2.0])
+    array([-0.04550026,  0.        ,  1.95449974])
+    """
+    # with a = |x|: a * Phi(-a), to the left; x minus that, to the right
+    _, high, low, s, q, q_low, w = gelu_parts(x)
+    p, p_low = with_constant(GELU_TAIL, GELU_TAIL_LOW, w, gelu_tail(w))
+    p, p_low = multiply(p, p_low, high, low)
+    y = fma(p, q, fma(p, q_low, p_low * q))
+    return -(y * s) * DOWN if x < 0.0 else fma(-y, s * DOWN, x)
+
+
+@derivative(gelu)
+def gelu_derivative(x):
+    """(Phi(x) + x * exp(-x**2 / 2) / sqrt(2 * pi))
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf; near its zero,
+    -0.7518, too, every digit is right. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.gelu(1.0, [-2.0, 0.0, 2.0])
+    array([-0.0852318,  0.5      ,  1.0852318])
+    """
+    a, high, low, s, _, _, w = gelu_parts(x)
+    p, p_low = with_constant(GELU_SLOPE, GELU_SLOPE_LOW, w, gelu_slope(w))
+    p, p_low = multiply(p, p_low, high, low)
+    d, d_low = two_sum(a, -GELU_ROOT)
+    left = fma(d, p, fma(d_low - GELU_ROOT_LOW, p + p_low, d * p_low)) * s * DOWN
+    return left if x < 0.0 else 1.0 - left
+
+
+@activation(monotone=False)
+def gelu_tanh(x):
+    """The tanh approximation of `gelu`: x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))).
+
+    {x}
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; gelu_tanh(inf) = inf and gelu_tanh(-inf) = -0.0. The left tail is exact down to the smallest
+    subnormal number.
+
+    References
+    ----------
+    D. Hendrycks and K. Gimpel, Gaussian error linear units (GELUs), arXiv:1606.08415, 2016.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> fastact.gelu_tanh([-2.0, 0.0, 2.0])
+    array([-0.04540231,  0.        ,  1.95459769])
+    """
+    # x / (1 + exp(-z)), where z / 2 is what it takes the tanh of
+    a = fabs(x)
+    z, z_low, _, _ = gelu_tanh_parts(GELU_TANH_END if a > GELU_TANH_END else a)
+    return gated(x, copysign(z, x), -z_low)
+
+
+@derivative(gelu_tanh)
+def gelu_tanh_derivative(x):
+    """(1 + t + x * (1 - t**2) * (0.797885 + 0.107032 * x**2)) / 2, t the tanh
+
+    0.5 at 0, 1 at inf; the left tail is exact down to the smallest subnormal number, and -0.0 at -inf. Near its zero,
+    -0.7525, a polynomial keeps every digit. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.gelu_tanh(1.0, [-2.0, 0.0, 2.0])
+    array([-0.08609926,  0.5       ,  1.08609926])
+    """
+    a = fabs(x)
+    a = GELU_TANH_END if a > GELU_TANH_END else a
+    z, z_low, h, h_low = gelu_tanh_parts(a)
+    left = gated_slope(-z, -z_low, h, h_low)
+    d = a - GELU_TANH_ROOT
+    near = through_zero(d, -GELU_TANH_ROOT_LOW, GELU_TANH_SLOPE, GELU_TANH_SLOPE_LOW, gelu_tanh_slope(d))
+    left = near if fabs(d) < NEAR_ROOT else left
+    return left if x < 0.0 else 1.0 - left
+
+
+@activation(kinks=lambda lower, upper: (0.0,))
+def rrelu(x, lower=1 / 8, upper=1 / 3):
+    """Randomised leaky rectified linear unit at evaluation: x if x > 0, else (lower + upper) / 2 * x.
+
+    {x}
+    lower, upper : array_like, default 1/8 and 1/3
+        The range from which training draws the slope for negative `x`; evaluation takes its middle. Broadcast
+        against `x`.
+    {out}
+
+    Notes
+    -----
+    NaN stays NaN; rrelu(inf) = inf and rrelu(-inf) = -inf * (lower + upper) / 2.
+
+    For training, draw the slopes and keep them for the gradient, as in the example: then it is `prelu`.
+
+    References
+    ----------
+    B. Xu, N. Wang, T. Chen and M. Li, Empirical evaluation of rectified activations in convolutional network,
+    arXiv:1505.00853, 2015.
+
+    Examples
+    --------
+    >>> import numpy as np, fastact
+    >>> fastact.rrelu([-24.0, 0.0, 3.0])
+    array([-5.5,  0. ,  3. ])
+    >>> x = np.array([-24.0, 0.0, 3.0])
+    >>> slopes = fastact.rrelu_slopes(x, rng=np.random.default_rng(0))  # one for each element
+    >>> fastact.prelu(x, slopes).round(3)
+    array([-6.185,  0.   ,  3.   ])
+    >>> fastact.grad.prelu(1.0, x, slopes).round(3)
+    array([0.258, 0.181, 1.   ])
+    """
+    slope, low = two_sum(0.5 * lower, 0.5 * upper)
+    rest = low * x
+    return x if x > 0.0 else fma(slope, x, rest if rest - rest == 0.0 else 0.0)
+
+
+@derivative(rrelu, max_ulp=0.5)
+def rrelu_derivative(x, lower=1 / 8, upper=1 / 3):
+    """(1 if x > 0, else (lower + upper) / 2)
+
+    At 0 the derivative is taken as (lower + upper) / 2. NaN stays NaN.
+
+    >>> import fastact
+    >>> fastact.grad.rrelu(2.0, [-2.0, 0.0, 3.0], 0.25, 0.75)
+    array([1., 1., 2.])
+    """
+    return 1.0 if x > 0.0 else (0.5 * lower + 0.5 * upper if x <= 0.0 else x)

@@ -18,6 +18,7 @@ from fastact._specialise import Constant, Polynomial, Primitive
 
 fma = Primitive("fma", "fma(a, b, c) = a * b + c, rounded once")
 fabs = Primitive("fabs", "the absolute value")
+sqrt = Primitive("sqrt", "the square root")
 copysign = Primitive("copysign", "the magnitude of the first with the sign of the second")
 product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b rounded")
 sqrt = Primitive("sqrt", "the square root")
@@ -30,6 +31,20 @@ atanh_remainder = Polynomial(_coefficients.ATANH)
 log1p_remainder = Polynomial(_coefficients.LOG1P)
 log_cosh_ratio = Polynomial(_coefficients.LOG_COSH)
 tanhshrink_remainder = Polynomial(_coefficients.TANHSHRINK)
+# (f(u) - f(0)) / u, with f(0) as a constant
+gelu_tail = Polynomial(_coefficients.GELU_TAIL)
+gelu_slope = Polynomial(_coefficients.GELU_SLOPE)
+silu_slope = Polynomial(_coefficients.SILU_SLOPE)
+mish_slope = Polynomial(_coefficients.MISH_SLOPE)
+gelu_tanh_slope = Polynomial(_coefficients.GELU_TANH_SLOPE)
+NEAR_ROOT = 0.0625
+
+
+def split(value, rest):
+    """The constant value + rest, rest being what float64 leaves of it, as a pair."""
+    high = float(np.float32(value))
+    return Constant(high, value), Constant((value - high) + rest, rest)
+
 
 # Adding one of these rounds to an integer n and leaves n and the exponent's bias in the low bits, so that
 # power_of_two gives 2**n; or 2**n * UP, a detour by which subnormal results are rounded just once.
@@ -41,8 +56,7 @@ LOG2E = Constant(1.4426950408889634, 1.4426950408889634)
 # ln 2 in two parts; the first is short, so that its products with whole exponents are exact.
 LN2_HIGH = Constant(float.fromhex("0x1.62e4p-1"), float.fromhex("0x1.62e42fefa2p-1"))
 LN2_LOW = Constant(float.fromhex("0x1.7f7d1cf79abcap-20"), float.fromhex("0x1.9ef35793c7673p-41"))
-LN2 = Constant(float(np.float32(np.log(2))), float(np.log(2)))
-LN2_REST = Constant(np.log(2) - float(np.float32(np.log(2))), float.fromhex("0x1.abc9e3b39803fp-56"))
+LN2, LN2_REST = split(np.log(2), float.fromhex("0x1.abc9e3b39803fp-56"))
 # e**x vanishes below EXP_LOW, in sums of billions too; e**x - 1 is -1 below EXPM1_LOW, after rounding.
 EXP_LOW = Constant(-131.0, -1000.0)
 EXPM1_LOW = Constant(-20.0, -42.0)
@@ -50,13 +64,41 @@ EXPM1_LOW = Constant(-20.0, -42.0)
 TINY_LOG = Constant(-64.0, -512.0)
 # 1 and less vanish beside it.
 LARGE = Constant(2.0**40, 2.0**70)
-# The square of its inverse vanishes, and its own square does not overflow in float64.
+# The square of its inverse vanishes, in sums of large numbers too; its own square does not overflow in float64.
 HUGE = Constant(2.0**80, 2.0**540)
-THIRD = Constant(float(np.float32(1 / 3)), 1 / 3)
-THIRD_LOW = Constant(-(2.0**-25) / 3, 2.0**-54 / 3)
-
+# (e**x - 1) / x is 1 between it and 0.
+LINEAR = Constant(-(2.0**-27), -(2.0**-56))
+NAN = Constant(np.nan, np.nan)
+# Squares of what is below neither overflow nor make a sum overflow.
+SQUARE_HIGH = Constant(2.0**60, 2.0**500)
+LARGEST = Constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
+THIRD, THIRD_LOW = split(1 / 3, 2.0**-54 / 3)
 # Half of the bits of a significand.
 SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
+
+
+# gelu vanishes below minus this.
+GELU_END = Constant(16.0, 39.0)
+# The same of gelu_tanh, generously.
+GELU_TANH_END = Constant(12.0, 24.0)
+GELU_TAIL, GELU_TAIL_LOW = split(*_coefficients.GELU_TAIL_AT_0)
+GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW = split(*_coefficients.GELU_TANH_LINEAR)
+GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW = split(*_coefficients.GELU_TANH_CUBIC)
+QUICK_GELU, QUICK_GELU_LOW = split(1.702, float.fromhex("0x1.89374bc6a7efap-55"))
+# Where derivatives are 0, with the opposite sign, and their slopes there; for gelu, the factor of `gelu_slope` at 4.
+SILU_ROOT, SILU_ROOT_LOW = split(*_coefficients.SILU_ROOT)
+SILU_SLOPE, SILU_SLOPE_LOW = split(*_coefficients.SILU_SLOPE_AT_0)
+MISH_ROOT, MISH_ROOT_LOW = split(*_coefficients.MISH_ROOT)
+MISH_SLOPE, MISH_SLOPE_LOW = split(*_coefficients.MISH_SLOPE_AT_0)
+GELU_ROOT, GELU_ROOT_LOW = split(*_coefficients.GELU_ROOT)
+GELU_SLOPE, GELU_SLOPE_LOW = split(*_coefficients.GELU_SLOPE_AT_0)
+GELU_TANH_ROOT, GELU_TANH_ROOT_LOW = split(*_coefficients.GELU_TANH_ROOT)
+GELU_TANH_SLOPE, GELU_TANH_SLOPE_LOW = split(*_coefficients.GELU_TANH_SLOPE_AT_0)
+# selu's scale, and scale * alpha
+SELU_SCALE, SELU_SCALE_LOW = split(float.fromhex("0x1.0cfabd6a91132p+0"), float.fromhex("0x1.6fc7d272f2695p-55"))
+SELU_SCALE_ALPHA, SELU_SCALE_ALPHA_LOW = split(
+    float.fromhex("0x1.c212cc640f031p+0"), float.fromhex("0x1.05161b045a1fep-56")
+)
 
 
 def product_error_by_fma(a, b, p):
@@ -92,19 +134,50 @@ def exp_parts(x, x_low):
     return high, ((1.0 - high) + r) + exp_tail(n, r, x_low), s
 
 
-def expm1_parts(x):
-    """e**x - 1 = high + low, for x <= 0; |low| < 0.2 |high|."""
+def expm1_parts(x, x_low):
+    """e**(x + x_low) - 1 = high + low, for x <= 0 and x_low below its last place; |low| < 0.2 |high|."""
     s, n, r = reduce_exp(EXPM1_LOW if x < EXPM1_LOW else x, MAGIC)
     a = s - 1.0
     b = s * r
     high = a + b
-    return high, fma(s, exp_tail(n, r, -0.0), ((a - high) + b) + (s - (1.0 + a)))
+    return high, fma(s, exp_tail(n, r, x_low), ((a - high) + b) + (s - (1.0 + a)))
+
+
+def two_sum(a, b):
+    """a + b, rounded, and its rounding error."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def normalise(high, low):
     """The pair for high + low, |low| <= |high|."""
     total = high + low
     return total, (high - total) + low
+
+
+def add(a, a_low, b, b_low):
+    """The sum of two pairs."""
+    total, rest = two_sum(a, b)
+    return total, rest + (a_low + b_low)
+
+
+def multiply(a, a_low, b, b_low):
+    """The product of two pairs."""
+    p = a * b
+    return p, fma(a, b_low, fma(a_low, b, product_error(a, b, p)))
+
+
+def with_constant(c, c_low, u, slope):
+    """c + c_low + u * slope, as a pair."""
+    high = fma(u, slope, c)
+    return high, fma(u, slope, c - high) + c_low
+
+
+def through_zero(d, d_low, c, c_low, slope):
+    """(d + d_low) * (c + c_low + d * slope)."""
+    high, low = with_constant(c, c_low, d, slope)
+    return fma(d, high, fma(d, low, d_low * high))
 
 
 def divide(a, a_low, b, b_low):
@@ -133,6 +206,83 @@ def logistic(x, low_of_minus_abs):
     return y * power if x < 0.0 else fma(-y, power, 1.0)
 
 
+def gated(x, z, low_of_minus_abs):
+    """x / (1 + e**-z), where -abs(z) has a low part."""
+    left = z < 0.0
+    x = copysign(0.0, x) if z < EXP_LOW else x
+    high, low, s, b, b_low = one_plus_exp(-fabs(z), low_of_minus_abs)
+    q, rest, inverse = divide(high if left else 1.0, low if left else 0.0, b, b_low)
+    y = fma(x, q, x * (rest * inverse))
+    y = y * (s if left else 1.0) * (DOWN if left else 1.0)
+    return x if -z < EXPM1_LOW else y
+
+
+def gated_slope(z, z_low, h, h_low):
+    """e * (1 + e - h) / (1 + e)**2 with e = e**(z + z_low), for z <= 0: what the derivative of x / (1 + e**-z) is
+    where x is negative and -h = x dz/dx. The derivative at -x is 1 minus that at x, for odd z."""
+    high, low, s, b, b_low = one_plus_exp(z, z_low)
+    power = s * DOWN
+    part = 1.0 - h
+    n = fma(high, power, part)
+    n_low = fma(low, power, fma(high, power, part - n)) + (((1.0 - part) - h) - h_low)
+    inverse = 1.0 / b
+    rest = fma(-inverse, b_low, fma(-inverse, b, 1.0))
+    q = n * inverse
+    q_low = fma(n_low, inverse, fma(q, rest, product_error(n, inverse, q)))
+    sigmoid = fma(high, inverse, fma(high, rest, low) * inverse)
+    return fma(q, sigmoid, q_low * sigmoid) * s * DOWN
+
+
+def silu_derivative_at(z, low_of_minus_abs):
+    """The derivative of z / (1 + e**-z), where -abs(z) has a low part."""
+    a = fabs(z)
+    a = -EXP_LOW if a > -EXP_LOW else a
+    left = gated_slope(-a, low_of_minus_abs, a, -low_of_minus_abs)
+    d = a - SILU_ROOT
+    near = through_zero(d, -low_of_minus_abs - SILU_ROOT_LOW, SILU_SLOPE, SILU_SLOPE_LOW, silu_slope(d))
+    left = near if fabs(d) < NEAR_ROOT else left
+    return left if z < 0.0 else 1.0 - left
+
+
+def mish_parts(x):
+    """With e = e**-abs(x) and n = e**x * (e**x + 2), of which x * n / (n + 2) is mish, for x < 0
+    n = e * n' and d = n + 2, otherwise n = n' / e**2 and d = (n + 2) * e**2:
+    (n', n'_low, d, d_low, high, low, s), e being (high + low) * s * DOWN."""
+    left = x < 0.0
+    high, low, s = exp_parts(-fabs(x), -0.0)
+    high, low = normalise(high, low)
+    e, e_low = high * (s * DOWN), low * (s * DOWN)
+    n, n_low = add(2.0 if left else 1.0, 0.0, e if left else 2.0 * e, e_low if left else 2.0 * e_low)
+    more, more_low = multiply(n if left else 2.0 * e, n_low if left else 2.0 * e_low, e, e_low)
+    d, d_low = add(2.0 if left else n, 0.0 if left else n_low, more, more_low)
+    return n, n_low, d, d_low, high, low, s
+
+
+def gelu_parts(x):
+    """With a = abs(x): a, e**(-a**2 / 2) = (high + low) * s * DOWN, a / (a + 4) = q + q_low, and
+    w = (a - 4) / (a + 4): (a, high, low, s, q, q_low, w)."""
+    a = fabs(x)
+    a = GELU_END if a > GELU_END else a
+    square = a * a
+    high, low, s = exp_parts(-0.5 * square, -0.5 * product_error(a, a, square))
+    b = a + 4.0
+    q, rest, inverse = divide(a, 0.0, b, a - (b - 4.0))
+    q_low = rest * inverse
+    return a, high, low, s, q, q_low, fma(2.0, q, fma(2.0, q_low, -1.0))
+
+
+def gelu_tanh_parts(a):
+    """c a + d a**3 and c a + 3 d a**3, each a pair, with c = 2 sqrt(2 / pi) and d = 0.044715 c:
+    z = c a + d a**3 makes z / 2 what gelu_tanh takes the tanh of."""
+    linear, linear_low = multiply(GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW, a, 0.0)
+    square = a * a
+    cube, cube_low = multiply(square, product_error(a, a, square), a, 0.0)
+    cubic, cubic_low = multiply(GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW, cube, cube_low)
+    z, z_low = add(linear, linear_low, cubic, cubic_low)
+    h, h_low = add(z, z_low, 2.0 * cubic, 2.0 * cubic_low)
+    return z, z_low, h, h_low
+
+
 def bell(x, scale):
     """scale * e**x / (1 + e**x)**2, for x <= 0."""
     high, low, s, b, b_low = one_plus_exp(x, -0.0)
@@ -148,7 +298,7 @@ def square_of_quotient(q, rest, inverse):
 
 def tanh_parts(a):
     """tanh(a) as by `divide`, for a >= 0: -E / (2 + E) with E = e**(-2a) - 1."""
-    high, low = expm1_parts(-2.0 * a)
+    high, low = expm1_parts(-2.0 * a, -0.0)
     e, e_low = normalise(high, low)
     b = 2.0 + e
     return divide(-e, -e_low, b, ((2.0 - b) + e) + e_low)

@@ -72,6 +72,125 @@ def tanhshrink(x):
     return np.where(np.abs(x) < 1, x * (tail / (1 + tail)), x - np.tanh(x))
 
 
+# of selu, to more digits than a long double has
+SELU_SCALE, SELU_ALPHA = (
+    np.longdouble(digits) for digits in ("1.0507009873554804934193349852946", "1.6732632423543772848170429916717")
+)
+
+
+def selu(x):
+    return np.where(x > 0, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+
+
+def celu(x, alpha):
+    # the limits are those of alpha * expm1(x / alpha) from above
+    bent = np.where(np.isinf(alpha), x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+    return np.where(x >= 0, x, np.where(alpha >= 0, bent, np.nan) + 0 * np.where(np.isnan(x), x, 0))
+
+
+def hardswish(x):
+    return np.where(x >= 3, x, np.where(x <= -3, 0, x * (x + 3) / 6))
+
+
+def hardsigmoid(x):
+    return np.where(x >= 3, 1, np.where(x <= -3, 0, (x + 3) / 6))
+
+
+def hardshrink(x, lambd):
+    return np.where(np.abs(x) <= lambd, 0, x)
+
+
+def relu_squared(x):
+    return relu(x) ** 2
+
+
+def squareplus(x, b):
+    a = np.abs(x)
+    d = a + np.sqrt(a * a + b)  # no cancellation
+    return np.where(x < 0, np.where((b == 0) | np.isinf(x), 0, b / (2 * d)), np.where(np.isinf(x), x, d / 2))
+
+
+def silu(x):
+    return swish(x, x.dtype.type(1))
+
+
+def swish(x, beta):
+    z = beta * x
+    limit = np.where(z > 0, x, np.copysign(0, x))
+    return np.where(np.isinf(z), limit, x * sigmoid(z))
+
+
+def quick_gelu(x):
+    return gated(x, quick_gelu_exponential(np.abs(x)))
+
+
+def quick_gelu_exponential(a):
+    """e**(-1.702 a); the first exponent is exact, the second small."""
+    return np.exp(-1.625 * a) * np.exp(np.longdouble("-0.077") * a)
+
+
+def gated(x, e):
+    """x over 1 + e**-z, given e**-abs(z) for z of the sign of x."""
+    return np.where(np.isinf(x), np.where(x > 0, x, -0.0), x * np.where(x < 0, e, 1) / (1 + e))
+
+
+def mish(x):
+    # tanh(log(1 + e**x)), over e**2x on the right
+    e = np.exp(-np.abs(x))
+    left, right = e * (2 + e) / (2 + e * (2 + e)), (1 + 2 * e) / (1 + 2 * e * (1 + e))
+    return np.where(np.isinf(x), np.where(x > 0, x, -0.0), x * np.where(x < 0, left, right))
+
+
+ROOT_2_PI = np.longdouble("2.50662827463100050241576528481104525301")
+
+
+def normal_density(a):
+    near = np.floor(a * 64) / 64  # has an exact square
+    return np.exp(-near * near / 2) * np.exp(-(a - near) * (a + near) / 2) / ROOT_2_PI
+
+
+def normal_tail(a):
+    """The upper tail of the normal distribution, for a >= 0: a power series, and Laplace's continued fraction."""
+    near = np.minimum(a, 1.5)
+    term, total = near, np.zeros_like(a)
+    for k in range(3, 99, 2):
+        total, term = total + term, term * near * near / k
+    tail = np.asarray(np.longdouble(0.5) - normal_density(near) * total)
+    beyond = a > 1.5
+    far = np.minimum(a, 1e5)[beyond]
+    fraction = np.zeros_like(far)
+    for k in range(400, 0, -1):
+        fraction = k / (far + fraction)
+    tail[beyond] = normal_density(far) / (far + fraction)
+    return tail
+
+
+def gelu(x):
+    below = np.where(np.isinf(x), 0, np.abs(x) * normal_tail(np.abs(x)))
+    return np.where(x < 0, -below, x - below)
+
+
+# 2 sqrt(2 / pi), and 0.044715 times that: what a float32 holds of it, and the rest
+GELU_TANH_LINEAR = np.longdouble(1.5957691669464111), np.longdouble("-4.53406804210527157602625e-8")
+GELU_TANH_CUBIC = np.longdouble(0.07135481387376785), np.longdouble("2.39883239599313562727986e-9")
+
+
+def gelu_tanh(x):
+    return gated(x, gelu_tanh_exponential(np.minimum(np.abs(x), 1e3)))
+
+
+def gelu_tanh_exponential(a):
+    """e**-(linear a + cubic a**3); the first exponent is exact, the second small."""
+    (linear, linear_low), (cubic, cubic_low) = GELU_TANH_LINEAR, GELU_TANH_CUBIC
+    near = np.floor(a * 64) / 64
+    rest = (a - near) * (linear + cubic * (a * a + a * near + near * near)) + linear_low * a + cubic_low * a**3
+    return np.exp(-(linear * near + cubic * near**3)) * np.exp(-rest)
+
+
+def rrelu(x, lower, upper):
+    return prelu(x, (lower + upper) / 2)
+
+
 # ---- gradients: gy times the derivative -------------------------------------------------------------
 
 
@@ -131,6 +250,135 @@ def softsign_grad(gy, x):
 
 def tanhshrink_grad(gy, x):
     return gy * np.tanh(x) ** 2
+
+
+def selu_grad(gy, x):
+    return gy * np.where(x > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * np.exp(np.minimum(x, 0)))
+
+
+def celu_grad(gy, x, alpha):
+    z = np.where(np.isinf(alpha), 0, np.minimum(x, 0) / alpha)
+    bent = np.where(alpha >= 0, np.exp(z), np.nan) + 0 * np.where(np.isnan(x), x, 0)
+    return gy * np.where(x >= 0, 1, bent)
+
+
+def hardswish_grad(gy, x):
+    return gy * np.where(x >= 3, 1, np.where(x <= -3, 0, (2 * x + 3) / 6))
+
+
+def hardsigmoid_grad(gy, x):
+    return gy * np.where(np.isnan(x), x, (np.abs(x) < 3) / np.longdouble(6))
+
+
+def hardshrink_grad(gy, x, lambd):
+    return gy * np.where(np.isnan(x), x, ~(np.abs(x) <= lambd))
+
+
+def relu_squared_grad(gy, x):
+    return gy * (2 * relu(x))
+
+
+def squareplus_grad(gy, x, b):
+    a = np.abs(x)
+    r = np.sqrt(a * a + b)
+    left = np.where((b == 0) | np.isinf(x), 0, b / (2 * r * (a + r)))
+    right = np.where(x == 0, np.longdouble(0.5), np.where(np.isinf(x), 1, (1 + a / r) / 2))
+    return gy * np.where(x < 0, left, right)
+
+
+# Where the derivatives of silu, mish, gelu and gelu_tanh are 0, with the opposite sign, in two parts. Near it they
+# are written as differences from there, so that nothing cancels: with d = a - root, e**-a - e**-root is
+# e**-root * expm1(-d).
+SILU_ROOT = (1.2784645427610737, 1.0946994183093437e-16)
+MISH_ROOT = (1.1924312145154952, 4.8484829848031044e-17)
+GELU_ROOT = (0.7517915246935645, -1.4956759177009883e-17)
+GELU_TANH_ROOT = (0.7524614220710163, -3.635560509207687e-17)
+
+
+def from_root(a, root):
+    """a - root, and the root."""
+    high, rest = map(np.longdouble, root)
+    return (a - high) - rest, high + rest
+
+
+def silu_grad(gy, x):
+    return swish_grad(gy, x, x.dtype.type(1))
+
+
+def swish_grad(gy, x, beta):
+    return gated_grad(gy, x, beta, np.exp(-np.abs(beta * x)))
+
+
+def gated_grad(gy, x, beta, e):
+    """gy times the derivative of x / (1 + e**(-beta x)), given e = e**-abs(beta x)."""
+    a = np.minimum(np.abs(beta * x), 1e5)
+    d, root = from_root(a, SILU_ROOT)
+    # near the root by exact products of parts
+    moderate = (a < 4) & (np.abs(x) < 1e30) & (np.abs(beta) < 1e30)
+    (x_high, x_low), (beta_high, beta_low) = (halves(np.where(moderate, np.abs(v), 1)) for v in (x, beta))
+    near, _ = from_root(x_high * beta_high, SILU_ROOT)
+    near = (near + (x_high * beta_low + x_low * beta_high)) + x_low * beta_low
+    d = np.where(moderate, near, d)
+    left = e * (np.exp(-root) * np.expm1(-d) - d) / (1 + e) ** 2  # 1 + e - a, which is 0 at the root
+    return gy * np.where(beta * x < 0, left, 1 - left)
+
+
+def halves(x):
+    """x as the sum of a number of 24 bits and the rest."""
+    high = x.astype(np.float32).astype(x.dtype)
+    return high, x - high
+
+
+def quick_gelu_grad(gy, x):
+    return gated_grad(gy, x, np.longdouble("1.702"), quick_gelu_exponential(np.abs(x)))
+
+
+def mish_grad(gy, x):
+    x = np.clip(x, -1e5, 1e5)
+    a, e = np.abs(x), np.exp(-np.abs(x))
+    d, root = from_root(a, MISH_ROOT)
+    r = np.exp(-root)
+    change = r * np.expm1(-d)
+    # (e + 2) (e**2 + 2 e + 2) - 4 a (1 + e), which is 0 at the root
+    n = change * (e * e + e * r + r * r + 4 * (e + r) + 6 - 4 * a) - 4 * d * (1 + r)
+    left = e * n / (2 + e * (2 + e)) ** 2
+    denominator = 1 + 2 * e * (1 + e)
+    right = (1 + 2 * e) / denominator + 4 * a * e * e * (1 + e) / denominator**2
+    return gy * np.where(x < 0, left, right)
+
+
+def gelu_grad(gy, x):
+    a = np.minimum(np.abs(x), 1e5)
+    d, root = from_root(a, GELU_ROOT)
+    # near the root a Taylor series: the density's derivatives are Hermite's polynomials times it
+    near = np.clip(d, -0.25, 0.25)
+    before, hermite, after = np.longdouble(1), root, root * root - 1
+    series, power = np.zeros_like(a), near
+    for k in range(1, 41):
+        series = series + (-1) ** (k + 1) * (after - before) * power
+        before, hermite, after = hermite, after, root * after - (k + 1) * hermite
+        power = power * near / (k + 1)
+    series = series * normal_density(root)
+    left = np.where(near == d, series, normal_tail(a) - a * normal_density(a))
+    return gy * np.where(x < 0, left, 1 - left)
+
+
+def gelu_tanh_grad(gy, x):
+    a = np.minimum(np.abs(x), 1e3)
+    d, root = from_root(a, GELU_TANH_ROOT)
+
+    linear, cubic = sum(GELU_TANH_LINEAR), sum(GELU_TANH_CUBIC)
+    # 1 + e - a dz/da with e = e**-z, which is 0 at the root
+    squares = a * a + a * root + root * root
+    change = gelu_tanh_exponential(root) * np.expm1(-d * (linear + cubic * squares))
+    n = change - d * (linear + 3 * cubic * squares)
+    e = gelu_tanh_exponential(a)
+    left = e * n / (1 + e) ** 2
+    return gy * np.where(x < 0, left, 1 - left)
+
+
+def rrelu_grad(gy, x, lower, upper):
+    return prelu_grad(gy, x, (lower + upper) / 2)
 
 
 # ---- over axes --------------------------------------------------------------------------------------

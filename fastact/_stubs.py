@@ -31,6 +31,9 @@ def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
 def show_config() -> None: ...
 def plot(name: str, ax: Any = None, **parameters: Any) -> Any: ...
+def rrelu_slopes(
+    x: npt.ArrayLike, lower: npt.ArrayLike = ..., upper: npt.ArrayLike = ..., *, rng: np.random.Generator
+) -> npt.NDArray[Any]: ...
 """
 
 REDUCTION = """def {name}(
@@ -71,6 +74,7 @@ REDUCTION_GRADIENT = """def {name}(
 """
 
 OTHERS = (
+    "rrelu_slopes",
     "logsumexp",
     "activation",
     "cuda",
@@ -150,6 +154,13 @@ def nn_stub():
     names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, REDUCTIONS)]
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
+    exact = "class GELU(Module):\n    inplace: bool\n    def __init__(self, inplace"
+    assert exact in text
+    text = text.replace(
+        exact,
+        "class GELU(Module):\n    approximate: str\n    inplace: bool\n"
+        "    def __init__(self, approximate: str = 'none', inplace",
+    )
     text += "".join(MODULE_OVER_AXIS.format(name=module_name(name)) for name in REDUCTIONS)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 

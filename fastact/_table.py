@@ -5,6 +5,7 @@ Ufuncs, signatures, documentation, type stubs, tests, benchmarks and plots are m
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 FLOAT_TYPES = "efd"  # float16 is computed in float32
@@ -21,6 +22,7 @@ class Elementwise(NamedTuple):
     parameters: dict  # name -> default, or inspect.Parameter.empty where it is required
     types: str  # NumPy type characters, in the order in which NumPy tries them
     max_ulp: float
+    monotone: bool  # whether a larger input never gives a smaller result
     kinks: Callable  # from the parameters to where the derivative jumps
     doc: str
 
@@ -97,16 +99,25 @@ Examples
 {example}
 """
 
-ACCURACY = {
-    0.5: "Correctly rounded.",
-    1.0: """At most 1 unit in the last place from the exact result for every float32, and monotone; at most 1.5 in
-float64 (measured; without fused multiply-add 4, and not quite monotone).""",
-}
+ACCURACY = """At most {units} in the last place from the exact result for every float32{monotone}; at most {float64} in
+float64 (measured; without fused multiply-add 4{not_quite})."""
 ACCURACY_OF_DERIVATIVE = {
     0.5: "The derivative is exact.",
-    2.0: """The derivative is at most 2 units in the last place from the exact one for every float32, and in float64
-(measured; without fused multiply-add 4).""",
+    2.0: """The derivative is at most 2 units in the last place from the exact one for every float32, and 3 in
+float64 (measured; without fused multiply-add 4).""",
 }
+
+
+def accuracy(max_ulp, monotone):
+    """What the documentation of an activation says about its error."""
+    if max_ulp == 0.5:
+        return "Correctly rounded."
+    return ACCURACY.format(
+        units="1 unit" if max_ulp == 1.0 else f"{max_ulp:g} units",
+        monotone=", and monotone" if monotone else "",
+        float64=f"{max(max_ulp, 1.5):g}",
+        not_quite=", and not quite monotone" if monotone else "",
+    )
 
 
 def no_kinks(*parameters):
@@ -118,18 +129,19 @@ def parameters_of(formula):
     return {p.name: p.default for p in parameters}
 
 
-def activation(formula=None, *, integers=False, max_ulp=1.0, kinks=no_kinks):
+def activation(formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks):
     """Enter a formula into the table. With `integers`, integers are kept as they are; `max_ulp` is how far a
     float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once."""
     if formula is None:
-        return lambda formula: activation(formula, integers=integers, max_ulp=max_ulp, kinks=kinks)
+        return partial(activation, integers=integers, max_ulp=max_ulp, monotone=monotone, kinks=kinks)
     promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
     doc = inspect.cleandoc(formula.__doc__)
     doc = doc.replace("{x}", X).replace("{out}", OUT).replace("{integers}", promotion)
-    doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{ACCURACY[max_ulp]}\n\n")
+    doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{accuracy(max_ulp, monotone)}\n\n")
     types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
     name = formula.__name__
-    ACTIVATIONS[name] = Elementwise(name, formula, ("x",), parameters_of(formula), types, max_ulp, kinks, doc)
+    parameters = parameters_of(formula)
+    ACTIVATIONS[name] = Elementwise(name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc)
     return formula
 
 
@@ -155,7 +167,9 @@ def derivative(formula, *, max_ulp=2.0):
         doc = doc.replace("{out}", OUT).replace("{integers}", "integers are promoted as by `numpy.exp`")
         name = f"{row.name}_grad"
         gradient = times(derived, name)
-        GRADIENTS[name] = Elementwise(name, gradient, ("gy", "x"), row.parameters, FLOAT_TYPES, max_ulp, row.kinks, doc)
+        GRADIENTS[name] = Elementwise(
+            name, gradient, ("gy", "x"), row.parameters, FLOAT_TYPES, max_ulp, False, row.kinks, doc
+        )
         return derived
 
     return enter

@@ -77,7 +77,7 @@ def exp(x):
 
 def expm1(x):
     """e**x - 1."""
-    high, low = expm1_parts(EXPM1_HIGH if x > EXPM1_HIGH else x)
+    high, low = expm1_parts(EXPM1_HIGH if x > EXPM1_HIGH else x, -0.0)
     return exp(x) if x > EXPM1_HIGH else (x if x == 0.0 else high + low)
 
 

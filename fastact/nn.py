@@ -205,7 +205,8 @@ def _notes(sections):
 def _documentation(row):
     """Made from the function's docstring, whose example becomes the module's."""
     head, sections = _sections(row.doc)
-    example = re.search(rf">>> fastact\.{row.name}\((\[.*?\])(?:, (.*))?\)\n(?s:(.*))$", sections["Examples"])
+    first, *_ = sections["Examples"].removeprefix(">>> ").split("\n>>> ")[1:]  # after the import
+    example = re.fullmatch(rf"fastact\.{row.name}\((\[.*?\])(?:, (.*))?\)\n(?s:(.*))", first)
     x, arguments, y = example.groups(default="")
     own = re.match(r"x : .*\n(?:    .*\n)*((?s:.*?))out : ", sections["Parameters"])[1]
     own = own.replace(" : array_like", " : float")
@@ -430,6 +431,27 @@ _MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row
 _MODULES |= {module_name(name): _over_axis(name) for name in REDUCTIONS}
 globals().update(_MODULES)
 __all__ += _MODULES
+
+
+class GELU(_MODULES["GELU"]):
+    __doc__ = _MODULES["GELU"].__doc__.replace(
+        "----------\ninplace",
+        """----------
+approximate : {"none", "tanh"}, default "none"
+    "tanh" for `fastact.gelu_tanh` in place of `fastact.gelu`.
+inplace""",
+    )
+
+    def __init__(self, approximate="none", inplace=False):
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"GELU: approximate must be 'none' or 'tanh', got {approximate!r}")
+        super().__init__(inplace)
+        self.approximate = approximate
+        if approximate == "tanh":
+            self._function, self._gradient = fastact.gelu_tanh, fastact.grad.gelu_tanh
+
+    def __repr__(self):
+        return f"GELU(approximate={self.approximate!r}{', inplace=True' if self.inplace else ''})"
 
 
 class Softmax2d(_MODULES["Softmax"]):

@@ -27,6 +27,11 @@ ARGUMENTS = {
     "hardtanh": [(-1.0, 1.0), (-2.0, 5.5)],
     "softplus": [(1.0, 20.0), (0.3, 5.0), (2.0, np.inf)],
     "softshrink": [(0.5,), (0.0,)],
+    "celu": [(1.0,), (0.3,), (20.0,)],
+    "hardshrink": [(0.5,), (0.0,)],
+    "squareplus": [(4.0,), (0.0,), (1.3,)],
+    "swish": [(1.0,), (1.702,), (-0.5,)],
+    "rrelu": [(1 / 8, 1 / 3), (0.25, 0.3)],
 }
 
 
@@ -96,7 +101,7 @@ def exact_reduction(name, x, axes, where=None):
 
 def max_ulp(name):
     """For any floating-point dtype, and parameters within reason."""
-    return MAX_ULP if name in ACTIVATIONS else max(MAX_ULP, GRADIENTS[name].max_ulp)
+    return max(MAX_ULP, TABLE[name].max_ulp)
 
 
 def ulps(got, want):

@@ -52,6 +52,13 @@ KINKS = [
     ("softshrink", -0.5, (), 0.0),
     ("softshrink", 0.0, (0.0,), 0.0),
     ("threshold", 0.5, (0.5, -7.0), 0.0),
+    ("hardswish", -3.0, (), 0.0),
+    ("hardswish", 3.0, (), 1.0),
+    ("hardsigmoid", -3.0, (), 0.0),
+    ("hardsigmoid", 3.0, (), 0.0),
+    ("hardshrink", -0.5, (), 0.0),
+    ("hardshrink", 0.5, (), 0.0),
+    ("rrelu", 0.0, (0.25, 0.75), 0.5),
 ]
 
 
@@ -77,6 +84,7 @@ def test_nan_and_infinity(name, dtype):
         got = function(np.full_like(x, -INF), x, *arguments)
     assert np.array_equal(np.isnan(got), np.isnan(x) | (derivative == 0))
     assert np.array_equal(got[derivative > 0], np.full_like(x, -INF)[derivative > 0])
+    assert np.array_equal(got[derivative < 0], np.full_like(x, INF)[derivative < 0])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -141,6 +149,26 @@ def test_weight_of_prelu(dtype):
         fastact.grad.prelu_weight(gy * 1j, x, 0.25)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_slopes_of_rrelu(dtype):
+    x = np.random.default_rng(0).normal(size=(200, 300)).astype(dtype)
+    slopes = fastact.rrelu_slopes(x, 0.25, 0.5, rng=np.random.default_rng(1))
+    assert slopes.dtype == dtype and slopes.shape == x.shape
+    assert 0.25 <= slopes.min() < 0.2505 and 0.4995 < slopes.max() <= 0.5
+    assert abs(slopes.mean(dtype="d") - 0.375) < 1e-3
+    assert np.array_equal(slopes, fastact.rrelu_slopes(x, 0.25, 0.5, rng=np.random.default_rng(1)))
+    bounds = np.array([[0.0], [1.0]]), np.array([[0.5], [1.5]])
+    low, high = fastact.rrelu_slopes(np.zeros((2, 99), dtype), *bounds, rng=np.random.default_rng(1))
+    assert low.max() <= 0.5 and high.min() >= 1
+    assert fastact.rrelu_slopes(3, rng=np.random.default_rng(1)).dtype == "d"
+    with pytest.raises(TypeError, match="rng"):
+        fastact.rrelu_slopes(x, rng=0)
+    with pytest.raises(TypeError):
+        fastact.rrelu_slopes(x * 1j, rng=np.random.default_rng(1))
+    with pytest.raises(ValueError):
+        fastact.rrelu_slopes(x, np.zeros(7), rng=np.random.default_rng(1))
+
+
 # ours, PyTorch's own backward function; where it takes the result in place of x, that is given.
 TORCH = {
     "relu": lambda aten, gy, x: aten.threshold_backward(gy, x, 0),
@@ -152,6 +180,13 @@ TORCH = {
     "tanh": lambda aten, gy, x: aten.tanh_backward(gy, x.tanh()),
     "softplus": lambda aten, gy, x: aten.softplus_backward(gy, x, 1, 20),
     "softshrink": lambda aten, gy, x: aten.softshrink_backward(gy, x, 0.5),
+    "hardswish": lambda aten, gy, x: aten.hardswish_backward(gy, x),
+    "hardsigmoid": lambda aten, gy, x: aten.hardsigmoid_backward(gy, x),
+    "hardshrink": lambda aten, gy, x: aten.hardshrink_backward(gy, x, 0.5),
+    "silu": lambda aten, gy, x: aten.silu_backward(gy, x),
+    "mish": lambda aten, gy, x: aten.mish_backward(gy, x),
+    "gelu": lambda aten, gy, x: aten.gelu_backward(gy, x),
+    "gelu_tanh": lambda aten, gy, x: aten.gelu_backward(gy, x, approximate="tanh"),
 }
 
 
@@ -160,6 +195,7 @@ def test_pytorch(name):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     gy, x = rng.normal(size=(2, 10_000))
-    x[:4] = 0.0, 6.0, 0.5, -0.5
+    x[:6] = 0.0, 6.0, 0.5, -0.5, 3.0, -3.0
     want = TORCH[name](torch.ops.aten, torch.from_numpy(gy), torch.from_numpy(x)).numpy()
-    assert np.allclose(getattr(fastact.grad, name)(gy, x), want, rtol=1e-12, atol=1e-15)
+    rtol = 1e-7 if name == "hardsigmoid" else 1e-12  # PyTorch's 1/6 is a float32
+    assert np.allclose(getattr(fastact.grad, name)(gy, x), want, rtol=rtol, atol=1e-15)

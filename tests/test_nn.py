@@ -75,6 +75,18 @@ def test_representation_is_pytorchs(call):
     assert repr(eval(f"torch.nn.{call}", {"torch": torch})) == REPRESENTATIONS[call]
 
 
+def test_gelu():
+    x = np.random.default_rng(0).normal(scale=2, size=(3, 50))
+    for approximate, name in {"none": "gelu", "tanh": "gelu_tanh"}.items():
+        m = pickle.loads(pickle.dumps(nn.GELU(approximate)))
+        assert repr(m) == f"GELU(approximate={approximate!r})"
+        assert np.array_equal(m(x), getattr(fastact, name)(x))
+        assert np.array_equal(m.backward(x), getattr(fastact.grad, name)(x, x))
+    for wrong in ("sigmoid", None, True):
+        with pytest.raises(ValueError, match="GELU: approximate must be 'none' or 'tanh'"):
+            nn.GELU(wrong)
+
+
 # Arguments of PyTorch's that mean nothing here, or that it deprecates.
 WITHOUT = {"device", "dtype", "min_value", "max_value", "args", "kwargs"}
 
@@ -291,11 +303,12 @@ def test_pytorchs_gradients(name):
     rng = np.random.default_rng(0)
     for arguments in calls:
         x, gy = rng.normal(scale=2, size=(2, 4, 3, 5, 6))
-        ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments).double()
+        ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments).double().eval()
         given = torch.from_numpy(x).requires_grad_()
         result = theirs(given)
         result.backward(torch.from_numpy(gy))
-        close = {"rtol": 1e-7 if name == "PReLU" else 1e-12, "atol": 1e-14}
+        # PyTorch keeps these parameters, 1 / alpha and 1 / 6 in float32
+        close = {"rtol": {"PReLU": 1e-7, "CELU": 1e-6, "Hardsigmoid": 1e-6}.get(name, 1e-12), "atol": 1e-14}
         assert np.allclose(ours(x), result.detach().numpy(), **close)
         assert np.allclose(ours.backward(gy), given.grad.numpy(), **close)
         if name == "PReLU":

@@ -121,7 +121,8 @@ def test_example_of_an_activation():
 
 
 @pytest.mark.parametrize(
-    "name", [*ELEMENTWISE, *REDUCTIONS, "set_num_threads", "get_num_threads", "show_config", "grad", "ufuncs"]
+    "name",
+    [*ELEMENTWISE, *REDUCTIONS, "set_num_threads", "get_num_threads", "show_config", "rrelu_slopes", "grad", "ufuncs"],
 )
 def test_examples(name):
     text = inspect.getdoc(public(name))

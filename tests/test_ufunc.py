@@ -114,8 +114,8 @@ def test_methods_of_binary_ufuncs(name):
         running.append(ufunc(running[-1], value))
     assert np.array_equal(bits(ufunc.accumulate(x)), bits(np.array(running)))
     assert np.array_equal(bits(ufunc.reduce(x)), bits(running[-1]))
-    assert np.array_equal(ufunc.reduceat(x, [0, 4]), [ufunc.reduce(x[:4]), ufunc.reduce(x[4:])])
-    assert np.array_equal(ufunc.outer(x, x[:4]), ufunc(x[:, None], x[:4]))
+    assert np.array_equal(ufunc.reduceat(x, [0, 4]), [ufunc.reduce(x[:4]), ufunc.reduce(x[4:])], equal_nan=True)
+    assert np.array_equal(ufunc.outer(x, x[:4]), ufunc(x[:, None], x[:4]), equal_nan=True)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -154,6 +154,11 @@ PARAMETERS = {
     "hardtanh": {"min_val": -1.0, "max_val": 1.0},
     "softplus": {"beta": 1.0, "threshold": 20.0},
     "softshrink": {"lambd": 0.5},
+    "celu": {"alpha": 1.0},
+    "hardshrink": {"lambd": 0.5},
+    "squareplus": {"b": 4.0},
+    "swish": {"beta": 1.0},
+    "rrelu": {"lower": 1 / 8, "upper": 1 / 3},
 }
 
 
