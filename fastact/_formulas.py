@@ -716,6 +716,11 @@ def celu_quotient(x, alpha):
     return z, fma(-z, alpha, x) / alpha if z > EXP_LOW else 0.0
 
 
+def nan_below_zero(alpha):
+    """To be added: as a selection in the loop, it would split the loop into one for each side."""
+    return -0.0 if alpha >= 0.0 else NAN
+
+
 @activation
 def celu(x, alpha=1.0):
     """Continuously differentiable exponential linear unit: x if x > 0, else alpha * (exp(x / alpha) - 1).
@@ -744,7 +749,7 @@ def celu(x, alpha=1.0):
     high, low = expm1_parts(z, z_low)
     bent = fma(alpha, high, alpha * low)
     bent = x if z > LINEAR else bent
-    bent = bent if alpha >= 0.0 else NAN
+    bent = bent + nan_below_zero(alpha)
     return bent if x < 0.0 else x
 
 
@@ -760,7 +765,7 @@ def celu_derivative(x, alpha=1.0):
     """
     z, z_low = celu_quotient(x, alpha)
     high, low, s = exp_parts(z, z_low)
-    below = (high + low) * s * DOWN if alpha >= 0.0 else NAN
+    below = (high + low) * s * DOWN + nan_below_zero(alpha)
     return 1.0 if x >= 0.0 else below
 
 
