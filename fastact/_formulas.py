@@ -29,7 +29,6 @@ from fastact._math import (
     MISH_ROOT_LOW,
     MISH_SLOPE,
     MISH_SLOPE_LOW,
-    NAN,
     NEAR_ROOT,
     QUICK_GELU,
     QUICK_GELU_LOW,
@@ -717,8 +716,9 @@ def celu_quotient(x, alpha):
 
 
 def nan_below_zero(alpha):
-    """To be added: as a selection in the loop, it would split the loop into one for each side."""
-    return -0.0 if alpha >= 0.0 else NAN
+    """To be added: -0.0, and NaN where alpha is negative, without a condition that would become a branch."""
+    root = sqrt(alpha if alpha < 1.0 else 1.0)
+    return -(root - root)
 
 
 @activation
