@@ -9,6 +9,7 @@ from definitions import derivative
 from definitions import exact as to_mpmath
 
 import fastact
+from fastact import _numpy
 from fastact._table import ACTIVATIONS, GRADIENTS
 
 INF, NAN = np.inf, np.nan
@@ -82,7 +83,12 @@ def test_nan_and_infinity(name, dtype):
         assert np.isnan(function(np.full_like(x, NAN), x, *arguments)).all()
         assert np.array_equal(np.isnan(derivative), np.isnan(x))
         got = function(np.full_like(x, -INF), x, *arguments)
-    assert np.array_equal(np.isnan(got), np.isnan(x) | (derivative == 0))
+    zero = derivative == 0
+    if fastact.backend == "numpy":  # computes in long double, where fewer derivatives vanish
+        with np.errstate(all="ignore"):
+            wide = (np.asarray(value).astype(dtype).astype(np.longdouble) for value in (1, x, *arguments))
+            zero = getattr(_numpy, name)(*wide) == 0
+    assert np.array_equal(np.isnan(got), np.isnan(x) | zero)
     assert np.array_equal(got[derivative > 0], np.full_like(x, -INF)[derivative > 0])
     assert np.array_equal(got[derivative < 0], np.full_like(x, INF)[derivative < 0])
 
