@@ -712,7 +712,8 @@ def celu_quotient(x, alpha):
     """x / alpha and its rounding error, 0 where it is positive or does not matter."""
     x = 0.0 if x > 0.0 else x
     z = x / alpha
-    return z, fma(-z, alpha, x) / alpha if z > EXP_LOW else 0.0
+    p = z * alpha
+    return z, ((x - p) - product_error(z, alpha, p)) / alpha if z > EXP_LOW else 0.0
 
 
 def nan_below_zero(alpha):
@@ -933,7 +934,8 @@ def relu_squared_derivative(x):
 def root_parts(x, b):
     """sqrt(x**2 + b) = (r + r_low) / scale and |x| + sqrt(x**2 + b) = (d + d_low) / scale, with `scale` a power of
     two: (r, r_low, d, d_low, scale)."""
-    scale = DOWN if fabs(x) + fabs(b) > SQUARE_HIGH else 1.0
+    # far enough down for the halves of product_error, too
+    scale = 0.25 * DOWN if fabs(x) + fabs(b) > SQUARE_HIGH else 1.0
     a = fabs(x) * scale
     b = b * scale * scale
     square = a * a

@@ -297,7 +297,7 @@ GELU_TANH_ROOT = (0.7524614220710163, -3.635560509207687e-17)
 
 def from_root(a, root):
     """a - root, and the root."""
-    high, rest = map(np.longdouble, root)
+    high, rest = map(a.dtype.type, root)
     return (a - high) - rest, high + rest
 
 
@@ -352,14 +352,14 @@ def gelu_grad(gy, x):
     d, root = from_root(a, GELU_ROOT)
     # near the root a Taylor series: the density's derivatives are Hermite's polynomials times it
     near = np.clip(d, -0.25, 0.25)
-    before, hermite, after = np.longdouble(1), root, root * root - 1
+    before, hermite, after = a.dtype.type(1), root, root * root - 1
     series, power = np.zeros_like(a), near
     for k in range(1, 41):
         series = series + (-1) ** (k + 1) * (after - before) * power
         before, hermite, after = hermite, after, root * after - (k + 1) * hermite
         power = power * near / (k + 1)
     series = series * normal_density(root)
-    left = np.where(near == d, series, normal_tail(a) - a * normal_density(a))
+    left = np.where(near == d, series, -(a * normal_density(a) - normal_tail(a)))
     return gy * np.where(x < 0, left, 1 - left)
 
 
