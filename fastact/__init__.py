@@ -11,13 +11,11 @@ from fastact._activation import activation
 from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
 from fastact._formulas import ACTIVATIONS
-from fastact._functions import function_of
+from fastact._functions import public
 from fastact._random import rrelu_slopes
 from fastact._reductions import log_softmax, logsumexp, softmax, softmin
 
-globals().update(
-    {name: function_of(row, getattr(ufuncs, name), ufuncs._AT_DEFAULTS.get(name)) for name, row in ACTIVATIONS.items()}
-)
+globals().update({name: public(row) for name, row in ACTIVATIONS.items()})
 
 __all__ = [
     *ACTIVATIONS,
@@ -40,7 +38,7 @@ __all__ = [
 ]
 
 read_environment()
-del read_environment, function_of
+del read_environment, public
 
 
 def __getattr__(name):

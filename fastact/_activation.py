@@ -125,7 +125,7 @@ class Activation:
     def _compile(self, name, formula, arrays):
         """The public function, and the ufunc."""
         doc = inspect.getdoc(self) or ""
-        row = Elementwise(name, formula, arrays, self._parameters, FLOAT_TYPES, float("nan"), False, no_kinks, doc)
+        row = Elementwise(name, formula, arrays, self._parameters, FLOAT_TYPES, float("nan"), False, no_kinks, doc, {})
         with self._lock:
             compiled = compile_loops(row)
         ufunc = _backend.ufunc_module.make_ufunc(name, doc, row.nin, row.types, compiled=compiled)

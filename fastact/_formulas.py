@@ -1076,7 +1076,9 @@ def swish(x, beta=1.0):
     array([-0.53788284,  0.        ,  1.46211716])
     """
     z, low = scaled(x, beta)
-    return gated(x, z, low)
+    far = fabs(x) > UP  # beside a tiny beta, what `gated` multiplies with UP on the way would overflow
+    y = gated(x * DOWN if far else x, z, low)
+    return y * UP if far else y
 
 
 @derivative(swish)
@@ -1199,13 +1201,15 @@ def mish_derivative(x):
     return near if fabs(distance) < NEAR_ROOT else y
 
 
-@activation(max_ulp=2.0, monotone=False)
+@activation(max_ulp=2.0, monotone=False, options={"none": "gelu", "tanh": "gelu_tanh"})
 def gelu(x):
     """Gaussian error linear unit: x * Phi(x), with the distribution function Phi of the normal distribution.
 
     .. math:: x \\Phi(x) = \\frac{1}{2} x \\operatorname{erfc}\\left(\\frac{-x}{\\sqrt{2}}\\right)
 
     {x}
+    approximate : {"none", "tanh"}, default "none"
+        "tanh" for `gelu_tanh`, which many models were trained with.
     {out}
 
     Notes
@@ -1313,7 +1317,8 @@ def rrelu(x, lower=1 / 8, upper=1 / 3):
     -----
     NaN stays NaN; rrelu(inf) = inf and rrelu(-inf) = -inf * (lower + upper) / 2.
 
-    For training, draw the slopes and keep them for the gradient, as in the example: then it is `prelu`.
+    For training, draw the slopes and keep them for the gradient, as in the example: then it is `prelu`. So does
+    `fastact.nn.RReLU(rng=...)`.
 
     References
     ----------

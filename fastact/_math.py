@@ -196,25 +196,30 @@ def one_plus_exp(x, x_low):
     return high, low, s, b, fma(low, power, fma(high, power, 1.0 - b))
 
 
-def logistic(x, low_of_minus_abs):
-    """1 / (1 + e**-x), where -abs(x) has a low part."""
-    # With e = exp(-|x|): e / (1 + e) on the left, and on the right 1 minus that.
-    high, low, s, b, b_low = one_plus_exp(-fabs(x), low_of_minus_abs)
-    q, rest, inverse = divide(high, low, b, b_low)
-    y = fma(rest, inverse, q)
+def exp_over_one_plus_exp(x, x_low):
+    """e**(x + x_low) / (1 + e**(x + x_low)) = (q + rest * inverse) * power, for x <= 0: (q, rest, inverse, power,
+    power * UP)."""
+    high, low, s = exp_parts(x, x_low)
     power = s * DOWN
-    return y * power if x < 0.0 else fma(-y, power, 1.0)
+    inverse = 1.0 / fma(high + low, power, 1.0)
+    q = high * inverse
+    e = q * power
+    return q, fma(-e, high, high - q) + fma(-e, low, low), inverse, power, s
+
+
+def logistic(x, low_of_minus_abs):
+    """1 / (1 + e**-x), where -abs(x) has a low part: on the right 1 minus what it is on the left."""
+    q, rest, inverse, power, _ = exp_over_one_plus_exp(-fabs(x), low_of_minus_abs)
+    y = fma(rest, inverse * power, q * power)
+    return y if x < 0.0 else 1.0 - y
 
 
 def gated(x, z, low_of_minus_abs):
-    """x / (1 + e**-z), where -abs(z) has a low part."""
-    left = z < 0.0
-    x = copysign(0.0, x) if z < EXP_LOW else x
-    high, low, s, b, b_low = one_plus_exp(-fabs(z), low_of_minus_abs)
-    q, rest, inverse = divide(high if left else 1.0, low if left else 0.0, b, b_low)
-    y = fma(x, q, x * (rest * inverse))
-    y = y * (s if left else 1.0) * (DOWN if left else 1.0)
-    return x if -z < EXPM1_LOW else y
+    """x / (1 + e**-z), where -abs(z) has a low part: on the right x minus what it is on the left."""
+    q, rest, inverse, _, s = exp_over_one_plus_exp(-fabs(z), low_of_minus_abs)
+    part = copysign(0.0, x) if -fabs(z) < EXP_LOW else x
+    y = fma(part, q, part * (rest * inverse)) * s * DOWN
+    return y if z <= 0.0 else x - y
 
 
 def gated_slope(z, z_low, h, h_low):

@@ -126,7 +126,7 @@ def quick_gelu(x):
 
 def quick_gelu_exponential(a):
     """e**(-1.702 a); the first exponent is exact, the second small."""
-    return np.exp(-1.625 * a) * np.exp(np.longdouble("-0.077") * a)
+    return np.exp(-1.625 * a) * np.exp(a.dtype.type(np.longdouble("-0.077")) * a)
 
 
 def gated(x, e):
@@ -146,7 +146,7 @@ ROOT_2_PI = np.longdouble("2.50662827463100050241576528481104525301")
 
 def normal_density(a):
     near = np.floor(a * 64) / 64  # has an exact square
-    return np.exp(-near * near / 2) * np.exp(-(a - near) * (a + near) / 2) / ROOT_2_PI
+    return np.exp(-near * near / 2) * np.exp(-(a - near) * (a + near) / 2) / a.dtype.type(ROOT_2_PI)
 
 
 def normal_tail(a):
@@ -155,7 +155,7 @@ def normal_tail(a):
     term, total = near, np.zeros_like(a)
     for k in range(3, 99, 2):
         total, term = total + term, term * near * near / k
-    tail = np.asarray(np.longdouble(0.5) - normal_density(near) * total)
+    tail = np.asarray(a.dtype.type(0.5) - normal_density(near) * total)
     beyond = a > 1.5
     far = np.minimum(a, 1e5)[beyond]
     fraction = np.zeros_like(far)
@@ -181,7 +181,7 @@ def gelu_tanh(x):
 
 def gelu_tanh_exponential(a):
     """e**-(linear a + cubic a**3); the first exponent is exact, the second small."""
-    (linear, linear_low), (cubic, cubic_low) = GELU_TANH_LINEAR, GELU_TANH_CUBIC
+    linear, linear_low, cubic, cubic_low = map(a.dtype.type, GELU_TANH_LINEAR + GELU_TANH_CUBIC)
     near = np.floor(a * 64) / 64
     rest = (a - near) * (linear + cubic * (a * a + a * near + near * near)) + linear_low * a + cubic_low * a**3
     return np.exp(-(linear * near + cubic * near**3)) * np.exp(-rest)
@@ -330,7 +330,7 @@ def halves(x):
 
 
 def quick_gelu_grad(gy, x):
-    return gated_grad(gy, x, np.longdouble("1.702"), quick_gelu_exponential(np.abs(x)))
+    return gated_grad(gy, x, x.dtype.type(np.longdouble("1.702")), quick_gelu_exponential(np.abs(x)))
 
 
 def mish_grad(gy, x):
@@ -367,7 +367,7 @@ def gelu_tanh_grad(gy, x):
     a = np.minimum(np.abs(x), 1e3)
     d, root = from_root(a, GELU_TANH_ROOT)
 
-    linear, cubic = sum(GELU_TANH_LINEAR), sum(GELU_TANH_CUBIC)
+    linear, cubic = (a.dtype.type(sum(parts)) for parts in (GELU_TANH_LINEAR, GELU_TANH_CUBIC))
     # 1 + e - a dz/da with e = e**-z, which is 0 at the root
     squares = a * a + a * root + root * root
     change = gelu_tanh_exponential(root) * np.expm1(-d * (linear + cubic * squares))

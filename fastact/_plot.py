@@ -9,9 +9,8 @@ import numpy as np
 import fastact
 from fastact._expressions import ARGUMENTS
 from fastact._formulas import ACTIVATIONS
-from fastact._functions import REQUIRED
 from fastact._mathtext import formula_of
-from fastact._table import REDUCTIONS
+from fastact._table import REDUCTIONS, REQUIRED
 
 NAMES = [*ACTIVATIONS, *REDUCTIONS]
 FUNCTION, DERIVATIVE = "#0072B2", "#D55E00"  # two that also the colour-blind tell apart (Okabe and Ito, 2008)

@@ -9,8 +9,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._functions import REQUIRED
-from fastact._table import REDUCTIONS, module_name
+from fastact._table import REDUCTIONS, REQUIRED, module_name
 
 INIT = """from typing import Any
 
@@ -53,7 +52,7 @@ FUNCTION = """def {name}(
     /,
 {parameters}
     *,
-    out: np.ndarray | tuple[np.ndarray] | None = None,
+{options}    out: np.ndarray | tuple[np.ndarray] | None = None,
     where: npt.ArrayLike = True,
     casting: str = "same_kind",
     order: str = "K",
@@ -91,14 +90,15 @@ OTHERS = (
 
 
 def elementwise_stub(name, row):
-    if not row.parameters:
+    if not row.parameters and not row.options:
         return f"{name}: np.ufunc\n"
     arrays = "\n".join(f"    {array}: npt.ArrayLike," for array in row.arrays)
     parameters = "\n".join(
         f"    {parameter}: npt.ArrayLike{'' if default is REQUIRED else f' = {default!r}'},"
         for parameter, default in row.parameters.items()
     )
-    return FUNCTION.format(name=name, arrays=arrays, parameters=parameters)
+    options = f"    approximate: str = {next(iter(row.options))!r},\n" if row.options else ""
+    return FUNCTION.format(name=name, arrays=arrays, parameters=parameters, options=options)
 
 
 def init_stub():
@@ -140,13 +140,14 @@ class {name}(Module):
 
 
 def module_stub(row):
-    kinds = {name: "str" if isinstance(default, str) else "float" for name, default in row.parameters.items()}
-    text = f"\nclass {row.module}(Module):\n"
-    text += "".join(f"    {name}: {kind}\n" for name, kind in kinds.items())
-    text += "    inplace: bool\n    def __init__(self, "
-    for name, default in row.parameters.items():
-        text += f"{name}: {kinds[name]}{'' if default is REQUIRED else f' = {default!r}'}, "
-    return text + "inplace: bool = False) -> None: ...\n"
+    given = {"approximate: str": next(iter(row.options))} if row.options else {}
+    given |= {f"{name}: float": default for name, default in row.parameters.items()} | {"inplace: bool": False}
+    attributes = "".join(f"    {label}\n" for label in given)
+    arguments = ", ".join(f"{label}{'' if d is REQUIRED else f' = {d!r}'}" for label, d in given.items())
+    if row.name == "rrelu":
+        attributes += "    rng: np.random.Generator | None\n"
+        arguments += ", *, rng: np.random.Generator | None = None"
+    return f"\nclass {row.module}(Module):\n{attributes}    def __init__(self, {arguments}) -> None: ...\n"
 
 
 def nn_stub():
@@ -154,13 +155,6 @@ def nn_stub():
     names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, REDUCTIONS)]
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
-    exact = "class GELU(Module):\n    inplace: bool\n    def __init__(self, inplace"
-    assert exact in text
-    text = text.replace(
-        exact,
-        "class GELU(Module):\n    approximate: str\n    inplace: bool\n"
-        "    def __init__(self, approximate: str = 'none', inplace",
-    )
     text += "".join(MODULE_OVER_AXIS.format(name=module_name(name)) for name in REDUCTIONS)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 
@@ -171,7 +165,8 @@ def cuda_stub():
     text += "grad: SimpleNamespace\n\ndef is_available() -> bool: ...\ndef why_not() -> str | None: ...\n"
     for name, row in ACTIVATIONS.items():
         parameters = [f"{p}: Any{'' if d is REQUIRED else f' = {d!r}'}" for p, d in row.parameters.items()]
-        given = ", ".join(["x: Any", "/", *parameters, "*", "out: Any = None", "stream: Any = None"])
+        options = [f"approximate: str = {option!r}" for option in list(row.options)[:1]]
+        given = ", ".join(["x: Any", "/", *parameters, "*", *options, "out: Any = None", "stream: Any = None"])
         text += f"def {name}({given}) -> Any: ...\n"
     axis = "axis: int | tuple[int, ...] | None = -1"
     return text + "".join(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 FLOAT_TYPES = "efd"  # float16 is computed in float32
 INTEGER_TYPES = "bBhHiIlLqQ"
+REQUIRED = inspect.Parameter.empty
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
 
 
@@ -19,12 +20,13 @@ class Elementwise(NamedTuple):
     name: str
     formula: Callable
     arrays: tuple  # names of the inputs before the parameters: x, or gy and x
-    parameters: dict  # name -> default, or inspect.Parameter.empty where it is required
+    parameters: dict  # name -> default, or REQUIRED
     types: str  # NumPy type characters, in the order in which NumPy tries them
     max_ulp: float
     monotone: bool  # whether a larger input never gives a smaller result
     kinks: Callable  # from the parameters to where the derivative jumps
     doc: str
+    options: dict  # of a keyword that chooses among functions: value -> name, the default first
 
     @property
     def module(self):
@@ -39,7 +41,7 @@ class Elementwise(NamedTuple):
     @property
     def has_defaults(self):
         """Whether there are parameters, and all of them may be left out."""
-        return bool(self.parameters) and inspect.Parameter.empty not in self.parameters.values()
+        return bool(self.parameters) and REQUIRED not in self.parameters.values()
 
 
 _SPELLED = {"relu": "ReLU", "relu6": "ReLU6", "prelu": "PReLU", "rrelu": "RReLU", "silu": "SiLU"}
@@ -129,11 +131,12 @@ def parameters_of(formula):
     return {p.name: p.default for p in parameters}
 
 
-def activation(formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks):
+def activation(formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks, options=None):
     """Enter a formula into the table. With `integers`, integers are kept as they are; `max_ulp` is how far a
-    float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once."""
+    float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `options` are
+    the functions that the keyword `approximate` chooses from."""
     if formula is None:
-        return partial(activation, integers=integers, max_ulp=max_ulp, monotone=monotone, kinks=kinks)
+        return partial(activation, integers=integers, max_ulp=max_ulp, monotone=monotone, kinks=kinks, options=options)
     promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
     doc = inspect.cleandoc(formula.__doc__)
     doc = doc.replace("{x}", X).replace("{out}", OUT).replace("{integers}", promotion)
@@ -141,7 +144,9 @@ def activation(formula=None, *, integers=False, max_ulp=1.0, monotone=True, kink
     types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
     name = formula.__name__
     parameters = parameters_of(formula)
-    ACTIVATIONS[name] = Elementwise(name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc)
+    ACTIVATIONS[name] = Elementwise(
+        name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc, options or {}
+    )
     return formula
 
 
@@ -167,8 +172,9 @@ def derivative(formula, *, max_ulp=2.0):
         doc = doc.replace("{out}", OUT).replace("{integers}", "integers are promoted as by `numpy.exp`")
         name = f"{row.name}_grad"
         gradient = times(derived, name)
+        options = {option: f"{chosen}_grad" for option, chosen in row.options.items()}
         GRADIENTS[name] = Elementwise(
-            name, gradient, ("gy", "x"), row.parameters, FLOAT_TYPES, max_ulp, False, row.kinks, doc
+            name, gradient, ("gy", "x"), row.parameters, FLOAT_TYPES, max_ulp, False, row.kinks, doc, options
         )
         return derived
 

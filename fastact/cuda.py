@@ -10,7 +10,7 @@ worth it in tests and to compare, and seldom else.
 """
 
 import inspect
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +20,7 @@ from fastact import _cuda_kernels as kernels
 from fastact import _reductions
 from fastact._cuda_device import is_available, why_not
 from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._functions import function_of
+from fastact._functions import choice_of, function_of
 from fastact._table import FLOAT_TYPES
 
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
@@ -405,16 +405,21 @@ def _elementwise_function(row):
     module = "fastact.cuda.grad" if gradient else "fastact.cuda"
     name = row.name.removesuffix("_grad")
 
-    def call(*inputs, out=None, stream=None):
+    def call(*inputs, out=None, stream=None, kernel=row.name):
         if len(inputs) != len(labels):
             raise TypeError(f"{name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
-        return _call_elementwise(row.name, row.types, labels, *inputs, out=out, stream=stream)
+        return _call_elementwise(kernel, row.types, labels, *inputs, out=out, stream=stream)
 
-    function = function_of(row, call, module=module)
+    if row.options:
+        chosen = {option: partial(call, kernel=kernel) for option, kernel in row.options.items()}
+        function = choice_of(row, chosen, module)
+    else:
+        function = function_of(row, call, module=module)
     kind = inspect.Parameter
     function.__signature__ = inspect.Signature(
         [kind(array, kind.POSITIONAL_ONLY) for array in row.arrays]
         + [kind(p, kind.POSITIONAL_OR_KEYWORD, default=default) for p, default in row.parameters.items()]
+        + [kind("approximate", kind.KEYWORD_ONLY, default=option) for option in list(row.options)[:1]]
         + [kind(option, kind.KEYWORD_ONLY, default=None) for option in ("out", "stream")]
     )
     return _documented(

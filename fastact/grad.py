@@ -13,17 +13,13 @@ import numpy as np
 
 from fastact import ufuncs
 from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._functions import function_of
+from fastact._functions import public
 from fastact._reduction_gradients import log_softmax, softmax, softmin
 
 __all__ = [*ACTIVATIONS, "prelu_weight", "softmin", "softmax", "log_softmax"]
 
 
-def _public(row):
-    return function_of(row, getattr(ufuncs, row.name), ufuncs._AT_DEFAULTS.get(row.name), module=__name__)
-
-
-globals().update({name: _public(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS})
+globals().update({name: public(GRADIENTS[f"{name}_grad"], __name__) for name in ACTIVATIONS})
 
 
 def prelu_weight(gy, x, weight):

@@ -99,11 +99,7 @@ class _Elementwise(Module):
         """Check the arguments of the constructor, and make them attributes."""
         name, parameters = type(self).__name__, self._row.parameters
         for parameter, value in given.items():
-            kind, wanted = Real, "a real number"
-            if parameter == "inplace":
-                kind, wanted = bool, "True or False"
-            elif isinstance(parameters[parameter], str):
-                kind, wanted = str, "a string"
+            kind, wanted = (bool, "True or False") if parameter == "inplace" else (Real, "a real number")
             if isinstance(value, np.generic):
                 value = value.item()  # a Python number leaves the dtype of x as it is
             if not isinstance(value, kind):
@@ -115,17 +111,18 @@ class _Elementwise(Module):
             raise ValueError(f"{name}: {condition}, got {', '.join(map(repr, values))}")
 
     def __call__(self, x):
-        arguments = self._arguments()
-        if self.inplace:
-            if not isinstance(x, np.ndarray):
-                raise TypeError(f"{type(self).__name__}(inplace=True): x must be an ndarray, got {type(x).__name__}")
-            kept = x if self._result_tells(*self._values(self)) else x.copy()
-            y = self._function(x, *arguments, out=x)
-        else:
-            kept = x
-            y = self._function(x, *arguments)
+        out, kept = self._destination(x)
+        y = self._function(x, *self._arguments(), **out)
         self._kept = kept
         return y
+
+    def _destination(self, x):
+        """The keyword for where the result goes, and what to keep of `x`."""
+        if not self.inplace:
+            return {}, x
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"{type(self).__name__}(inplace=True): x must be an ndarray, got {type(x).__name__}")
+        return {"out": x}, x if self._result_tells(*self._values(self)) else x.copy()
 
     def backward(self, gy):
         return self._gradient(gy, self._last(), *self._arguments())
@@ -434,24 +431,56 @@ __all__ += _MODULES
 
 
 class GELU(_MODULES["GELU"]):
-    __doc__ = _MODULES["GELU"].__doc__.replace(
-        "----------\ninplace",
-        """----------
-approximate : {"none", "tanh"}, default "none"
-    "tanh" for `fastact.gelu_tanh` in place of `fastact.gelu`.
-inplace""",
-    )
+    __doc__ = _MODULES["GELU"].__doc__
 
     def __init__(self, approximate="none", inplace=False):
-        if approximate not in ("none", "tanh"):
+        options = ACTIVATIONS["gelu"].options
+        if not isinstance(approximate, str) or approximate not in options:
             raise ValueError(f"GELU: approximate must be 'none' or 'tanh', got {approximate!r}")
         super().__init__(inplace)
         self.approximate = approximate
-        if approximate == "tanh":
-            self._function, self._gradient = fastact.gelu_tanh, fastact.grad.gelu_tanh
+        self._function = getattr(fastact, options[approximate])
+        self._gradient = getattr(fastact.grad, options[approximate])
 
     def __repr__(self):
         return f"GELU(approximate={self.approximate!r}{', inplace=True' if self.inplace else ''})"
+
+
+class RReLU(_MODULES["RReLU"]):
+    __doc__ = (
+        _MODULES["RReLU"]
+        .__doc__.replace(
+            "\n\nRaises\n",
+            """
+rng : numpy.random.Generator or None, default None
+    For training: each call draws a slope for each element, which `backward` uses. None is evaluation, with one slope
+    for all. An attribute too, to go over from one to the other.
+
+Raises
+""",
+            1,
+        )
+        .replace("`inplace` not a bool", "`inplace` not a bool,\n    or `rng` neither a Generator nor None", 1)
+    )
+
+    def __init__(self, lower=1 / 8, upper=1 / 3, inplace=False, *, rng=None):
+        super().__init__(lower, upper, inplace)
+        if not isinstance(rng, np.random.Generator | None):
+            raise TypeError(f"RReLU: rng must be a numpy.random.Generator or None, got {rng!r}")
+        self.rng = rng
+
+    def __call__(self, x):
+        slopes = None if self.rng is None else fastact.rrelu_slopes(x, self.lower, self.upper, rng=self.rng)
+        out, kept = self._destination(x)
+        y = self._function(x, *self._arguments(), **out) if slopes is None else fastact.prelu(x, slopes, **out)
+        self._kept = kept, slopes
+        return y
+
+    def backward(self, gy):
+        x, slopes = self._last()
+        if slopes is None:
+            return self._gradient(gy, x, *self._arguments())
+        return fastact.grad.prelu(gy, x, slopes)
 
 
 class Softmax2d(_MODULES["Softmax"]):

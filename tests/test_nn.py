@@ -87,8 +87,26 @@ def test_gelu():
             nn.GELU(wrong)
 
 
-# Arguments of PyTorch's that mean nothing here, or that it deprecates.
-WITHOUT = {"device", "dtype", "min_value", "max_value", "args", "kwargs"}
+@pytest.mark.parametrize("inplace", [False, True])
+def test_rrelu_in_training(inplace):
+    x, gy = np.random.default_rng(0).normal(size=(2, 3, 400))
+    m = nn.RReLU(0.1, 0.4, inplace, rng=np.random.default_rng(1))
+    given = x.copy()
+    y = m(given)
+    assert (y is given) == inplace and np.array_equal(y[x > 0], x[x > 0])
+    slopes = y[x < 0] / x[x < 0]
+    assert slopes.min() < 0.11 and slopes.max() > 0.39 and 0.1 <= slopes.min() and slopes.max() <= 0.4 + 1e-12
+    assert np.allclose(m.backward(gy), gy * y / x, rtol=1e-12)  # with the slopes of the call
+    assert not np.array_equal(m(x.copy()), y)
+    again = pickle.loads(pickle.dumps(nn.RReLU(0.1, 0.4, rng=np.random.default_rng(1))))
+    assert np.array_equal(again(x), y)
+    m.rng = None
+    assert np.array_equal(m(x.copy()), fastact.rrelu(x, 0.1, 0.4))
+    assert np.array_equal(m.backward(gy), fastact.grad.rrelu(gy, x, 0.1, 0.4))
+
+
+# Arguments of PyTorch's that mean nothing here, or that it deprecates; ours for a generator of random numbers.
+WITHOUT = {"rng", "device", "dtype", "min_value", "max_value", "args", "kwargs"}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -261,6 +279,8 @@ ERRORS = [
     ("PReLU(1.5)", TypeError, "PReLU: num_parameters must be an int, got 1.5"),
     ("PReLU(1, 'a')", TypeError, "PReLU: init"),
     ("PReLU(dtype=int)", TypeError, "PReLU: dtype must be"),
+    ("RReLU(rng=3)", TypeError, "RReLU: rng must be a numpy.random.Generator or None, got 3"),
+    ("RReLU(1, 0.5)", ValueError, "RReLU: upper must not be less than lower"),
     ("Softmax()", TypeError, "Softmax needs dim"),
     ("Softmin(None)", TypeError, "Softmin needs dim"),
     ("LogSoftmax('a')", TypeError, "LogSoftmax: dim must be an int, got 'a'"),

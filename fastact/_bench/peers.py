@@ -45,6 +45,9 @@ def scipy_call(job):
     return None
 
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+RRELU_SLOPE = (1 / 8 + 1 / 3) / 2
+
 # PyTorch. Not all of torch.nn.functional can write into a tensor that is there; what lies beneath it can.
 # name -> function, arguments after x; or a function of torch, x and the output
 TORCH_OUT = {
@@ -61,6 +64,17 @@ TORCH_OUT = {
     "softshrink": ("_C._nn.softshrink",),
     "softsign": lambda torch, x, out: torch.div(x, torch.abs(x, out=out).add_(1), out=out),
     "tanhshrink": lambda torch, x, out: torch.sub(x, torch.tanh(x, out=out), out=out),
+    "selu": ("_C._nn.elu", SELU_ALPHA, SELU_SCALE),
+    "celu": ("_C._nn.elu",),
+    "hardswish": ("_C._nn.hardswish",),
+    "hardsigmoid": ("_C._nn.hardsigmoid",),
+    "hardshrink": ("hardshrink",),
+    "silu": ("_C._nn.silu",),
+    "swish": ("_C._nn.silu",),
+    "mish": ("_C._nn.mish",),
+    "gelu": ("_C._nn.gelu",),
+    "gelu_tanh": lambda torch, x, out: torch._C._nn.gelu(x, approximate="tanh", out=out),
+    "rrelu": ("_C._nn.leaky_relu", RRELU_SLOPE),
     "softmin": lambda torch, x, out, axis: torch.softmax(torch.neg(x, out=out), axis, out=out),
     "softmax": ("softmax",),
     "log_softmax": ("log_softmax",),
@@ -80,11 +94,22 @@ TORCH_BACKWARD = {
     "log_sigmoid": ("log_sigmoid_backward", lambda g, x, y: (g, x, (-x.abs()).exp())),
     "softplus": ("softplus_backward", lambda g, x, y: (g, x, 1, 20)),
     "softshrink": ("softshrink_backward", lambda g, x, y: (g, x, 0.5)),
+    "selu": ("elu_backward", lambda g, x, y: (g, SELU_ALPHA, SELU_SCALE, 1, False, x)),
+    "celu": ("elu_backward", lambda g, x, y: (g, 1, 1, 1, False, x)),
+    "hardswish": ("hardswish_backward", lambda g, x, y: (g, x)),
+    "hardsigmoid": ("hardsigmoid_backward", lambda g, x, y: (g, x)),
+    "hardshrink": ("hardshrink_backward", lambda g, x, y: (g, x, 0.5)),
+    "silu": ("silu_backward", lambda g, x, y: (g, x)),
+    "swish": ("silu_backward", lambda g, x, y: (g, x)),
+    "mish": ("mish_backward", lambda g, x, y: (g, x)),
+    "gelu": ("gelu_backward", lambda g, x, y: (g, x)),
+    "rrelu": ("leaky_relu_backward", lambda g, x, y: (g, x, RRELU_SLOPE, False)),
     "softmax": ("_softmax_backward_data", lambda g, x, y, axis: (g, y, axis, y.dtype)),
     "log_softmax": ("_log_softmax_backward_data", lambda g, x, y, axis: (g, y, axis, y.dtype)),
 }
-# What autograd makes of several operators.
+# What autograd makes of several operators, or of an option.
 TORCH_BACKWARD_COMPOSED = {
+    "gelu_tanh": lambda torch, g, x, y: torch.ops.aten.gelu_backward.default(g, x, approximate="tanh"),
     "softsign": lambda torch, g, x, y: g / (1 + x.abs()).square_(),
     "tanhshrink": lambda torch, g, x, y: g - torch.ops.aten.tanh_backward.default(g, x - y),
     "softmin": lambda torch, g, x, y, axis: torch.ops.aten._softmax_backward_data.default(g, y, axis, y.dtype).neg_(),
@@ -110,9 +135,10 @@ def torch_call(job):
     if job.gradient is not None:
         return torch_backward_call(torch, job, x, arguments, out)
     if out is None:
-        name = {"log_sigmoid": "logsigmoid"}.get(job.function, job.function)
+        name = {"log_sigmoid": "logsigmoid", "swish": "silu", "gelu_tanh": "gelu"}.get(job.function, job.function)
         function = getattr(torch.nn.functional, name, None) or getattr(torch, name, None)
-        return function and partial(function, x, *arguments)
+        options = {"approximate": "tanh"} if job.function == "gelu_tanh" else {}
+        return function and partial(function, x, *arguments, **options)
     into = TORCH_OUT.get(job.function)
     if callable(into):
         return partial(into, torch, x, out, *(arguments if job.function in ROWS else ()))
@@ -140,14 +166,20 @@ def torch_backward_call(torch, job, x, arguments, out):
     return None
 
 
+JAX = {"hardtanh": "hard_tanh", "softsign": "soft_sign", "hardswish": "hard_swish", "hardsigmoid": "hard_sigmoid"}
+
+
 def jax_call(job):
     if job.threads != cores() or not job.contiguous:
         return None  # the number of its threads is the machine's, and its arrays have no strides
     jax = importlib.import_module("jax")
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_enable_x64", True)
-    name = {"hardtanh": "hard_tanh", "softsign": "soft_sign"}.get(job.function, job.function)
-    function = getattr(jax.nn, name, None) or {"tanhshrink": lambda x: x - jax.numpy.tanh(x)}.get(name)
+    name = JAX.get(job.function, job.function)
+    if job.function in ("gelu", "gelu_tanh"):
+        function = partial(jax.nn.gelu, approximate=job.function == "gelu_tanh")
+    else:
+        function = getattr(jax.nn, name, None) or {"tanhshrink": lambda x: x - jax.numpy.tanh(x)}.get(name)
     if not function:
         return None
     x = jax.numpy.asarray(job.x)
@@ -175,6 +207,10 @@ NUMEXPR = {
     "softshrink": "where(2 * x > 1, x - half, where(2 * x < -1, x + half, 0))",
     "softsign": "x / (1 + abs(x))",
     "tanhshrink": "x - tanh(x)",
+    "relu_squared": "where(x > 0, x * x, 0)",
+    "squareplus": "(x + sqrt(x * x + 4)) / 2",
+    "silu": "x / (1 + exp(-x))",
+    "swish": "x / (1 + exp(-x))",
 }
 
 
@@ -196,6 +232,14 @@ ONNX = {
     "tanh": ("Tanh", {}),
     "softplus": ("Softplus", {}),
     "softsign": ("Softsign", {}),
+    "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
+    "celu": ("Celu", {"alpha": 1.0}),
+    "hardswish": ("HardSwish", {}),
+    "hardsigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hardshrink": ("Shrink", {"bias": 0.0, "lambd": 0.5}),
+    "mish": ("Mish", {}),
+    "gelu": ("Gelu", {"approximate": "none"}),
+    "gelu_tanh": ("Gelu", {"approximate": "tanh"}),
     "softmax": ("Softmax", {}),
     "log_softmax": ("LogSoftmax", {}),
 }
@@ -209,8 +253,8 @@ def onnx_model(job):
     element = helper.np_dtype_to_tensor_dtype(job.x.dtype)
     x, y = (helper.make_tensor_value_info(name, element, job.x.shape) for name in "xy")
     graph = helper.make_graph([helper.make_node(operator, ["x"], ["y"], **attributes)], job.function, [x], [y])
-    # versions that engines of several years read
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    # the first versions with all of these
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     return model.SerializeToString()
 
 
