@@ -51,6 +51,8 @@ VALUES = [-np.inf, *FINITE, np.inf, np.nan]
 # not where a product beta x that is too small for float32 decides
 GRID = {
     ("elu", "alpha"): FINITE,
+    ("celu", "alpha"): FINITE,
+    ("squareplus", "b"): [v for v in FINITE if v == 0 or 1e-30 < v < 1e30],
     ("softplus", "beta"): [v for v in FINITE if abs(v) > 1e-30],
     ("softplus", "threshold"): [v for v in VALUES if not abs(v) < 1e-30 and v != -np.inf],
 }

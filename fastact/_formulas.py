@@ -952,8 +952,8 @@ def squareplus(x, b=4.0):
 
     {x}
     b : array_like, default 4.0
-        How wide the bend is: sqrt(b) / 2 is the result at 0. Broadcasts against `x`. 0 gives max(x, 0); where
-        x**2 + b is negative the result is NaN.
+        How wide the bend is: sqrt(b) / 2 is the result at 0. Broadcasts against `x`. 0 gives max(x, 0); otherwise
+        from 2**-100 to 2**100. Where x**2 + b is negative the result is NaN.
     {out}
 
     Notes

@@ -200,8 +200,9 @@ def exp_over_one_plus_exp(x, x_low):
     """e**(x + x_low) / (1 + e**(x + x_low)) = (q + rest * inverse) * power, for x <= 0: (q, rest, inverse, power,
     power * UP)."""
     high, low, s = exp_parts(x, x_low)
+    high, low = normalise(high, low)
     power = s * DOWN
-    inverse = 1.0 / fma(high + low, power, 1.0)
+    inverse = 1.0 / fma(high, power, 1.0)
     q = high * inverse
     e = q * power
     return q, fma(-e, high, high - q) + fma(-e, low, low), inverse, power, s
@@ -210,7 +211,7 @@ def exp_over_one_plus_exp(x, x_low):
 def logistic(x, low_of_minus_abs):
     """1 / (1 + e**-x), where -abs(x) has a low part: on the right 1 minus what it is on the left."""
     q, rest, inverse, power, _ = exp_over_one_plus_exp(-fabs(x), low_of_minus_abs)
-    y = fma(rest, inverse * power, q * power)
+    y = fma(rest, inverse, q) * power
     return y if x < 0.0 else 1.0 - y
 
 
