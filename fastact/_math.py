@@ -219,7 +219,7 @@ def gated(x, z, low_of_minus_abs):
     """x / (1 + e**-z), where -abs(z) has a low part: on the right x minus what it is on the left."""
     q, rest, inverse, _, s = exp_over_one_plus_exp(-fabs(z), low_of_minus_abs)
     part = copysign(0.0, x) if -fabs(z) < EXP_LOW else x
-    y = fma(part, q, part * (rest * inverse)) * s * DOWN
+    y = copysign(fma(part, q, part * (rest * inverse)), x) * s * DOWN  # the sum of two zeros may have lost its sign
     return y if z <= 0.0 else x - y
 
 
