@@ -1,12 +1,12 @@
 """fastact: the activation functions of neural networks, for NumPy arrays.
 
 Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax,
-softmin, log_softmax and logsumexp work over any axes. `fastact.backend` names what was chosen for this CPU.
+softmin, log_softmax and logsumexp work over any axes, and glu, swiglu, geglu and reglu on two halves. `fastact.backend` names what was chosen for this CPU.
 """
 
 from importlib import import_module
 
-from fastact import grad, ufuncs
+from fastact import _gated, grad, ufuncs
 from fastact._activation import activation
 from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
@@ -18,6 +18,7 @@ from fastact._reductions import log_softmax, logsumexp, softmax, softmin
 globals().update(
     {name: function_of(row, getattr(ufuncs, name), ufuncs._AT_DEFAULTS.get(name)) for name, row in ACTIVATIONS.items()}
 )
+globals().update(_gated.FUNCTIONS)
 
 __all__ = [
     *ACTIVATIONS,
@@ -25,6 +26,7 @@ __all__ = [
     "softmin",
     "softmax",
     "log_softmax",
+    *_gated.FUNCTIONS,
     "activation",
     "cuda",
     "math",
