@@ -73,6 +73,9 @@ Notes
 {others}"""
 
 
+ALL = (slice(None),)
+
+
 def _halved(name, x, axis):
     """The halves of an array along an axis."""
     try:
@@ -80,18 +83,11 @@ def _halved(name, x, axis):
     except TypeError:
         raise TypeError(f"axis must be an int, got {axis!r}") from None
     axis = axis_of(axis, x.ndim)
-    size = x.shape[axis]
-    if size % 2:
-        raise ValueError(f"{name}: x must have an even size along axis {axis}, got {size}")
-    before = (slice(None),) * axis
-    return x[(*before, slice(size // 2))], x[(*before, slice(size // 2, None))]
-
-
-def _target(out, like, result_type, *inputs):
-    """An array to write the result into: `out`, unless it has another dtype or shares memory with an input."""
-    if out is None or out.dtype != result_type or any(np.may_share_memory(out, x) for x in inputs):
-        return np.empty_like(like, dtype=result_type, subok=False)
-    return out
+    half, odd = divmod(x.shape[axis], 2)
+    if odd:
+        raise ValueError(f"{name}: x must have an even size along axis {axis}, got {x.shape[axis]}")
+    before = ALL * axis
+    return x[(*before, slice(half))], x[(*before, slice(half, None))]
 
 
 def _call(ufunc, *operands):
@@ -110,7 +106,7 @@ def _function(name):
         a, b = _halved(name, x, axis)
         if out is not None:
             out = checked_out(name, out, "half of x", a.shape, result_type)
-        target = _target(out, a, result_type, x)
+        target = np.empty_like(a, dtype=result_type) if out is None or out.dtype != result_type else out
         _call(ufunc, a, b, target)
         return returned(target, out, result_type)
 
@@ -140,7 +136,11 @@ def _gradient(name):
             raise ValueError(f"gy must have the shape of half of x, {a.shape}, got {gy.shape}")
         if out is not None:
             out = checked_out(name, out, "x", x.shape, result_type)
-        target = _target(out, x, result_type, gy, x)
+        # what is for a must not overwrite what is yet to be read
+        if out is None or out.dtype != result_type or np.may_share_memory(out, x) or np.may_share_memory(out, gy):
+            target = np.empty_like(x, dtype=result_type)
+        else:
+            target = out
         for_a, for_b = _halved(name, target, axis)
         _call(ufunc, gy, b, for_a)
         _call(ufunc_grad, gy, a, b, for_b)
