@@ -1,7 +1,8 @@
 """fastact: the activation functions of neural networks, for NumPy arrays.
 
-Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax,
-softmin, log_softmax and logsumexp work over any axes, and glu, swiglu, geglu and reglu on two halves. `fastact.backend` names what was chosen for this CPU.
+Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax, softmin,
+log_softmax and logsumexp work over any axes, and glu, swiglu, geglu and reglu on the halves of one. `fastact.backend`
+names what was chosen for this CPU.
 """
 
 from importlib import import_module

@@ -8,7 +8,7 @@ from fastact import _backend, ufuncs
 from fastact._gates import GATES, GRADIENT_NOTES, NOTES, documented
 from fastact._reductions import axis_of, checked_out, result_type_of, returned
 
-FUNCTION = """Gated linear unit of the halves a and b of an array: a * {activation}(b), where {activation}(b) is {math}.
+FUNCTION = """Gated linear unit: a * {activation}(b), of the halves a and b of an array; {activation}(b) is {math}.
 
 Parameters
 ----------
@@ -27,7 +27,7 @@ Examples
 array({value})
 """
 
-GRADIENT = """The gradient of `fastact.{name}`: gy * {activation}(b), and gy * a * the derivative of `fastact.{activation}` at b.
+GRADIENT = """The gradient of `fastact.{name}`: gy * {activation}(b), and after it gy * a * {activation}'(b).
 
 Parameters
 ----------
@@ -54,8 +54,8 @@ dtype : dtype, optional
 Returns
 -------
 ndarray
-    {shape} float16, float32 and float64 are kept{wider}; integers are promoted as by `numpy.exp`,
-    int64 to float64.
+    {shape} float16, float32 and float64 are kept{wider}; integers are promoted as by
+    `numpy.exp`, int64 to float64.
 
 Raises
 ------
@@ -129,7 +129,9 @@ def _gradient(name):
     def function(gy, x, axis=-1, *, out=None, dtype=None):
         gy, x = np.asarray(gy), np.asarray(x)
         result_type = max(
-            result_type_of(name, "gy", gy.dtype, dtype), result_type_of(name, "x", x.dtype, dtype), key=lambda t: t.itemsize
+            result_type_of(name, "gy", gy.dtype, dtype),
+            result_type_of(name, "x", x.dtype, dtype),
+            key=lambda t: t.itemsize,
         )
         a, b = _halved(name, x, axis)
         if gy.shape != a.shape:

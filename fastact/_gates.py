@@ -53,7 +53,7 @@ GATES = {
     "reglu": Gate(
         "relu",
         "max(0, b)",
-        "Where b is 0, the derivative of the gate is taken as 0.",
+        " Its derivative at 0 is 0.",
         SHAZEER,
         "[1., 0.]",
         "[1., 0., 1., 0.]",
@@ -61,15 +61,15 @@ GATES = {
     ),
 }
 
-NOTES = """The gate has the error of `fastact.{activation}`, and the product rounds once more, by half a unit in the last place.
+NOTES = """The error is that of `fastact.{activation}`, times a, and half a unit in the last place more for the product.
 
 NaN stays NaN, and the product follows IEEE 754 where 0 meets inf."""
 
-GRADIENT_NOTES = """The derivative has the error of that of `fastact.{activation}`, and each product rounds once more. {kink}
+GRADIENT_NOTES = """The errors are those of `fastact.{activation}` and its derivative; each product rounds once.{kink}
 
 NaN stays NaN, and products follow IEEE 754 where 0 meets inf."""
 
-UFUNC = """Gated linear unit of two arrays: a * {activation}(b), where {activation}(b) is {math}.
+UFUNC = """Gated linear unit: a * {activation}(b), of two arrays; {activation}(b) is {math}.
 
 `fastact.{name}` takes a and b as the halves of one array.
 
@@ -95,7 +95,7 @@ Examples
 >>> fastact.ufuncs.{name}([1.0, 2.0], [1.0, -1.0])
 array({value})"""
 
-GRADIENT_UFUNC = """The gradient of `fastact.ufuncs.{name}` for b: gy * a * the derivative of `fastact.{activation}` at b.
+GRADIENT_UFUNC = """The gradient of `fastact.ufuncs.{name}` for b: gy * a * {activation}'(b).
 
 That for a is `fastact.ufuncs.{name}(gy, b)`.
 
@@ -136,9 +136,7 @@ GATED: dict[str, Elementwise] = {}  # the ufuncs of each NAME, and NAME_grad, of
 
 for _name, _gate in GATES.items():
     _out = OUT.format(integers="integers are promoted as by `numpy.exp`")
-    GATED[_name] = _row(
-        _name, ACTIVATIONS[_gate.activation], ("a", "b"), documented(_name, UFUNC, NOTES, out=_out)
-    )
+    GATED[_name] = _row(_name, ACTIVATIONS[_gate.activation], ("a", "b"), documented(_name, UFUNC, NOTES, out=_out))
     GATED[f"{_name}_grad"] = _row(
         f"{_name}_grad",
         GRADIENTS[f"{_gate.activation}_grad"],  # which is a * g'(b), too
