@@ -272,12 +272,19 @@ cdef inline bint writes_what_it_reads_later(
     return False
 
 
+cdef inline void run_row(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint direct) noexcept nogil:
+    if direct:
+        run_direct(loop, args, steps, n)
+    else:
+        run_blocks(loop, args, steps, n)
+
+
 cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept nogil:
     """NumPy's inner loop for a compiled formula."""
     run_rows(<const Loop *>data, args, steps, 1, dimensions[0], steps)
 
 
-cdef void run_rows(
+cdef inline void run_rows(
     const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps
 ) noexcept nogil:
     """The loop over rows of one length, which lie `jumps` bytes apart; several must not overlap with the output."""
@@ -302,6 +309,8 @@ cdef void run_rows(
                 direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
         if n >= 2 * PER_THREAD and fastact_threads() > 1:
             run_threads(loop, args, steps, rows, length, jumps, direct)
+        elif rows == 1:
+            run_row(loop, args, steps, n, direct)
         else:
             run_part(loop, args, steps, rows, length, jumps, 0, n, direct)
     if loop.half:
@@ -340,10 +349,7 @@ cdef void run_part(
                 fastact_prefetch(args[k] + (row + 1) * jumps[k] + column * steps[k], m * loop.size)
         for k in range(loop.nin + 1):
             here[k] = args[k] + row * jumps[k] + column * steps[k]
-        if direct:
-            run_direct(loop, here, steps, m)
-        else:
-            run_blocks(loop, here, steps, m)
+        run_row(loop, here, steps, m, direct)
         n -= m
         column += m
         if column == length:
@@ -373,10 +379,7 @@ cdef void run_short_rows(
             if k < nin:
                 for row in range(many):
                     memcpy(packed[k] + row * size, args[k] + row * jumps[k], size)
-        if direct:
-            run_direct(loop, packed, steps, many * length)
-        else:
-            run_blocks(loop, packed, steps, many * length)
+        run_row(loop, packed, steps, many * length, direct)
         if scattered:
             for row in range(many):
                 memcpy(args[nin] + row * jumps[nin], packed[nin] + row * size, size)
