@@ -343,7 +343,7 @@ cdef void run_part(
         return
     while n > 0:
         m = min(length - column, n)
-        if rows > 1:  # no processor foresees where halves of rows go on
+        if rows > 1 and length * loop.size <= 4 * BLOCK_BYTES:  # the processor does not foresee where rows go on
             m = min(m, PIECE_BYTES // loop.size)
             for k in range(loop.nin):
                 fastact_prefetch(args[k] + (row + 1) * jumps[k] + column * steps[k], m * loop.size)
