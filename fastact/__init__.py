@@ -1,12 +1,13 @@
 """fastact: the activation functions of neural networks, for NumPy arrays.
 
-Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax,
-softmin, log_softmax and logsumexp work over any axes. `fastact.backend` names what was chosen for this CPU.
+Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax, softmin,
+log_softmax and logsumexp work over any axes, and glu, swiglu, geglu and reglu on the halves of one. `fastact.backend`
+names what was chosen for this CPU.
 """
 
 from importlib import import_module
 
-from fastact import grad, ufuncs
+from fastact import _gated, grad, ufuncs
 from fastact._activation import activation
 from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
@@ -16,6 +17,7 @@ from fastact._random import rrelu_slopes
 from fastact._reductions import log_softmax, logsumexp, softmax, softmin
 
 globals().update({name: public(row) for name, row in ACTIVATIONS.items()})
+globals().update(_gated.FUNCTIONS)
 
 __all__ = [
     *ACTIVATIONS,
@@ -23,6 +25,7 @@ __all__ = [
     "softmin",
     "softmax",
     "log_softmax",
+    *_gated.FUNCTIONS,
     "activation",
     "cuda",
     "math",

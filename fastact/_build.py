@@ -28,8 +28,9 @@ from fastact._compile import (
     optimise,
 )
 from fastact._formulas import ACTIVATIONS, GRADIENTS
+from fastact._gates import GATED
 
-ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values()]
+ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values(), *GATED.values()]
 COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
 
 

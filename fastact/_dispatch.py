@@ -21,14 +21,14 @@ def _goes_there(arguments, keywords):
 
 
 def elementwise(name, arguments, keywords):
-    """The result of a ufunc, or NotImplemented where it is NumPy's business."""
+    """The result of a ufunc, or NotImplemented where it is NumPy's business, or not there on a device."""
     if not _goes_there(arguments, keywords):
         return NotImplemented
     from fastact import cuda
 
     gradient = name.endswith("_grad")
-    function = getattr(cuda.grad if gradient else cuda, name.removesuffix("_grad"))
-    return function(*arguments, **keywords)
+    function = getattr(cuda.grad if gradient else cuda, name.removesuffix("_grad"), None)
+    return function(*arguments, **keywords) if function else NotImplemented
 
 
 def reduction(name, arguments, axis, **keywords):

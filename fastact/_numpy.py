@@ -6,6 +6,9 @@ and returns arrays of long double (relu and relu6: of any real dtype).
 
 import numpy as np
 
+from fastact._gates import GATES
+from fastact._table import times
+
 
 def relu(x):
     return np.where(x <= 0, x.dtype.type(0), x)
@@ -379,6 +382,13 @@ def gelu_tanh_grad(gy, x):
 
 def rrelu_grad(gy, x, lower, upper):
     return prelu_grad(gy, x, (lower + upper) / 2)
+
+
+# ---- gated ------------------------------------------------------------------------------------------
+
+
+globals().update({name: times(globals()[gate.activation], name) for name, gate in GATES.items()})
+globals().update({f"{name}_grad": times(globals()[f"{gate.activation}_grad"], name) for name, gate in GATES.items()})
 
 
 # ---- over axes --------------------------------------------------------------------------------------

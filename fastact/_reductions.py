@@ -240,14 +240,14 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     target = out if out is not None and out.dtype == computed_as and out.flags.aligned else np.empty(sizes, computed_as)
     if x.size == 0:
         target[...] = -np.inf
-        return _returned(target, out, result_type)
+        return returned(target, out, result_type)
     x = _operand(x, computed_as, target)
     if where is not None:
         where = _operand(where, np.dtype(bool), target)
     spread = target if keepdims else np.expand_dims(target, axes)
     steps = [0 if k in axes else step for k, step in enumerate(spread.strides)]
     reduce("logsumexp", x, axes, as_strided(spread, x.shape, steps), where)
-    return _returned(target, out, result_type)
+    return returned(target, out, result_type)
 
 
 def _apply(name, x, axis, out, where, dtype):
@@ -276,10 +276,10 @@ def reduce_into(name, x, second, axes, out, result_type):
     if second is not None:
         second = _operand(second, computed_as if name.endswith("_gradient") else np.dtype(bool), target)
     reduce(name, x, axes, target, second)
-    return _returned(target, out, result_type)
+    return returned(target, out, result_type)
 
 
-def _returned(target, out, result_type):
+def returned(target, out, result_type):
     """What was computed, in the dtype and place that were asked for."""
     given_out = out
     if target is out:
@@ -316,6 +316,13 @@ def result_type_of(name, argument, given, dtype):
     return RESULT_TYPES[dtype.char]
 
 
+def axis_of(axis, ndim):
+    """An axis counted from the front."""
+    if not -ndim <= axis < ndim:
+        raise AxisError(axis, ndim)
+    return axis % ndim
+
+
 def axes_of(axis, ndim):
     if axis is None:
         return tuple(range(ndim))
@@ -327,9 +334,7 @@ def axes_of(axis, ndim):
             raise TypeError(f"axis must be an int, a tuple of ints or None, got {axis!r}") from None
         if ndim == 0 and one in (0, -1):  # as for NumPy's reductions
             continue
-        if not -ndim <= one < ndim:
-            raise AxisError(one, ndim)
-        axes.append(one % ndim)
+        axes.append(axis_of(one, ndim))
     if len(set(axes)) != len(axes):
         raise ValueError(f"repeated axis in axis={axis!r}")
     return tuple(axes)

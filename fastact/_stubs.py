@@ -9,6 +9,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS
+from fastact._gates import GATED, GATES
 from fastact._table import REDUCTIONS, REQUIRED, module_name
 
 INIT = """from typing import Any
@@ -45,6 +46,10 @@ REDUCTION = """def {name}(
 ) -> Any: ...
 """
 
+GATED_UNIT = REDUCTION.replace("int | tuple[int, ...] | None", "int").replace(
+    "    where: npt.ArrayLike | None = None,\n", ""
+)
+
 LOGSUMEXP = REDUCTION.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
 
 FUNCTION = """def {name}(
@@ -71,6 +76,8 @@ REDUCTION_GRADIENT = """def {name}(
     dtype: npt.DTypeLike | None = None,
 ) -> Any: ...
 """
+
+GATED_GRADIENT = GATED_UNIT.replace("    x:", "    gy: npt.ArrayLike,\n    x:")
 
 OTHERS = (
     "rrelu_slopes",
@@ -102,17 +109,19 @@ def elementwise_stub(name, row):
 
 
 def init_stub():
-    text = INIT.replace("__version__", f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, *OTHERS]!r}\n\n__version__")
+    text = INIT.replace("__version__", f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, *GATES, *OTHERS]!r}\n\n__version__")
     text += "".join(elementwise_stub(name, row) for name, row in ACTIVATIONS.items())
-    return text + "".join(REDUCTION.format(name=name) for name in REDUCTIONS) + LOGSUMEXP
+    text += "".join(REDUCTION.format(name=name) for name in REDUCTIONS) + LOGSUMEXP
+    return text + "".join(GATED_UNIT.format(name=name) for name in GATES)
 
 
 def grad_stub():
     text = "from typing import Any\n\nimport numpy as np\nimport numpy.typing as npt\n\n"
-    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS]!r}\n\n"
+    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS, *GATES]!r}\n\n"
     text += "def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: npt.ArrayLike) -> Any: ...\n"
     text += "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
-    return text + "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
+    text += "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
+    return text + "".join(GATED_GRADIENT.format(name=name) for name in GATES)
 
 
 NN = """from typing import Any
@@ -135,7 +144,7 @@ class PReLU(Module):
 MODULE_OVER_AXIS = """
 class {name}(Module):
     dim: int
-    def __init__(self, dim: int | None = None) -> None: ...
+    def __init__(self, dim: {kind}) -> None: ...
 """
 
 
@@ -152,10 +161,11 @@ def module_stub(row):
 
 def nn_stub():
     rows = [row for row in ACTIVATIONS.values() if row.name != "prelu"]
-    names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, REDUCTIONS)]
+    names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, [*REDUCTIONS, *GATES])]
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
-    text += "".join(MODULE_OVER_AXIS.format(name=module_name(name)) for name in REDUCTIONS)
+    for names, kind in ((REDUCTIONS, "int | None = None"), (GATES, "int = -1")):
+        text += "".join(MODULE_OVER_AXIS.format(name=module_name(name), kind=kind) for name in names)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 
 
@@ -175,7 +185,7 @@ def cuda_stub():
 
 
 def ufuncs_stub():
-    names = [*ACTIVATIONS, *GRADIENTS]
+    names = [*ACTIVATIONS, *GRADIENTS, *GATED]
     return f"import numpy as np\n\n__all__ = {names!r}\n\n" + "".join(f"{name}: np.ufunc\n" for name in names)
 
 

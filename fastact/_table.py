@@ -44,7 +44,15 @@ class Elementwise(NamedTuple):
         return bool(self.parameters) and REQUIRED not in self.parameters.values()
 
 
-_SPELLED = {"relu": "ReLU", "relu6": "ReLU6", "prelu": "PReLU", "rrelu": "RReLU", "silu": "SiLU"}
+_SPELLED = {
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "prelu": "PReLU",
+    "rrelu": "RReLU",
+    "silu": "SiLU",
+    "swiglu": "SwiGLU",
+    "reglu": "ReGLU",
+}
 
 
 def module_name(name):
@@ -181,9 +189,10 @@ def derivative(formula, *, max_ulp=2.0):
     return enter
 
 
-def times(derived, name):
-    """gy * derived(x, *parameters), as a formula."""
-    arguments = ", ".join(inspect.signature(derived).parameters)
-    scope = {"derived": derived}
-    exec(f"def {name}(gy, {arguments}): return gy * derived({arguments})", scope)
+def times(formula, name):
+    """factor * formula(...), as a formula of the factor and what that one takes."""
+    names = list(inspect.signature(formula).parameters)
+    factor, arguments = f"factor_{len(names)}", ", ".join(names)  # a factor may come before another
+    scope = {"formula": formula}
+    exec(f"def {name}({factor}, {arguments}): return {factor} * formula({arguments})", scope)
     return scope[name]

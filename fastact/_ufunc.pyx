@@ -21,11 +21,24 @@ cdef extern from "numpy/arrayobject.h":
     int _import_array() except -1
     ctypedef struct PyTypeObject:
         pass
+    ctypedef struct PyArrayObject:
+        pass
     PyTypeObject PyArray_Type
+    int PyArray_TYPE(PyArrayObject *)
+    int PyArray_NDIM(PyArrayObject *)
+    bint PyArray_ISBEHAVED_RO(PyArrayObject *)
+    char *PyArray_BYTES(PyArrayObject *)
+    npy_intp *PyArray_DIMS(PyArrayObject *)
+    npy_intp *PyArray_STRIDES(PyArrayObject *)
     object PyArray_New(PyTypeObject *, int, npy_intp *, int, npy_intp *, void *, int, int, PyObject *)
 
 cdef extern from "numpy/ufuncobject.h":
     ctypedef void (*PyUFuncGenericFunction)(char **, const npy_intp *, const npy_intp *, void *) noexcept nogil
+    ctypedef struct PyUFuncObject:
+        int nargs
+        int ntypes
+        const char *types
+        void **data
     int PyUFunc_None
     int _import_umath() except -1
     object PyUFunc_FromFuncAndData(
@@ -50,6 +63,7 @@ cdef extern from "_runtime.h" nogil:
     void fastact_start_threads()
     int fastact_threads()
     int fastact_limit
+    void fastact_prefetch(const char *, ptrdiff_t)
 
 cdef extern from "_dispatch.h":
     void fastact_install_dispatch(object)
@@ -71,6 +85,7 @@ cdef enum:
     BLOCK_BYTES = 4096  # of each operand; five of them leave room in a first-level cache of 32 KB
     PER_THREAD = 16384  # elements that are worth waking a thread
     BLOCK_WORDS = 512  # BLOCK_BYTES / 8
+    PIECE_BYTES = 1024  # of a row; while it is worked on, that of the next row is fetched
     STRIDE_BYTES = 256  # what a compiled loop does at a time: four vectors of 256 bits
 
 # What an inner loop is told by NumPy's `data` pointer.
@@ -232,9 +247,11 @@ cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdi
         run_blocks(loop, rest, steps, n - whole)
 
 
-cdef inline bint writes_what_it_reads_later(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
-    """Whether the output runs over an input other than element by element: as in reduce and accumulate,
-    and where NumPy sees that an order from first to last reads everything before it is overwritten."""
+cdef inline bint writes_what_it_reads_later(
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, ptrdiff_t size
+) noexcept nogil:
+    """Whether the output, of n pieces of some size, runs over an input other than piece by piece: as in reduce and
+    accumulate, and where NumPy sees that an order from first to last reads everything before it is overwritten."""
     cdef char *out_low = args[loop.nin]
     cdef char *out_high = out_low
     cdef char *low
@@ -250,15 +267,28 @@ cdef inline bint writes_what_it_reads_later(const Loop *loop, char **args, const
         span = (n - 1) * steps[k]
         if span < 0: low += span
         else: high += span
-        if low < out_high + loop.size and out_low < high + loop.size:
+        if low < out_high + size and out_low < high + size:
             return True
     return False
 
 
+cdef inline void run_row(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint direct) noexcept nogil:
+    if direct:
+        run_direct(loop, args, steps, n)
+    else:
+        run_blocks(loop, args, steps, n)
+
+
 cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept nogil:
     """NumPy's inner loop for a compiled formula."""
-    cdef const Loop *loop = <const Loop *>data
-    cdef ptrdiff_t n = dimensions[0]
+    run_rows(<const Loop *>data, args, steps, 1, dimensions[0], steps)
+
+
+cdef inline void run_rows(
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps
+) noexcept nogil:
+    """The loop over rows of one length, which lie `jumps` bytes apart; several must not overlap with the output."""
+    cdef ptrdiff_t n = rows * length
     cdef int nin = loop.nin, k
     cdef bint direct = not loop.half
     cdef fastact_flags flags
@@ -268,7 +298,7 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
     flags = fastact_save_flags()
     if loop.half:  # NumPy's conversion raises flags by hand, those of the x87 unit too
         fegetexceptflag(&all_flags, FE_ALL_EXCEPT)
-    if writes_what_it_reads_later(loop, args, steps, n):
+    if rows == 1 and writes_what_it_reads_later(loop, args, steps, n, loop.size):
         if nin == 1:
             run_blocks(loop, args, steps, n)
         else:
@@ -278,11 +308,11 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
             if k < loop.arrays or k == nin or not scalar_parameters(loop, steps):
                 direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
         if n >= 2 * PER_THREAD and fastact_threads() > 1:
-            run_threads(loop, args, steps, n, direct)
-        elif direct:
-            run_direct(loop, args, steps, n)
+            run_threads(loop, args, steps, rows, length, jumps, direct)
+        elif rows == 1:
+            run_row(loop, args, steps, n, direct)
         else:
-            run_blocks(loop, args, steps, n)
+            run_part(loop, args, steps, rows, length, jumps, 0, n, direct)
     if loop.half:
         fesetexceptflag(&all_flags, FE_ALL_EXCEPT)
     fastact_restore_flags(flags)
@@ -299,28 +329,81 @@ cdef void run_one_by_one(const Loop *loop, char **args, const npy_intp *steps, p
 
 
 cdef void run_part(
-    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t start, ptrdiff_t n, bint direct
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
+    ptrdiff_t start, ptrdiff_t n, bint direct,
 ) noexcept nogil:
+    """`n` elements from the one numbered `start`, which may be in the middle of a row unless rows are short."""
     cdef char *here[MAX_OPERANDS]
+    cdef ptrdiff_t row = start // length, column = start % length, m
     cdef int k
-    for k in range(loop.nin + 1):
-        here[k] = args[k] + start * steps[k]
-    if direct:
-        run_direct(loop, here, steps, n)
-    else:
-        run_blocks(loop, here, steps, n)
+    if is_short(loop, rows, length):
+        for k in range(loop.nin + 1):
+            here[k] = args[k] + row * jumps[k]
+        run_short_rows(loop, here, steps, n // length, length, jumps, direct)
+        return
+    while n > 0:
+        m = min(length - column, n)
+        if rows > 1 and length * loop.size <= 4 * BLOCK_BYTES:  # the processor does not foresee where rows go on
+            m = min(m, PIECE_BYTES // loop.size)
+            for k in range(loop.nin):
+                fastact_prefetch(args[k] + (row + 1) * jumps[k] + column * steps[k], m * loop.size)
+        for k in range(loop.nin + 1):
+            here[k] = args[k] + row * jumps[k] + column * steps[k]
+        run_row(loop, here, steps, m, direct)
+        n -= m
+        column += m
+        if column == length:
+            row += 1
+            column = 0
 
 
-cdef void run_threads(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint direct) noexcept nogil:
+cdef inline bint is_short(const Loop *loop, ptrdiff_t rows, ptrdiff_t length) noexcept nogil:
+    return rows > 1 and length * loop.size < 2 * STRIDE_BYTES
+
+
+cdef void run_short_rows(
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
+    bint direct,
+) noexcept nogil:
+    """Contiguous rows, as many at a time as fit into a block, side by side: each alone would cost a call and a stride
+    that is not full."""
+    cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
+    cdef char *packed[MAX_OPERANDS]
+    cdef ptrdiff_t size = length * loop.size, many = BLOCK_BYTES // size, row
+    cdef int nin = loop.nin, k
+    cdef bint scattered = jumps[nin] != size
+    while rows > 0:
+        many = min(many, rows)
+        for k in range(nin + 1):
+            packed[k] = <char *>storage[k] if k < nin or scattered else args[nin]
+            if k < nin:
+                for row in range(many):
+                    memcpy(packed[k] + row * size, args[k] + row * jumps[k], size)
+        run_row(loop, packed, steps, many * length, direct)
+        if scattered:
+            for row in range(many):
+                memcpy(args[nin] + row * jumps[nin], packed[nin] + row * size, size)
+        for k in range(nin + 1):
+            args[k] += many * jumps[k]
+        rows -= many
+
+
+cdef void run_threads(
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
+    bint direct,
+) noexcept nogil:
+    cdef ptrdiff_t n = rows * length
     cdef int parts = <int>min(<ptrdiff_t>fastact_threads(), n // PER_THREAD)
     # whole cache lines and whole blocks to each thread
     cdef ptrdiff_t share = ((n + parts - 1) // parts + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES
     cdef ptrdiff_t start
     cdef int part
+    if is_short(loop, rows, length):  # and whole rows
+        share = (share + length - 1) // length * length
     for part in prange(parts, num_threads=parts, schedule="static"):
         start = part * share
         if start < n:
-            run_part(loop, args, steps, start, min(share, n - start), direct)
+            run_part(loop, args, steps, rows, length, jumps, start, min(share, n - start), direct)
 
 
 cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept with gil:
@@ -329,7 +412,7 @@ cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *
     cdef char *here[MAX_OPERANDS]
     cdef ptrdiff_t n = dimensions[0], i
     cdef int k
-    if n > 1 and writes_what_it_reads_later(loop, args, steps, n):
+    if n > 1 and writes_what_it_reads_later(loop, args, steps, n, loop.size):
         for i in range(n):
             for k in range(loop.nin + 1):
                 here[k] = args[k] + i * steps[k]
@@ -416,6 +499,61 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
     if compiled is None:  # one of fastact's own, of which there is another for the GPU
         fastact_install_dispatch(ufunc)
     return ufunc
+
+
+def over_rows(ufunc, *operands):
+    """Call a ufunc with arrays of one shape, the output last, and return True; or do nothing and return False where
+    they are not all of them rows of contiguous numbers of one dtype, at constant distances, or the output overlaps.
+
+    NumPy would call the loop for each row anew, on one thread.
+    """
+    cdef PyUFuncObject *of = <PyUFuncObject *>ufunc
+    cdef PyArrayObject *array = <PyArrayObject *>operands[0]
+    cdef const npy_intp *shape = PyArray_DIMS(array)
+    cdef const npy_intp *strides[MAX_OPERANDS]
+    cdef npy_intp steps[MAX_OPERANDS]
+    cdef npy_intp jumps[MAX_OPERANDS]
+    cdef char *args[MAX_OPERANDS]
+    cdef const Loop *loop = NULL
+    cdef int number = PyArray_TYPE(array), axis = PyArray_NDIM(array), k
+    cdef ptrdiff_t length, rows
+    for k in range(of.ntypes):
+        if of.types[k * of.nargs] == number:
+            loop = <const Loop *>of.data[k]
+    if loop == NULL or loop.callback:
+        return False
+    for k in range(of.nargs):
+        array = <PyArrayObject *>operands[k]
+        if PyArray_TYPE(array) != number or not PyArray_ISBEHAVED_RO(array):
+            return False
+        args[k] = PyArray_BYTES(array)
+        strides[k] = PyArray_STRIDES(array)
+        steps[k] = loop.size
+    length = in_one(of.nargs, shape, strides, steps, &axis)
+    for k in range(of.nargs):
+        jumps[k] = strides[k][axis - 1] if axis else 0
+    rows = in_one(of.nargs, shape, strides, jumps, &axis)
+    if axis or length == 1 or writes_what_it_reads_later(loop, args, jumps, rows, length * loop.size):
+        return False
+    with nogil:
+        run_rows(loop, args, steps, rows, length, jumps)
+    return True
+
+
+cdef ptrdiff_t in_one(
+    int count, const npy_intp *shape, const npy_intp **strides, const npy_intp *steps, int *axis
+) noexcept:
+    """How many elements of the axes before `axis` lie at these steps in all of the operands; it moves before those."""
+    cdef ptrdiff_t n = 1
+    cdef int k
+    while axis[0]:
+        if shape[axis[0] - 1] != 1:
+            for k in range(count):
+                if strides[k][axis[0] - 1] != n * steps[k]:
+                    return n
+            n *= shape[axis[0] - 1]
+        axis[0] -= 1
+    return n
 
 
 def set_dispatcher(dispatcher, bint everything):

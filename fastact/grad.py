@@ -3,6 +3,7 @@
 `fastact.grad.NAME(gy, x, *parameters)` is gy times the derivative at x, a ufunc or a function with defaults
 around one; its values at the kinks are PyTorch's. `prelu_weight` is the gradient for the weight of `prelu`.
 `softmax`, `softmin` and `log_softmax` take y, what the function of that name returned, in place of x.
+The gated units `glu`, `swiglu`, `geglu` and `reglu` take an axis after x.
 
 >>> import fastact
 >>> fastact.grad.tanh([1.0, 10.0], [0.5, 0.5])
@@ -11,15 +12,16 @@ array([0.78644773, 7.86447733])
 
 import numpy as np
 
-from fastact import ufuncs
+from fastact import _gated, ufuncs
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
 from fastact._reduction_gradients import log_softmax, softmax, softmin
 
-__all__ = [*ACTIVATIONS, "prelu_weight", "softmin", "softmax", "log_softmax"]
+__all__ = [*ACTIVATIONS, "prelu_weight", "softmin", "softmax", "log_softmax", *_gated.GRADIENTS]
 
 
 globals().update({name: public(GRADIENTS[f"{name}_grad"], __name__) for name in ACTIVATIONS})
+globals().update(_gated.GRADIENTS)
 
 
 def prelu_weight(gy, x, weight):

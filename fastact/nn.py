@@ -22,6 +22,7 @@ import numpy as np
 
 import fastact
 from fastact._formulas import ACTIVATIONS
+from fastact._gates import GATES
 from fastact._table import REDUCTIONS, module_name
 
 __all__ = ["Module", "PReLU", "Softmax2d"]
@@ -354,20 +355,17 @@ class PReLU(Module):
 
 
 class _OverAxis(Module):
-    """softmax and its kin. Made by `_over_axis`."""
+    """A module for a function of x and an axis. Made by `_over_axis`."""
 
-    def __init__(self, dim=None):
-        name = type(self).__name__
-        if dim is None:
-            raise TypeError(f"{name} needs dim, the axis that is to be normalised: -1 for the last")
+    def __init__(self, dim):
         try:
             self.dim = operator.index(dim)
         except TypeError:
-            raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
+            raise TypeError(f"{type(self).__name__}: dim must be an int, got {dim!r}") from None
 
     def __call__(self, x):
         y = self._function(x, self.dim)
-        self._kept = y
+        self._kept = x if self._gradient_takes_x else y
         return y
 
     def backward(self, gy):
@@ -377,6 +375,26 @@ class _OverAxis(Module):
         return f"{type(self).__name__}(dim={self.dim})"
 
 
+class _Normalised(_OverAxis):
+    """softmax and its kin."""
+
+    _gradient_takes_x = False
+
+    def __init__(self, dim=None):
+        if dim is None:
+            raise TypeError(f"{type(self).__name__} needs dim, the axis that is to be normalised: -1 for the last")
+        super().__init__(dim)
+
+
+class _Gated(_OverAxis):
+    """glu and its kin."""
+
+    _gradient_takes_x = True
+
+    def __init__(self, dim=-1):
+        super().__init__(dim)
+
+
 OVER_AXIS = """{head}
 
 A module for `fastact.{function}` and `fastact.grad.{function}`: `m(x)` is the value, `m.backward(gy)` the gradient.
@@ -384,16 +402,14 @@ What they have in common: `fastact.nn.Module`.
 
 Parameters
 ----------
-dim : int
-    The axis. It has no default: PyTorch guesses one from the number of dimensions, with a warning, and for NumPy
-    None would be all axes.
+{dim}
 
 Raises
 ------
 TypeError
-    Without `dim`, or where it is not an int; in a call, as `fastact.{function}`.
+    {wrong}; in a call, as `fastact.{function}`.
 numpy.exceptions.AxisError
-    In a call, where `x` has no such axis.
+    In a call, where `x` has no such axis.{condition}
 
 Notes
 -----
@@ -402,30 +418,50 @@ Notes
 Examples
 --------
 >>> import fastact
->>> m = fastact.nn.{name}(dim=-1)
+>>> m = fastact.nn.{name}({arguments})
 >>> m({x})
 {y}
 """
 
 
-def _over_axis(name):
+OF_NORMALISED = {
+    "dim": """dim : int
+    The axis. It has no default: PyTorch guesses one from the number of dimensions, with a warning, and for NumPy
+    None would be all axes.""",
+    "wrong": "Without `dim`, or where it is not an int",
+    "condition": "",
+    "arguments": "dim=-1",
+}
+OF_GATED = {
+    "dim": """dim : int, default -1
+    The axis of `x` that is split in two.""",
+    "wrong": "Where `dim` is not an int",
+    "condition": """
+ValueError
+    In a call, where `x` has an odd size along the axis.""",
+    "arguments": "",
+}
+
+
+def _over_axis(name, base, texts):
     function = getattr(fastact, name)
     head, sections = _sections(inspect.getdoc(function))
     head = head.replace(" over one axis, several, or all", " over one axis")
     x, y = re.search(rf">>> fastact\.{name}\((\[.*\]).*\)\n(?s:(.*))$", sections["Examples"]).groups()
     body = {
         "__doc__": OVER_AXIS.format(
-            head=head, function=name, notes=_notes(sections), name=module_name(name), x=x, y=y.rstrip()
+            head=head, function=name, notes=_notes(sections), name=module_name(name), x=x, y=y.rstrip(), **texts
         ),
         "__module__": __name__,
         "_function": staticmethod(function),
         "_gradient": staticmethod(getattr(fastact.grad, name)),
     }
-    return type(module_name(name), (_OverAxis,), body)
+    return type(module_name(name), (base,), body)
 
 
 _MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row.name != "prelu"}
-_MODULES |= {module_name(name): _over_axis(name) for name in REDUCTIONS}
+_MODULES |= {module_name(name): _over_axis(name, _Normalised, OF_NORMALISED) for name in REDUCTIONS}
+_MODULES |= {module_name(name): _over_axis(name, _Gated, OF_GATED) for name in GATES}
 globals().update(_MODULES)
 __all__ += _MODULES
 

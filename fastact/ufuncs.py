@@ -1,6 +1,7 @@
 """The elementwise activations and their gradients as `numpy.ufunc` objects; parameters are further inputs.
 
-The gradient of NAME is NAME_grad, a function of gy, x and the parameters.
+The gradient of NAME is NAME_grad, a function of gy, x and the parameters. The gated units `glu`, `swiglu`, `geglu` and
+`reglu` take two arrays, a and b, and their gradients for b take gy, a and b.
 
 >>> import fastact
 >>> fastact.ufuncs.leaky_relu([-1.0, 2.0], 0.1)
@@ -11,8 +12,9 @@ array([ 1., 10.])
 
 from fastact import _backend
 from fastact._formulas import ACTIVATIONS, GRADIENTS
+from fastact._gates import GATED
 
-__all__ = [*ACTIVATIONS, *GRADIENTS]
+__all__ = [*ACTIVATIONS, *GRADIENTS, *GATED]
 
 
 def _make(row, nin, defaults=()):
@@ -24,7 +26,7 @@ def _make(row, nin, defaults=()):
     return _backend.ufunc_module.make_ufunc(row.name, row.doc, nin, row.types, callback)
 
 
-_ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values()]
+_ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values(), *GATED.values()]
 
 globals().update({row.name: _make(row, row.nin) for row in _ROWS})
 

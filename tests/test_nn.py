@@ -12,9 +12,10 @@ from cases import CALLS, DTYPES, FUNCTIONS, REDUCTIONS, all_arguments, bits, fir
 
 import fastact
 from fastact import nn
+from fastact._gates import GATES
 from fastact._table import ACTIVATIONS, module_name
 
-NAMES = FUNCTIONS + REDUCTIONS
+NAMES = [*FUNCTIONS, *REDUCTIONS, *GATES]
 MODULES = {name: getattr(nn, module_name(name)) for name in NAMES}
 ALL = [*nn.__all__[1:]]  # without Module itself
 CALLS = [(name, arguments) for name, arguments in CALLS if name in FUNCTIONS and name != "prelu"]
@@ -51,6 +52,8 @@ REPRESENTATIONS = {
     "Softmax(-1)": "Softmax(dim=-1)",
     "LogSoftmax(1)": "LogSoftmax(dim=1)",
     "Softmax2d()": "Softmax2d()",
+    "GLU()": "GLU(dim=-1)",
+    "GLU(1)": "GLU(dim=1)",
 }
 
 
@@ -236,14 +239,16 @@ def test_numpy_scalars_leave_the_dtype():
 def test_pickles_and_copies(name):
     arguments = {"Threshold": (0.5, 2.0), "PReLU": (3, 0.5)}.get(name, (1,) * (name in map(module_name, REDUCTIONS)))
     module = getattr(nn, name)(*arguments)
-    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
-    y, gx = module(x), module.backward(x)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 6))
+    y = module(x)
+    gy = y + 1
+    gx = module.backward(gy)
     assert len(pickle.dumps(module)) < 1000
     for again in (pickle.loads(pickle.dumps(module)), copy.copy(module), copy.deepcopy(module)):
         assert repr(again) == repr(module)
         with pytest.raises(RuntimeError, match=f"{name}.backward needs a call"):
-            again.backward(x)
-        assert np.array_equal(again(x), y) and np.array_equal(again.backward(x), gx)
+            again.backward(gy)
+        assert np.array_equal(again(x), y) and np.array_equal(again.backward(gy), gx)
 
 
 def test_shared_by_threads():
@@ -289,6 +294,9 @@ ERRORS = [
     ("ELU(inplace=True)(np.arange(3))", TypeError, "float64"),
     ("ReLU()(np.ones(3) * 1j)", TypeError, "relu"),
     ("Softmax(2)(np.ones((3, 3)))", np.exceptions.AxisError, "axis 2"),
+    ("GLU(None)", TypeError, "GLU: dim must be an int, got None"),
+    ("SwiGLU(2)(np.ones((3, 4)))", np.exceptions.AxisError, "axis 2"),
+    ("ReGLU(0)(np.ones((3, 4)))", ValueError, "reglu: x must have an even size along axis 0, got 3"),
 ]
 
 
@@ -318,14 +326,15 @@ def test_pytorchs_gradients(name):
         pytest.skip("PyTorch has no such module")
     function = {module_name(function): function for function in NAMES}.get(name)
     calls = all_arguments(function) if function in FUNCTIONS and function != "prelu" else [()]
-    calls = {"PReLU": [(), (3,), (3, -0.5)]}.get(name, calls if function in ACTIVATIONS else [(1,), (-1,)])
+    calls = {"PReLU": [(), (6,), (6, -0.5)]}.get(name, calls if function in ACTIVATIONS else [(1,), (-1,)])
     calls = [()] if name == "Softmax2d" else calls
     rng = np.random.default_rng(0)
     for arguments in calls:
-        x, gy = rng.normal(scale=2, size=(2, 4, 3, 5, 6))
+        x = rng.normal(scale=2, size=(4, 6, 5, 6))
         ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments).double().eval()
         given = torch.from_numpy(x).requires_grad_()
         result = theirs(given)
+        gy = rng.normal(scale=2, size=result.shape)
         result.backward(torch.from_numpy(gy))
         # PyTorch keeps these parameters, 1 / alpha and 1 / 6 in float32
         close = {"rtol": {"PReLU": 1e-7, "CELU": 1e-6, "Hardsigmoid": 1e-6}.get(name, 1e-12), "atol": 1e-14}

@@ -13,6 +13,7 @@ from processes import run
 
 import fastact
 from fastact import _backend
+from fastact._gates import GATED, GATES
 
 BACKENDS = _backend.available()
 
@@ -94,8 +95,8 @@ def test_reader_that_closes_early():
 
 def test_public_names():
     assert [name for name in fastact.__all__ if not hasattr(fastact, name)] == []
-    assert set(FUNCTIONS + REDUCTIONS) < set(fastact.__all__)
-    assert sorted(fastact.ufuncs.__all__) == sorted(ELEMENTWISE)
+    assert set(FUNCTIONS + REDUCTIONS) | set(GATES) < set(fastact.__all__)
+    assert sorted(fastact.ufuncs.__all__) == sorted([*ELEMENTWISE, *GATED])
 
 
 SECTIONS = ["Parameters", "Returns", "Raises", "Notes", "Examples"]

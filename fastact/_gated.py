@@ -1,0 +1,173 @@
+"""The gated linear units of one array, whose halves are a and b, and their gradients: made from the table of gates."""
+
+import operator
+
+import numpy as np
+
+from fastact import _backend, ufuncs
+from fastact._gates import GATES, GRADIENT_NOTES, NOTES, documented
+from fastact._reductions import axis_of, checked_out, result_type_of, returned
+
+FUNCTION = """Gated linear unit: a * {activation}(b), of the halves a and b of an array; {activation}(b) is {math}.
+
+Parameters
+----------
+x : array_like
+    Real numbers, an even number of them along `axis`: a, and after it b, which opens the gate.
+{rest}
+
+References
+----------
+{paper}
+
+Examples
+--------
+>>> import fastact
+>>> fastact.{name}([1.0, 2.0, 1.0, -1.0])
+array({value})
+"""
+
+GRADIENT = """The gradient of `fastact.{name}`: gy * {activation}(b), and after it gy * a * {activation}'(b).
+
+Parameters
+----------
+gy : array_like
+    The gradient with respect to the result of `fastact.{name}`, and of its shape.
+x : array_like
+    What `fastact.{name}` was given: a, and after it b.
+{rest}
+
+Examples
+--------
+>>> import fastact
+>>> fastact.grad.{name}([1.0, 1.0], [1.0, 2.0, 1.0, -1.0])
+array({gradient})
+"""
+
+REST = """axis : int, default -1
+    The axis of `x` that is split in two.
+out : ndarray or tuple of one ndarray, optional
+    Where the result goes; may share memory with {inputs}.
+dtype : dtype, optional
+    float16, float32 or float64: what to compute in and to return.
+
+Returns
+-------
+ndarray
+    {shape} float16, float32 and float64 are kept{wider}; integers are promoted as by
+    `numpy.exp`, int64 to float64.
+
+Raises
+------
+numpy.exceptions.AxisError
+    Where `x` has no such axis.
+TypeError
+    For complex numbers, objects, strings and dates, an `axis` that is no int, and where `out` cannot hold the result.
+ValueError
+    Where `x` has an odd size along `axis`, {wrong} has the wrong shape, or `out` is read-only.
+
+Notes
+-----
+{notes}
+
+{others}"""
+
+
+ALL = (slice(None),)
+
+
+def _halved(name, x, axis):
+    """The halves of an array along an axis."""
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"axis must be an int, got {axis!r}") from None
+    axis = axis_of(axis, x.ndim)
+    half, odd = divmod(x.shape[axis], 2)
+    if odd:
+        raise ValueError(f"{name}: x must have an even size along axis {axis}, got {x.shape[axis]}")
+    before = ALL * axis
+    return x[(*before, slice(half))], x[(*before, slice(half, None))]
+
+
+def _call(ufunc, *operands):
+    if not _backend.ufunc_module.over_rows(ufunc, *operands):
+        *inputs, out = operands
+        with np.errstate(all="ignore"):  # of casts
+            ufunc(*inputs, out=out, dtype=out.dtype)
+
+
+def _function(name):
+    ufunc = getattr(ufuncs, name)
+
+    def function(x, axis=-1, *, out=None, dtype=None):
+        x = np.asarray(x)
+        result_type = result_type_of(name, "x", x.dtype, dtype)
+        a, b = _halved(name, x, axis)
+        if out is not None:
+            out = checked_out(name, out, "half of x", a.shape, result_type)
+        target = np.empty_like(a, dtype=result_type) if out is None or out.dtype != result_type else out
+        _call(ufunc, a, b, target)
+        return returned(target, out, result_type)
+
+    rest = documented(
+        name,
+        REST,
+        NOTES,
+        inputs="`x`",
+        shape="Half of `x` in size along `axis`.",
+        wider="",
+        wrong="`out`",
+        others=f"Where a and b are arrays of their own, or b comes first: `fastact.ufuncs.{name}(a, b)`.",
+    )
+    return _named(function, name, "fastact", documented(name, FUNCTION, "", rest=rest))
+
+
+def _gradient(name):
+    ufunc, ufunc_grad = getattr(ufuncs, name), getattr(ufuncs, f"{name}_grad")
+
+    def function(gy, x, axis=-1, *, out=None, dtype=None):
+        gy, x = np.asarray(gy), np.asarray(x)
+        result_type = max(
+            result_type_of(name, "gy", gy.dtype, dtype),
+            result_type_of(name, "x", x.dtype, dtype),
+            key=lambda t: t.itemsize,
+        )
+        a, b = _halved(name, x, axis)
+        if gy.shape != a.shape:
+            raise ValueError(f"gy must have the shape of half of x, {a.shape}, got {gy.shape}")
+        if out is not None:
+            out = checked_out(name, out, "x", x.shape, result_type)
+        # what is for a must not overwrite what is yet to be read
+        if out is None or out.dtype != result_type or np.may_share_memory(out, x) or np.may_share_memory(out, gy):
+            target = np.empty_like(x, dtype=result_type)
+        else:
+            target = out
+        for_a, for_b = _halved(name, target, axis)
+        _call(ufunc, gy, b, for_a)
+        _call(ufunc_grad, gy, a, b, for_b)
+        return returned(target, out, result_type)
+
+    rest = documented(
+        name,
+        REST,
+        GRADIENT_NOTES,
+        inputs="`gy` and `x`",
+        shape="Of the shape of `x`.",
+        wider=", the wider of two",
+        wrong="`gy` or `out`",
+        others=f"Where a and b are arrays of their own: `fastact.ufuncs.{name}(gy, b)` for a, and for b\n"
+        f"`fastact.ufuncs.{name}_grad(gy, a, b)`.",
+    )
+    return _named(function, name, "fastact.grad", documented(name, GRADIENT, "", rest=rest))
+
+
+def _named(function, name, module, doc):
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = module
+    function.__doc__ = doc
+    return function
+
+
+FUNCTIONS = {name: _function(name) for name in GATES}
+GRADIENTS = {name: _gradient(name) for name in GATES}
