@@ -1,7 +1,7 @@
 """fastact: the activation functions of neural networks, for NumPy arrays.
 
 Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax,
-softmin, log_softmax and logsumexp work over any axes. `fastact.backend` names what was chosen for this CPU.
+softmin, log_softmax, logsumexp, hardmax, sparsemax and entmax15 work over any axes. `fastact.backend` names what was chosen for this CPU.
 """
 
 from importlib import import_module
@@ -12,8 +12,9 @@ from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
 from fastact._formulas import ACTIVATIONS
 from fastact._functions import function_of
-from fastact._random import rrelu_slopes
+from fastact._random import gumbel_softmax, rrelu_slopes
 from fastact._reductions import log_softmax, logsumexp, softmax, softmin
+from fastact._sparse import entmax15, hardmax, sparsemax
 
 globals().update(
     {name: function_of(row, getattr(ufuncs, name), ufuncs._AT_DEFAULTS.get(name)) for name, row in ACTIVATIONS.items()}
@@ -25,6 +26,10 @@ __all__ = [
     "softmin",
     "softmax",
     "log_softmax",
+    "hardmax",
+    "sparsemax",
+    "entmax15",
+    "gumbel_softmax",
     "activation",
     "cuda",
     "math",

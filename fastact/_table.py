@@ -11,6 +11,7 @@ from typing import NamedTuple
 FLOAT_TYPES = "efd"  # float16 is computed in float32
 INTEGER_TYPES = "bBhHiIlLqQ"
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
+SPARSE = ("hardmax", "sparsemax", "entmax15")
 
 
 class Elementwise(NamedTuple):

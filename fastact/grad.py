@@ -2,7 +2,8 @@
 
 `fastact.grad.NAME(gy, x, *parameters)` is gy times the derivative at x, a ufunc or a function with defaults
 around one; its values at the kinks are PyTorch's. `prelu_weight` is the gradient for the weight of `prelu`.
-`softmax`, `softmin` and `log_softmax` take y, what the function of that name returned, in place of x.
+`softmax`, `softmin`, `log_softmax`, `sparsemax` and `entmax15` take y, what the function of that name returned, in place
+of x.
 
 >>> import fastact
 >>> fastact.grad.tanh([1.0, 10.0], [0.5, 0.5])
@@ -14,9 +15,9 @@ import numpy as np
 from fastact import ufuncs
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import function_of
-from fastact._reduction_gradients import log_softmax, softmax, softmin
+from fastact._reduction_gradients import entmax15, log_softmax, softmax, softmin, sparsemax
 
-__all__ = [*ACTIVATIONS, "prelu_weight", "softmin", "softmax", "log_softmax"]
+__all__ = [*ACTIVATIONS, "prelu_weight", "softmin", "softmax", "log_softmax", "sparsemax", "entmax15"]
 
 
 def _public(row):

@@ -1,0 +1,609 @@
+"""hardmax, sparsemax and entmax15 over any axes, and the gradients of the last two.
+
+A row is worked on as a tile of LANES columns. Short rows are columns of it, LANES at a time; of a long one,
+which is folded into the columns, only those blocks of LANES elements come into it that can differ from 0.
+
+No sorting: sparsemax is max(z - tau, 0) and entmax15 max(z / 2 - tau, 0)**2, with z = x - max(x), and tau
+comes from the left. f(tau) = norm(max(z - tau, 0)) - 1, the 1-norm or 2-norm, is convex and decreasing, so that Newton's
+steps never pass its root. Each at least quarters f times f' (f'/f' + f/f <= 1, new over old), and these are within
+n**2 and the precision of a float64: some 60 steps always suffice, a few do as a rule. Where the root for
+the elements above tau drops none of them, it is the root.
+
+Which way a row goes, and the order of its sums, depends on its length alone: its bits do not depend on
+layout, threads or neighbours.
+"""
+
+cimport numpy as cnp
+from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY, NAN, isinf, sqrt
+from libc.stddef cimport ptrdiff_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+include "_layout.pxi"
+
+cdef extern from "_runtime.h" nogil:
+    ctypedef unsigned int fastact_flags
+    fastact_flags fastact_save_flags()
+    void fastact_restore_flags(fastact_flags)
+    void fastact_start_threads()
+    int fastact_threads()
+    int fastact_limit
+
+cdef extern from "fastact_formulas.h" nogil:
+    double fastact_fma_float64(double, double, double)
+
+cdef extern from "_transpose.h" nogil:
+    void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_unpack_float(float **rows, const float *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_pack_double(double **rows, double *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_unpack_double(double **rows, const double *tile, ptrdiff_t width, ptrdiff_t n)
+
+ctypedef fused real:
+    float
+    double
+
+cdef enum:
+    HARDMAX, SPARSEMAX, ENTMAX15, SPARSEMAX_GRADIENT, ENTMAX15_GRADIENT
+
+cdef enum:
+    LANES = 16
+    SHORT = 64        # rows up to this length are columns of a tile
+    TOGETHER = 65536  # elements at most in strided long rows that are packed together
+    PASSES = 64
+    PARALLEL = 32768  # elements from which on there are threads
+
+# What is known of each column; of a single row, of all of them together.
+ctypedef struct Lanes:
+    double maximum[LANES]  # NaN in a row with NaN, and where there is no limit
+    double tau[LANES]
+    double tau_low[LANES]
+    double count[LANES]     # of elements above tau
+    double smallest[LANES]  # of their distances from it
+    double linear[LANES]    # the sum of these; gradients: of gy times weight
+    double linear_low[LANES]
+    double square[LANES]    # the sum of their squares; gradients: of weights
+    double square_low[LANES]
+    double settled[LANES]   # 2: tau is right, 1: but for rounding
+
+cdef inline bint is_gradient(int kind) noexcept nogil:
+    return kind >= SPARSEMAX_GRADIENT
+
+
+cdef inline void add(double *high, double *low, double a, double a_low, real type_tag) noexcept nogil:
+    """float32 needs no `low`."""
+    cdef double s, part
+    if real is float:
+        high[0] += a
+    else:
+        s = high[0] + a
+        part = s - high[0]
+        low[0] += (high[0] - (s - part)) + (a - part) + a_low
+        high[0] = s
+
+
+# ---- tau -------------------------------------------------------------------------------------------
+
+cdef inline double above(real x, double m, double tau, double tau_low, double *low, int kind) noexcept nogil:
+    """(x - m) - tau, for entmax15 (x - m) / 2 - tau, if that is positive, else 0."""
+    cdef double scale = 0.5 if kind == ENTMAX15 else 1.0
+    cdef double z = x - m, d, part, d_low
+    if real is float:
+        d = z * scale - tau
+        d_low = 0.0
+    else:
+        part = z - x
+        d_low = ((x - (z - part)) - (m + part)) * scale
+        z *= scale
+        d = z - tau
+        part = d - z
+        d_low += ((z - (d - part)) - (tau + part)) - tau_low
+        z = d + d_low
+        d_low -= z - d
+        d = z
+    low[0] = d_low if d > 0.0 else 0.0
+    return d if d > 0.0 else 0.0
+
+
+cdef inline void moments_of_kind(const real *tile, ptrdiff_t n, Lanes *lanes, int kind) noexcept nogil:
+    cdef double d[LANES]
+    cdef double low[LANES]
+    cdef double square
+    cdef Lanes sums = lanes[0]
+    cdef ptrdiff_t i
+    cdef int j
+    for j in range(LANES):
+        sums.count[j] = sums.linear[j] = sums.linear_low[j] = sums.square[j] = sums.square_low[j] = 0.0
+        sums.smallest[j] = INFINITY
+    for i in range(n):
+        for j in range(LANES):
+            d[j] = above(tile[j], sums.maximum[j], sums.tau[j], sums.tau_low[j], &low[j], kind)
+        for j in range(LANES):
+            sums.count[j] += 1.0 if d[j] > 0.0 else 0.0
+            sums.smallest[j] = d[j] if 0.0 < d[j] < sums.smallest[j] else sums.smallest[j]
+            add(&sums.linear[j], &sums.linear_low[j], d[j], low[j], tile[j])
+            if kind == ENTMAX15:
+                square = d[j] * d[j]
+                add(
+                    &sums.square[j], &sums.square_low[j],
+                    square, fastact_fma_float64(d[j], d[j], -square) + 2.0 * d[j] * low[j], tile[j],
+                )
+        tile += LANES
+    lanes[0] = sums
+
+
+cdef inline void weights_of_kind(const real *gy, const real *y, ptrdiff_t n, Lanes *lanes, int kind) noexcept nogil:
+    cdef double w[LANES]
+    cdef double product
+    cdef ptrdiff_t i
+    cdef int j
+    memset(lanes, 0, sizeof(Lanes))
+    for i in range(n):
+        for j in range(LANES):
+            w[j] = weight(y[j], kind)
+        for j in range(LANES):
+            product = w[j] * gy[j] if w[j] != 0.0 else 0.0
+            add(
+                &lanes.linear[j], &lanes.linear_low[j],
+                product, fastact_fma_float64(w[j], gy[j], -product) if w[j] != 0.0 else 0.0, y[j],
+            )
+            add(&lanes.square[j], &lanes.square_low[j], w[j], 0.0, y[j])
+        gy += LANES
+        y += LANES
+
+
+cdef void join(Lanes *lanes, real type_tag) noexcept nogil:
+    """Bring all lanes together in the first."""
+    cdef int half = LANES // 2, j
+    while half:
+        for j in range(half):
+            lanes.count[j] += lanes.count[j + half]
+            lanes.smallest[j] = min(lanes.smallest[j], lanes.smallest[j + half])
+            add(&lanes.linear[j], &lanes.linear_low[j], lanes.linear[j + half], lanes.linear_low[j + half], type_tag)
+            add(&lanes.square[j], &lanes.square_low[j], lanes.square[j + half], lanes.square_low[j + half], type_tag)
+        half //= 2
+
+
+cdef inline void advance(Lanes *lanes, int j, int kind) noexcept nogil:
+    """The next tau, from the distances of the elements above this one."""
+    cdef double excess, exact, step, norm, s, part, settled
+    if kind == SPARSEMAX:
+        excess = (lanes.linear[j] - 1.0) + lanes.linear_low[j]
+        exact = step = excess / lanes.count[j]
+    else:  # the smaller root of count t**2 - 2 first t + excess, if there is one
+        excess = (lanes.square[j] - 1.0) + lanes.square_low[j]
+        norm = sqrt(1.0 + excess)
+        exact = excess / (lanes.linear[j] + sqrt(lanes.linear[j] * lanes.linear[j] - lanes.count[j] * excess))
+        step = excess * norm / ((1.0 + norm) * lanes.linear[j])
+    settled = lanes.settled[j] + 1.0 if exact <= lanes.smallest[j] else 0.0
+    step = exact if exact <= lanes.smallest[j] else step
+    s = lanes.tau[j] + step
+    part = s - lanes.tau[j]
+    part = (lanes.tau[j] - (s - part)) + (step - part)
+    settled = settled if s != lanes.tau[j] else 2.0
+    # a column beside others that still move stays as it is
+    lanes.tau_low[j] += part if lanes.settled[j] < 2.0 else 0.0
+    lanes.tau[j] = s if lanes.settled[j] < 2.0 else lanes.tau[j]
+    lanes.settled[j] = settled if lanes.settled[j] < 2.0 else 2.0
+
+
+cdef void find_tau_of_kind(const real *tile, ptrdiff_t n, Lanes *lanes, bint joined, int kind) noexcept nogil:
+    cdef double settled
+    cdef int j, k
+    for j in range(LANES):
+        lanes.tau[j] = -1.0
+        lanes.tau_low[j] = 0.0
+        lanes.settled[j] = 0.0 if lanes.maximum[j] == lanes.maximum[j] else 2.0
+    for k in range(PASSES):
+        moments_of_kind(tile, n, lanes, kind)
+        if joined:
+            join(lanes, tile[0])
+            advance(lanes, 0, kind)
+            for j in range(1, LANES):
+                lanes.tau[j] = lanes.tau[0]
+                lanes.tau_low[j] = lanes.tau_low[0]
+            settled = lanes.settled[0]
+        else:
+            settled = 2.0
+            for j in range(LANES):
+                advance(lanes, j, kind)
+            for j in range(LANES):
+                settled = min(settled, lanes.settled[j])
+        if settled == 2.0:
+            return
+
+
+cdef void take_limits(real *tile, ptrdiff_t n, Lanes *lanes, bint joined) noexcept nogil:
+    """Rows with one inf become 0 there and -inf elsewhere; those with several, or all -inf, get NaN as maximum."""
+    cdef ptrdiff_t step = 1 if joined else LANES
+    cdef ptrdiff_t size = n * LANES if joined else n
+    cdef ptrdiff_t i, infinities
+    cdef int j, k
+    for j in range(1 if joined else LANES):
+        if not isinf(lanes.maximum[j]):
+            continue
+        infinities = 0
+        for i in range(size):
+            infinities += tile[j + i * step] == <real>INFINITY
+        for i in range(size):
+            tile[j + i * step] = 0.0 if tile[j + i * step] == <real>INFINITY else -INFINITY
+        for k in range(j, LANES if joined else j + 1):
+            lanes.maximum[k] = 0.0 if infinities == 1 else NAN
+
+
+# ---- a tile ----------------------------------------------------------------------------------------
+
+cdef inline double weight(real y, int kind) noexcept nogil:
+    cdef double positive
+    if kind == SPARSEMAX_GRADIENT:
+        positive = 1.0 if y > 0.0 else 0.0
+        return positive if y == y else NAN
+    return sqrt(<double>y)
+
+
+cdef void finish_of_kind(real *tile, ptrdiff_t n, const Lanes *lanes, int kind) noexcept nogil:
+    cdef double d, low
+    cdef ptrdiff_t i
+    cdef int j
+    for i in range(n):
+        for j in range(LANES):
+            d = above(tile[j], lanes.maximum[j], lanes.tau[j], lanes.tau_low[j], &low, kind)
+            if kind == ENTMAX15:
+                d = d * d + 2.0 * d * low
+            tile[j] = <real>d if lanes.maximum[j] == lanes.maximum[j] else NAN
+        tile += LANES
+
+
+cdef void gradient_of_kind(real *gy, const real *y, ptrdiff_t n, bint joined, int kind) noexcept nogil:
+    cdef Lanes lanes
+    cdef double mean[LANES]
+    cdef double w
+    cdef ptrdiff_t i
+    cdef int j
+    weights_of_kind(gy, y, n, &lanes, kind)
+    if joined:
+        join(&lanes, gy[0])
+    for j in range(LANES):
+        w = lanes.linear_low[j] if lanes.linear_low[j] == lanes.linear_low[j] else 0.0  # NaN where the sum is infinite
+        mean[j] = (lanes.linear[j] + w) / (lanes.square[j] + lanes.square_low[j])
+    if joined:
+        for j in range(1, LANES):
+            mean[j] = mean[0]
+    for i in range(n):
+        for j in range(LANES):
+            w = weight(y[j], kind)
+            gy[j] = <real>(w * (gy[j] - mean[j])) if w != 0.0 else 0.0
+        gy += LANES
+        y += LANES
+
+
+cdef void first_of_each(real *tile, ptrdiff_t n, const Lanes *lanes, bint joined) noexcept nogil:
+    """1 at the first maximum of each column; of a single row, at the first of all."""
+    cdef real found[LANES]
+    cdef real hit
+    cdef ptrdiff_t i
+    cdef int j
+    for j in range(LANES):
+        found[j] = 0.0 if lanes.maximum[j] == lanes.maximum[j] else NAN
+    for i in range(n):
+        for j in range(LANES):
+            hit = 1.0 if tile[j] == <real>lanes.maximum[j] else 0.0
+            tile[j] = hit * (1.0 - found[j])
+            found[j] = found[j] if hit == 0.0 else 1.0
+        if joined:
+            hit = 0.0
+            for j in range(LANES):
+                tile[j] = tile[j] if hit == 0.0 else 0.0
+                hit = hit + tile[j]
+            if hit != 0.0:
+                memset(tile + LANES, 0, (n - 1 - i) * LANES * sizeof(real))
+                return
+        tile += LANES
+
+
+cdef void solve(real *tile, const real *second, ptrdiff_t n, Lanes *lanes, bint joined, int kind) noexcept nogil:
+    """From elements to results, for gradients from gy, with y as `second`."""
+    if kind == SPARSEMAX_GRADIENT:
+        gradient_of_kind(tile, second, n, joined, SPARSEMAX_GRADIENT)
+    elif kind == ENTMAX15_GRADIENT:
+        gradient_of_kind(tile, second, n, joined, ENTMAX15_GRADIENT)
+    elif kind == HARDMAX:
+        first_of_each(tile, n, lanes, joined)
+    else:
+        take_limits(tile, n, lanes, joined)
+        if kind == SPARSEMAX:
+            find_tau_of_kind(tile, n, lanes, joined, SPARSEMAX)
+            finish_of_kind(tile, n, lanes, SPARSEMAX)
+        else:
+            find_tau_of_kind(tile, n, lanes, joined, ENTMAX15)
+            finish_of_kind(tile, n, lanes, ENTMAX15)
+
+
+cdef inline void maxima(const real *tile, ptrdiff_t n, real *m) noexcept nogil:
+    """Of each column; NaN where there is one."""
+    cdef real nan[LANES]
+    cdef ptrdiff_t i
+    cdef int j
+    for j in range(LANES):
+        m[j] = -INFINITY
+        nan[j] = 0.0
+    for i in range(n):
+        for j in range(LANES):
+            m[j] = tile[j] if tile[j] > m[j] else m[j]
+            nan[j] = nan[j] if tile[j] == tile[j] else tile[j]
+        tile += LANES
+    for j in range(LANES):
+        m[j] = m[j] if nan[j] == 0.0 else nan[j]
+
+
+# ---- rows ------------------------------------------------------------------------------------------
+
+# Scratch memory of a thread.
+ctypedef struct Scratch:
+    char *tile
+    char *second
+    char *packed         # rows that do not lie in one piece
+    char *packed_second
+    ptrdiff_t *numbers   # of the blocks in the tile
+
+
+cdef inline void pad(const real *x, real *block, ptrdiff_t length, real filling) noexcept nogil:
+    cdef int j
+    for j in range(LANES):
+        block[j] = filling
+    memcpy(block, x, length * sizeof(real))
+
+
+cdef inline real maximum(const real *x, ptrdiff_t n) noexcept nogil:
+    cdef real m[2 * LANES]
+    cdef real last[LANES]
+    cdef real result
+    cdef int j
+    maxima(x, n // LANES, m)
+    pad(x + n // LANES * LANES, last, n % LANES, -INFINITY)
+    memcpy(m + LANES, last, sizeof(last))
+    maxima(m, 2, last)
+    result = last[0]
+    for j in range(1, LANES):
+        result = result if result > last[j] or result != result else last[j]
+    return result
+
+
+cdef inline bint matters(const real *block, real least, int kind) noexcept nogil:
+    """Whether one of the results is not 0, or may not be; for gradients `block` is y."""
+    cdef int hit = 0, j
+    for j in range(LANES):
+        if is_gradient(kind):
+            hit |= not block[j] <= 0.0
+        else:
+            hit |= block[j] >= least
+    return hit
+
+
+cdef inline ptrdiff_t gather(
+    const real *x, const real *second, ptrdiff_t n, real least, const Scratch *scratch, int kind
+) noexcept nogil:
+    """Bring the blocks that matter into the tile. Returns how many they are."""
+    cdef real *tile = <real *>scratch.tile
+    cdef real *tile_second = <real *>scratch.second
+    cdef ptrdiff_t b, length, count = 0
+    for b in range((n + LANES - 1) // LANES):
+        length = min(<ptrdiff_t>LANES, n - b * LANES)
+        if length == LANES:
+            memcpy(tile, x, LANES * sizeof(real))
+            if is_gradient(kind):
+                memcpy(tile_second, second, LANES * sizeof(real))
+        else:
+            pad(x, tile, length, 0.0 if is_gradient(kind) else -INFINITY)
+            if is_gradient(kind):
+                pad(second, tile_second, length, 0.0)
+        scratch.numbers[count] = b
+        if matters(tile_second if is_gradient(kind) else tile, least, kind):
+            count += 1
+            tile += LANES
+            tile_second += LANES
+        x += LANES
+        second += LANES
+    return count
+
+
+cdef void long_row(
+    const real *x, const real *second, real *out, ptrdiff_t n, const Scratch *scratch, int kind
+) noexcept nogil:
+    cdef Lanes lanes
+    cdef real *tile = <real *>scratch.tile
+    cdef real m = 0.0
+    cdef real reach = 0.0 if kind == HARDMAX else 1.0 if kind == SPARSEMAX else 2.0
+    cdef ptrdiff_t count, k, start
+    cdef int j
+    if is_gradient(kind):
+        count = gather(x, second, n, m, scratch, SPARSEMAX_GRADIENT)
+    else:
+        m = maximum(x, n)
+        count = gather(x, x, n, m - reach, scratch, SPARSEMAX)
+    for j in range(LANES):
+        lanes.maximum[j] = m
+    solve(tile, <real *>scratch.second, count, &lanes, True, kind)
+    if lanes.maximum[0] != lanes.maximum[0]:
+        for k in range(n):
+            out[k] = NAN
+        return
+    memset(out, 0, n * sizeof(real))
+    for k in range(count):
+        start = scratch.numbers[k] * LANES
+        memcpy(out + start, tile + k * LANES, min(<ptrdiff_t>LANES, n - start) * sizeof(real))
+
+
+# ---- any memory layout -----------------------------------------------------------------------------
+
+cdef void pack(
+    const Job *job, const Place *rows, ptrdiff_t width, real *x, real *second, ptrdiff_t step, ptrdiff_t row_step
+) noexcept nogil:
+    """Put element i of row c at i * step + c * row_step; -inf is what takes no part."""
+    cdef Place p
+    cdef ptrdiff_t i, c
+    for i in range(job.length):
+        p = place(job.reduced, job.n_reduced, i)
+        for c in range(width):
+            x[i * step + c * row_step] = (<const real *>(job.x + rows[c].x + p.x))[0]
+            if job.masked and not (job.second + rows[c].second + p.second)[0]:
+                x[i * step + c * row_step] = -INFINITY
+        if is_gradient(job.kind):
+            for c in range(width):
+                second[i * step + c * row_step] = (<const real *>(job.second + rows[c].second + p.second))[0]
+
+
+cdef void unpack(
+    const Job *job, const Place *rows, ptrdiff_t width, const real *results, ptrdiff_t step, ptrdiff_t row_step
+) noexcept nogil:
+    cdef Place p
+    cdef real y
+    cdef ptrdiff_t i, c
+    for i in range(job.length):
+        p = place(job.reduced, job.n_reduced, i)
+        for c in range(width):
+            y = results[i * step + c * row_step]
+            if job.masked and not (job.second + rows[c].second + p.second)[0]:
+                y = 0.0
+            (<real *>(job.out + rows[c].out + p.out))[0] = y
+
+
+cdef inline bint in_one_piece(const Job *job, ptrdiff_t size) noexcept nogil:
+    cdef const Dimension *along = &job.reduced[0]
+    return (
+        not job.masked and job.n_reduced == 1 and along.x_step == size and along.out_step == size
+        and (along.second_step == size or not is_gradient(job.kind))
+    )
+
+
+cdef void short_rows(const Job *job, Place *rows, const Scratch *scratch, real *tile) noexcept nogil:
+    """LANES of them, the last ones perhaps the same one."""
+    cdef Lanes lanes
+    cdef real m[LANES]
+    cdef real *starts[LANES]
+    cdef real *second = <real *>scratch.second
+    cdef bint plain = in_one_piece(job, sizeof(real))
+    cdef int c
+    if plain:
+        for c in range(LANES):
+            starts[c] = <real *>(job.x + rows[c].x)
+        if real is float:
+            fastact_pack_float(starts, tile, LANES, job.length)
+        else:
+            fastact_pack_double(starts, tile, LANES, job.length)
+        if is_gradient(job.kind):
+            for c in range(LANES):
+                starts[c] = <real *>(job.second + rows[c].second)
+            if real is float:
+                fastact_pack_float(starts, second, LANES, job.length)
+            else:
+                fastact_pack_double(starts, second, LANES, job.length)
+    else:
+        pack(job, rows, LANES, tile, second, LANES, 1)
+    maxima(tile, job.length, m)
+    for c in range(LANES):
+        lanes.maximum[c] = m[c]
+    solve(tile, second, job.length, &lanes, False, job.kind)
+    if plain:
+        for c in range(LANES):
+            starts[c] = <real *>(job.out + rows[c].out)
+        if real is float:
+            fastact_unpack_float(starts, tile, LANES, job.length)
+        else:
+            fastact_unpack_double(starts, tile, LANES, job.length)
+    else:
+        unpack(job, rows, LANES, tile, LANES, 1)
+
+
+cdef void some_rows(const Job *job, ptrdiff_t start, ptrdiff_t width, const Scratch *scratch, real *type_tag) noexcept nogil:
+    """`width` rows, at most LANES."""
+    cdef Place rows[LANES]
+    cdef real *packed = <real *>scratch.packed
+    cdef real *packed_second = <real *>scratch.packed_second
+    cdef ptrdiff_t n = job.length
+    cdef ptrdiff_t c
+    for c in range(LANES):
+        rows[c] = place(job.kept, job.n_kept, start + min(c, width - 1))
+    if n <= SHORT:
+        short_rows(job, rows, scratch, <real *>scratch.tile)
+    elif in_one_piece(job, sizeof(real)):
+        for c in range(width):
+            long_row(
+                <const real *>(job.x + rows[c].x), <const real *>(job.second + rows[c].second),
+                <real *>(job.out + rows[c].out), n, scratch, job.kind,
+            )
+    else:
+        pack(job, rows, width, packed, packed_second, 1, n)
+        for c in range(width):
+            long_row(packed + c * n, packed_second + c * n, packed + c * n, n, scratch, job.kind)
+        unpack(job, rows, width, packed, 1, n)
+
+
+cdef int run(const Job *job, real *type_tag) except -1 nogil:
+    cdef fastact_flags flags = fastact_save_flags()
+    cdef ptrdiff_t n = job.length
+    cdef ptrdiff_t width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, TOGETHER // n))
+    cdef ptrdiff_t groups = (job.rows + width - 1) // width
+    cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
+    cdef ptrdiff_t blocks = n if n <= SHORT else (n + LANES - 1) // LANES
+    cdef ptrdiff_t tile = blocks * LANES * sizeof(real)
+    cdef ptrdiff_t packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else width * n * sizeof(real)
+    cdef ptrdiff_t bytes = (operands * (tile + packed) + blocks * sizeof(ptrdiff_t) + 63) // 64 * 64
+    cdef int threads = 1 if job.rows * n < PARALLEL else <int>min(<ptrdiff_t>fastact_threads(), groups)
+    cdef char *memory = <char *>malloc(bytes * threads)
+    cdef ptrdiff_t g
+    if not memory:
+        with gil:
+            raise MemoryError
+    for g in prange(groups, num_threads=threads, schedule="static"):
+        one_group[real](job, g * width, min(width, job.rows - g * width), memory + bytes * threadid(), blocks, packed, NULL)
+    free(memory)
+    fastact_restore_flags(flags)
+    return 0
+
+
+cdef void one_group(
+    const Job *job, ptrdiff_t start, ptrdiff_t width, char *memory, ptrdiff_t blocks, ptrdiff_t packed, real *type_tag
+) noexcept nogil:
+    """Some rows, in this thread's part of the memory."""
+    cdef Scratch scratch
+    cdef ptrdiff_t tile = blocks * LANES * sizeof(real)
+    scratch.tile = memory
+    if is_gradient(job.kind):
+        memory += tile
+    scratch.second = memory
+    scratch.numbers = <ptrdiff_t *>(memory + tile)
+    scratch.packed = memory + tile + blocks * sizeof(ptrdiff_t)
+    scratch.packed_second = scratch.packed + packed
+    some_rows[real](job, start, width, &scratch, NULL)
+
+
+KINDS = {
+    "hardmax": HARDMAX, "sparsemax": SPARSEMAX, "entmax15": ENTMAX15,
+    "sparsemax_gradient": SPARSEMAX_GRADIENT, "entmax15_gradient": ENTMAX15_GRADIENT,
+}
+
+
+def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
+    """As `_kernels.reduce`."""
+    cdef Job job
+    if cnp.PyArray_SIZE(x) == 0:
+        return
+    lay_out(&job, x, axes, out, second)
+    job.kind = KINDS[name]
+    job.masked = second is not None and not is_gradient(job.kind)
+    if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
+        with nogil:
+            run[float](&job, NULL)
+    else:
+        with nogil:
+            run[double](&job, NULL)
+
+
+def set_num_threads(int n):
+    global fastact_limit
+    fastact_limit = n
+
+
+cnp.import_array()
+fastact_start_threads()
