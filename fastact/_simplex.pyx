@@ -53,18 +53,22 @@ cdef enum:
     PASSES = 64
     PARALLEL = 32768  # elements from which on there are threads
 
-# What is known of each column; of a single row, of all of them together.
+# What is known of each column, or of all of them together where they are one row.
 ctypedef struct Lanes:
     double maximum[LANES]  # NaN in a row with NaN, and where there is no limit
     double tau[LANES]
     double tau_low[LANES]
-    double count[LANES]     # of elements above tau
-    double smallest[LANES]  # of their distances from it
-    double linear[LANES]    # the sum of these; gradients: of gy times weight
+    double settled[LANES]  # 2: tau is right, 1: but for rounding
+
+# Sums over the elements of each column that are above tau; for gradients, over all.
+ctypedef struct Sums:
+    double count[LANES]
+    double smallest[LANES]  # of their distances from tau, and no sum
+    double linear[LANES]    # of these distances; gradients: of gy times weight
     double linear_low[LANES]
-    double square[LANES]    # the sum of their squares; gradients: of weights
+    double square[LANES]    # of their squares; gradients: of weights
     double square_low[LANES]
-    double settled[LANES]   # 2: tau is right, 1: but for rounding
+
 
 cdef inline bint is_gradient(int kind) noexcept nogil:
     return kind >= SPARSEMAX_GRADIENT
@@ -105,19 +109,19 @@ cdef inline double above(real x, double m, double tau, double tau_low, double *l
     return d if d > 0.0 else 0.0
 
 
-cdef inline void moments_of_kind(const real *tile, ptrdiff_t n, Lanes *lanes, int kind) noexcept nogil:
+cdef inline void moments_of_kind(const real *tile, ptrdiff_t n, const Lanes *lanes, Sums *results, int kind) noexcept nogil:
     cdef double d[LANES]
     cdef double low[LANES]
     cdef double square
-    cdef Lanes sums = lanes[0]
+    cdef Sums sums  # of its own, so that it is kept in registers
     cdef ptrdiff_t i
     cdef int j
+    memset(&sums, 0, sizeof(Sums))
     for j in range(LANES):
-        sums.count[j] = sums.linear[j] = sums.linear_low[j] = sums.square[j] = sums.square_low[j] = 0.0
         sums.smallest[j] = INFINITY
     for i in range(n):
         for j in range(LANES):
-            d[j] = above(tile[j], sums.maximum[j], sums.tau[j], sums.tau_low[j], &low[j], kind)
+            d[j] = above(tile[j], lanes.maximum[j], lanes.tau[j], lanes.tau_low[j], &low[j], kind)
         for j in range(LANES):
             sums.count[j] += 1.0 if d[j] > 0.0 else 0.0
             sums.smallest[j] = d[j] if 0.0 < d[j] < sums.smallest[j] else sums.smallest[j]
@@ -129,54 +133,56 @@ cdef inline void moments_of_kind(const real *tile, ptrdiff_t n, Lanes *lanes, in
                     square, fastact_fma_float64(d[j], d[j], -square) + 2.0 * d[j] * low[j], tile[j],
                 )
         tile += LANES
-    lanes[0] = sums
+    results[0] = sums
 
 
-cdef inline void weights_of_kind(const real *gy, const real *y, ptrdiff_t n, Lanes *lanes, int kind) noexcept nogil:
+cdef inline void weights_of_kind(const real *gy, const real *y, ptrdiff_t n, Sums *sums, int kind) noexcept nogil:
     cdef double w[LANES]
     cdef double product
     cdef ptrdiff_t i
     cdef int j
-    memset(lanes, 0, sizeof(Lanes))
+    memset(sums, 0, sizeof(Sums))
     for i in range(n):
         for j in range(LANES):
             w[j] = weight(y[j], kind)
         for j in range(LANES):
             product = w[j] * gy[j] if w[j] != 0.0 else 0.0
             add(
-                &lanes.linear[j], &lanes.linear_low[j],
+                &sums.linear[j], &sums.linear_low[j],
                 product, fastact_fma_float64(w[j], gy[j], -product) if w[j] != 0.0 else 0.0, y[j],
             )
-            add(&lanes.square[j], &lanes.square_low[j], w[j], 0.0, y[j])
+            add(&sums.square[j], &sums.square_low[j], w[j], 0.0, y[j])
         gy += LANES
         y += LANES
 
 
-cdef void join(Lanes *lanes, real type_tag) noexcept nogil:
+cdef void join(Sums *sums, real type_tag) noexcept nogil:
     """Bring all lanes together in the first."""
     cdef int half = LANES // 2, j
     while half:
         for j in range(half):
-            lanes.count[j] += lanes.count[j + half]
-            lanes.smallest[j] = min(lanes.smallest[j], lanes.smallest[j + half])
-            add(&lanes.linear[j], &lanes.linear_low[j], lanes.linear[j + half], lanes.linear_low[j + half], type_tag)
-            add(&lanes.square[j], &lanes.square_low[j], lanes.square[j + half], lanes.square_low[j + half], type_tag)
+            sums.count[j] += sums.count[j + half]
+            sums.smallest[j] = min(sums.smallest[j], sums.smallest[j + half])
+            add(&sums.linear[j], &sums.linear_low[j], sums.linear[j + half], sums.linear_low[j + half], type_tag)
+            add(&sums.square[j], &sums.square_low[j], sums.square[j + half], sums.square_low[j + half], type_tag)
         half //= 2
 
 
-cdef inline void advance(Lanes *lanes, int j, int kind) noexcept nogil:
+cdef inline void advance(Lanes *lanes, const Sums *sums, int j, int kind, real type_tag) noexcept nogil:
     """The next tau, from the distances of the elements above this one."""
     cdef double excess, exact, step, norm, s, part, settled
+    # whether the step is so well known that none need follow it
+    cdef double well = 1.0 if real is float and sums.linear[j] < 4096.0 else 0.0
     if kind == SPARSEMAX:
-        excess = (lanes.linear[j] - 1.0) + lanes.linear_low[j]
-        exact = step = excess / lanes.count[j]
-    else:  # the smaller root of count t**2 - 2 first t + excess, if there is one
-        excess = (lanes.square[j] - 1.0) + lanes.square_low[j]
+        excess = (sums.linear[j] - 1.0) + sums.linear_low[j]
+        exact = step = excess / sums.count[j]
+    else:  # the smaller root of count t**2 - 2 linear t + excess, if there is one
+        excess = (sums.square[j] - 1.0) + sums.square_low[j]
         norm = sqrt(1.0 + excess)
-        exact = excess / (lanes.linear[j] + sqrt(lanes.linear[j] * lanes.linear[j] - lanes.count[j] * excess))
-        step = excess * norm / ((1.0 + norm) * lanes.linear[j])
-    settled = lanes.settled[j] + 1.0 if exact <= lanes.smallest[j] else 0.0
-    step = exact if exact <= lanes.smallest[j] else step
+        exact = excess / (sums.linear[j] + sqrt(sums.linear[j] * sums.linear[j] - sums.count[j] * excess))
+        step = excess * norm / ((1.0 + norm) * sums.linear[j])
+    settled = min(lanes.settled[j] + 1.0 + well, 2.0) if exact <= sums.smallest[j] else 0.0
+    step = exact if exact <= sums.smallest[j] else step
     s = lanes.tau[j] + step
     part = s - lanes.tau[j]
     part = (lanes.tau[j] - (s - part)) + (step - part)
@@ -188,28 +194,28 @@ cdef inline void advance(Lanes *lanes, int j, int kind) noexcept nogil:
 
 
 cdef void find_tau_of_kind(const real *tile, ptrdiff_t n, Lanes *lanes, bint joined, int kind) noexcept nogil:
-    cdef double settled
-    cdef int j, k
+    cdef Sums sums
+    cdef int j, k, moving
     for j in range(LANES):
         lanes.tau[j] = -1.0
         lanes.tau_low[j] = 0.0
         lanes.settled[j] = 0.0 if lanes.maximum[j] == lanes.maximum[j] else 2.0
     for k in range(PASSES):
-        moments_of_kind(tile, n, lanes, kind)
+        moments_of_kind(tile, n, lanes, &sums, kind)
+        moving = 0
         if joined:
-            join(lanes, tile[0])
-            advance(lanes, 0, kind)
+            join(&sums, tile[0])
+            advance(lanes, &sums, 0, kind, tile[0])
+            moving = lanes.settled[0] < 2.0
             for j in range(1, LANES):
                 lanes.tau[j] = lanes.tau[0]
                 lanes.tau_low[j] = lanes.tau_low[0]
-            settled = lanes.settled[0]
         else:
-            settled = 2.0
             for j in range(LANES):
-                advance(lanes, j, kind)
+                advance(lanes, &sums, j, kind, tile[0])
             for j in range(LANES):
-                settled = min(settled, lanes.settled[j])
-        if settled == 2.0:
+                moving += lanes.settled[j] < 2.0
+        if not moving:
             return
 
 
@@ -249,23 +255,23 @@ cdef void finish_of_kind(real *tile, ptrdiff_t n, const Lanes *lanes, int kind) 
         for j in range(LANES):
             d = above(tile[j], lanes.maximum[j], lanes.tau[j], lanes.tau_low[j], &low, kind)
             if kind == ENTMAX15:
-                d = d * d + 2.0 * d * low
+                d = fastact_fma_float64(d, d, 2.0 * d * low)
             tile[j] = <real>d if lanes.maximum[j] == lanes.maximum[j] else NAN
         tile += LANES
 
 
 cdef void gradient_of_kind(real *gy, const real *y, ptrdiff_t n, bint joined, int kind) noexcept nogil:
-    cdef Lanes lanes
+    cdef Sums sums
     cdef double mean[LANES]
     cdef double w
     cdef ptrdiff_t i
     cdef int j
-    weights_of_kind(gy, y, n, &lanes, kind)
+    weights_of_kind(gy, y, n, &sums, kind)
     if joined:
-        join(&lanes, gy[0])
+        join(&sums, gy[0])
     for j in range(LANES):
-        w = lanes.linear_low[j] if lanes.linear_low[j] == lanes.linear_low[j] else 0.0  # NaN where the sum is infinite
-        mean[j] = (lanes.linear[j] + w) / (lanes.square[j] + lanes.square_low[j])
+        w = sums.linear_low[j] if sums.linear_low[j] == sums.linear_low[j] else 0.0  # NaN where the sum is infinite
+        mean[j] = (sums.linear[j] + w) / (sums.square[j] + sums.square_low[j])
     if joined:
         for j in range(1, LANES):
             mean[j] = mean[0]
@@ -386,24 +392,24 @@ cdef inline ptrdiff_t gather(
     """Bring the blocks that matter into the tile. Returns how many they are."""
     cdef real *tile = <real *>scratch.tile
     cdef real *tile_second = <real *>scratch.second
-    cdef ptrdiff_t b, length, count = 0
-    for b in range((n + LANES - 1) // LANES):
-        length = min(<ptrdiff_t>LANES, n - b * LANES)
-        if length == LANES:
+    cdef ptrdiff_t b, count = 0
+    for b in range(n // LANES):
+        if matters(second if is_gradient(kind) else x, least, kind):
             memcpy(tile, x, LANES * sizeof(real))
             if is_gradient(kind):
                 memcpy(tile_second, second, LANES * sizeof(real))
-        else:
-            pad(x, tile, length, 0.0 if is_gradient(kind) else -INFINITY)
-            if is_gradient(kind):
-                pad(second, tile_second, length, 0.0)
-        scratch.numbers[count] = b
-        if matters(tile_second if is_gradient(kind) else tile, least, kind):
-            count += 1
+                tile_second += LANES
             tile += LANES
-            tile_second += LANES
+            scratch.numbers[count] = b
+            count += 1
         x += LANES
         second += LANES
+    if n % LANES:
+        pad(x, tile, n % LANES, 0.0 if is_gradient(kind) else -INFINITY)
+        if is_gradient(kind):
+            pad(second, tile_second, n % LANES, 0.0)
+        scratch.numbers[count] = n // LANES
+        count += matters(tile_second if is_gradient(kind) else tile, least, kind)
     return count
 
 
@@ -550,13 +556,14 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef ptrdiff_t packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else width * n * sizeof(real)
     cdef ptrdiff_t bytes = (operands * (tile + packed) + blocks * sizeof(ptrdiff_t) + 63) // 64 * 64
     cdef int threads = 1 if job.rows * n < PARALLEL else <int>min(<ptrdiff_t>fastact_threads(), groups)
-    cdef char *memory = <char *>malloc(bytes * threads)
+    cdef char *memory = <char *>malloc(bytes * threads + 63)
+    cdef char *aligned = memory + (-<ptrdiff_t>memory & 63)
     cdef ptrdiff_t g
     if not memory:
         with gil:
             raise MemoryError
     for g in prange(groups, num_threads=threads, schedule="static"):
-        one_group[real](job, g * width, min(width, job.rows - g * width), memory + bytes * threadid(), blocks, packed, NULL)
+        one_group[real](job, g * width, min(width, job.rows - g * width), aligned + bytes * threadid(), blocks, packed, NULL)
     free(memory)
     fastact_restore_flags(flags)
     return 0
