@@ -1,7 +1,8 @@
 """fastact: the activation functions of neural networks, for NumPy arrays.
 
 Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax,
-softmin, log_softmax, logsumexp, hardmax, sparsemax and entmax15 work over any axes. `fastact.backend` names what was chosen for this CPU.
+softmin, log_softmax, logsumexp, hardmax, sparsemax and entmax15 work over any axes. `fastact.backend` names what
+was chosen for this CPU.
 """
 
 from importlib import import_module

@@ -423,10 +423,11 @@ def log_softmax_gradient(gy, axes, y):
 
 
 def hardmax(x, axes, where):
-    rows = x.reshape(*x.shape[: x.ndim - len(axes)], -1)
-    one_hot = np.arange(rows.shape[-1]) == np.argmax(rows, axis=-1)[..., None]
-    nan = np.isnan(rows).any(axis=-1, keepdims=True)
-    return np.where(nan, np.nan, one_hot).reshape(x.shape)
+    if x.size == 0:
+        return x
+    places = np.arange(x.size).reshape(x.shape)  # in C order
+    first = np.min(np.where(x == _maximum(x, axes, where), places, x.size), axis=axes, keepdims=True)
+    return np.where(np.isnan(x).any(axis=axes, keepdims=True), np.nan, places == first)
 
 
 def sparsemax(x, axes, where):
@@ -443,17 +444,20 @@ def entmax15(x, axes, where):
 
 def _projection(x, axes, where, tau_of):
     """max(z - tau, 0) with z = x - max x and tau from the largest elements of z, which are as many as lie above it."""
+    if x.size == 0:
+        return x
     m = _maximum(x, axes, where)
     where = np.broadcast_to(True if where is None else where, x.shape)
     infinities = np.sum((x == np.inf) & where, axis=axes, keepdims=True)
     z = np.where(where, np.where(x == m, 0, x - m), -np.inf)
-    kept = z.shape[: z.ndim - len(axes)]
-    s = -np.sort(-z.reshape(*kept, -1), axis=-1)
+    kept = [k for k in range(x.ndim) if k not in axes]
+    rows = z.transpose(kept + list(axes)).reshape(*(x.shape[k] for k in kept), -1)
+    s = -np.sort(-rows, axis=-1)
     first, second, k = np.cumsum(s, axis=-1), np.cumsum(s * s, axis=-1), np.arange(1, s.shape[-1] + 1)
     candidates = tau_of(s, first, second, k)
     # so many are above the threshold that they ask for; -inf and what comes after a NaN never is
     size = np.maximum(np.sum(s > candidates, axis=-1, keepdims=True), 1)
-    tau = np.take_along_axis(candidates, size - 1, axis=-1).reshape(kept + (1,) * len(axes))
+    tau = np.take_along_axis(candidates, size - 1, axis=-1).reshape(m.shape)
     return _masked(np.maximum(z - tau, 0), (m == -np.inf) | (infinities > 1), where, 0)
 
 
@@ -508,8 +512,6 @@ def callback(name, defaults=()):
 
 def reduce(name, x, axes, out, second):
     """As `_kernels.reduce`."""
-    if x.size == 0:
-        return
     # the reduced axes last: a row's sum must not depend on how the rows lie in memory
     order = [k for k in range(x.ndim) if k not in axes] + sorted(axes)
     x = np.array(x.transpose(order), dtype=np.longdouble, order="C")

@@ -116,7 +116,7 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     >>> logits = np.log([0.1, 0.2, 0.7])
     >>> rng = np.random.default_rng(0)
     >>> fastact.gumbel_softmax(logits, rng=rng).round(4)
-    array([0.    , 0.    , 1.    ])
+    array([0.0041, 0.0055, 0.9904])
     >>> draws = fastact.gumbel_softmax(np.tile(logits, (100_000, 1)), hard=True, rng=rng)
     >>> draws.mean(axis=0).round(2)
     array([0.1, 0.2, 0.7])
@@ -127,7 +127,7 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     logits = np.asarray(logits)
     dtype = result_type_of("gumbel_softmax", "logits", logits.dtype, None)
     drawn = np.promote_types(dtype, np.float32).type
-    # -log(u) is exponentially distributed; it may come out as 0, which stands for less than the next number, eps / 2 or so
+    # -log(u) is exponentially distributed; 0, which may come out, stands for what is less than the next number
     noise = np.log(np.maximum(rng.standard_exponential(logits.shape, drawn), np.finfo(drawn).eps / 4))
     with np.errstate(all="ignore"):
         noisy = (logits.astype(drawn) - noise) / drawn(tau)

@@ -15,7 +15,7 @@ layout, threads or neighbours.
 
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY, NAN, isinf, sqrt
+from libc.math cimport INFINITY, NAN, isfinite, isinf, sqrt
 from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -138,20 +138,19 @@ cdef inline void moments_of_kind(const real *tile, ptrdiff_t n, const Lanes *lan
 
 cdef inline void weights_of_kind(const real *gy, const real *y, ptrdiff_t n, Sums *sums, int kind) noexcept nogil:
     cdef double w[LANES]
-    cdef double product
+    cdef double low[LANES]
+    cdef double product, rest
     cdef ptrdiff_t i
     cdef int j
     memset(sums, 0, sizeof(Sums))
     for i in range(n):
         for j in range(LANES):
-            w[j] = weight(y[j], kind)
+            w[j] = weight(y[j], &low[j], kind)
         for j in range(LANES):
             product = w[j] * gy[j] if w[j] != 0.0 else 0.0
-            add(
-                &sums.linear[j], &sums.linear_low[j],
-                product, fastact_fma_float64(w[j], gy[j], -product) if w[j] != 0.0 else 0.0, y[j],
-            )
-            add(&sums.square[j], &sums.square_low[j], w[j], 0.0, y[j])
+            rest = fastact_fma_float64(w[j], gy[j], -product) + low[j] * gy[j] if w[j] != 0.0 else 0.0
+            add(&sums.linear[j], &sums.linear_low[j], product, rest, y[j])
+            add(&sums.square[j], &sums.square_low[j], w[j], low[j], y[j])
         gy += LANES
         y += LANES
 
@@ -239,12 +238,16 @@ cdef void take_limits(real *tile, ptrdiff_t n, Lanes *lanes, bint joined) noexce
 
 # ---- a tile ----------------------------------------------------------------------------------------
 
-cdef inline double weight(real y, int kind) noexcept nogil:
-    cdef double positive
-    if kind == SPARSEMAX_GRADIENT:
-        positive = 1.0 if y > 0.0 else 0.0
-        return positive if y == y else NAN
-    return sqrt(<double>y)
+cdef inline double weight(real y, double *low, int kind) noexcept nogil:
+    """1 where y is positive, for entmax15 its root; float32 needs no `low`."""
+    cdef double w = 1.0 if y > 0.0 else 0.0
+    w = w if y == y else NAN
+    low[0] = 0.0
+    if kind == ENTMAX15_GRADIENT:
+        w = sqrt(<double>y)
+        if real is double:
+            low[0] = fastact_fma_float64(-w, w, y) / (w + w) if 0.0 < w < <double>INFINITY else 0.0
+    return w
 
 
 cdef void finish_of_kind(real *tile, ptrdiff_t n, const Lanes *lanes, int kind) noexcept nogil:
@@ -263,22 +266,33 @@ cdef void finish_of_kind(real *tile, ptrdiff_t n, const Lanes *lanes, int kind) 
 cdef void gradient_of_kind(real *gy, const real *y, ptrdiff_t n, bint joined, int kind) noexcept nogil:
     cdef Sums sums
     cdef double mean[LANES]
-    cdef double w
+    cdef double low[LANES]
+    cdef double w, w_low, total, d, part, d_low
     cdef ptrdiff_t i
     cdef int j
     weights_of_kind(gy, y, n, &sums, kind)
     if joined:
         join(&sums, gy[0])
     for j in range(LANES):
-        w = sums.linear_low[j] if sums.linear_low[j] == sums.linear_low[j] else 0.0  # NaN where the sum is infinite
-        mean[j] = (sums.linear[j] + w) / (sums.square[j] + sums.square_low[j])
+        low[j] = sums.linear_low[j] if isfinite(sums.linear[j]) else 0.0
+        total = sums.square[j] + sums.square_low[j]
+        mean[j] = (sums.linear[j] + low[j]) / total
+        low[j] -= mean[j] * sums.square_low[j]
+        low[j] = (fastact_fma_float64(-mean[j], sums.square[j], sums.linear[j]) + low[j]) / total
+        low[j] = low[j] if isfinite(mean[j]) else 0.0
     if joined:
         for j in range(1, LANES):
             mean[j] = mean[0]
+            low[j] = low[0]
     for i in range(n):
         for j in range(LANES):
-            w = weight(y[j], kind)
-            gy[j] = <real>(w * (gy[j] - mean[j])) if w != 0.0 else 0.0
+            w = weight(y[j], &w_low, kind)
+            d = gy[j] - mean[j]
+            part = d - gy[j]
+            d_low = ((gy[j] - (d - part)) - (mean[j] + part)) - low[j]
+            part = w * d_low + w_low * d
+            part = fastact_fma_float64(w, d, part if isfinite(d) else 0.0)
+            gy[j] = <real>part if w != 0.0 else 0.0
         gy += LANES
         y += LANES
 
@@ -296,15 +310,13 @@ cdef void first_of_each(real *tile, ptrdiff_t n, const Lanes *lanes, bint joined
             hit = 1.0 if tile[j] == <real>lanes.maximum[j] else 0.0
             tile[j] = hit * (1.0 - found[j])
             found[j] = found[j] if hit == 0.0 else 1.0
-        if joined:
-            hit = 0.0
-            for j in range(LANES):
-                tile[j] = tile[j] if hit == 0.0 else 0.0
-                hit = hit + tile[j]
-            if hit != 0.0:
-                memset(tile + LANES, 0, (n - 1 - i) * LANES * sizeof(real))
-                return
         tile += LANES
+    if joined and n:  # it is one block
+        tile -= LANES
+        hit = 0.0
+        for j in range(LANES):
+            tile[j] = tile[j] if hit == 0.0 else 0.0
+            hit = hit + tile[j]
 
 
 cdef void solve(real *tile, const real *second, ptrdiff_t n, Lanes *lanes, bint joined, int kind) noexcept nogil:
@@ -387,9 +399,9 @@ cdef inline bint matters(const real *block, real least, int kind) noexcept nogil
 
 
 cdef inline ptrdiff_t gather(
-    const real *x, const real *second, ptrdiff_t n, real least, const Scratch *scratch, int kind
+    const real *x, const real *second, ptrdiff_t n, real least, ptrdiff_t most, const Scratch *scratch, int kind
 ) noexcept nogil:
-    """Bring the blocks that matter into the tile. Returns how many they are."""
+    """Bring the blocks that matter, or the first `most` of them, into the tile. Returns how many they are."""
     cdef real *tile = <real *>scratch.tile
     cdef real *tile_second = <real *>scratch.second
     cdef ptrdiff_t b, count = 0
@@ -402,6 +414,8 @@ cdef inline ptrdiff_t gather(
             tile += LANES
             scratch.numbers[count] = b
             count += 1
+            if count == most:
+                return count
         x += LANES
         second += LANES
     if n % LANES:
@@ -423,10 +437,10 @@ cdef void long_row(
     cdef ptrdiff_t count, k, start
     cdef int j
     if is_gradient(kind):
-        count = gather(x, second, n, m, scratch, SPARSEMAX_GRADIENT)
+        count = gather(x, second, n, m, n, scratch, SPARSEMAX_GRADIENT)
     else:
         m = maximum(x, n)
-        count = gather(x, x, n, m - reach, scratch, SPARSEMAX)
+        count = gather(x, x, n, m - reach, 1 if kind == HARDMAX else n, scratch, SPARSEMAX)
     for j in range(LANES):
         lanes.maximum[j] = m
     solve(tile, <real *>scratch.second, count, &lanes, True, kind)

@@ -86,7 +86,9 @@ def sparsemax(x, axis=-1, *, out=None, where=None, dtype=None):
 
     Notes
     -----
-    {ACCURACY}
+    At most 1 unit in the last place from the exact result, for any length and spread; where x is so near to the
+    threshold that the result is below 1e-15 (float32) or 1e-30 (float64; without fused multiply-add 1e-16), at most by
+    as much (measured).
 
     A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
     with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
@@ -141,7 +143,9 @@ def entmax15(x, axis=-1, *, out=None, where=None, dtype=None):
 
     Notes
     -----
-    {ACCURACY}
+    At most 1 unit in the last place from the exact result, for any length and spread; where x is so near to the
+    threshold that the result is below 1e-15 (float32) or 1e-30 (float64; without fused multiply-add 1e-16), at most by
+    as much (measured).
 
     A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
     with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
@@ -153,8 +157,8 @@ def entmax15(x, axis=-1, *, out=None, where=None, dtype=None):
     Examples
     --------
     >>> import fastact
-    >>> fastact.entmax15([[1.0, 2.0, 3.0], [5.0, 5.0, 0.0]], axis=1).round(6)
-    array([[0.01717 , 0.267999, 0.714831],
-           [0.5     , 0.5     , 0.      ]])
+    >>> fastact.entmax15([[1.0, 2.0, 3.0], [5.0, 5.0, 0.0]], axis=1)
+    array([[0.        , 0.16928109, 0.83071891],
+           [0.5       , 0.5       , 0.        ]])
     """
     return _apply("entmax15", x, axis, out, where, dtype)

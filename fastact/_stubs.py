@@ -10,7 +10,7 @@ import _bootstrap  # noqa: F401
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import REQUIRED
-from fastact._table import REDUCTIONS, module_name
+from fastact._table import REDUCTIONS, SPARSE, module_name
 
 INIT = """from typing import Any
 
@@ -34,6 +34,14 @@ def plot(name: str, ax: Any = None, **parameters: Any) -> Any: ...
 def rrelu_slopes(
     x: npt.ArrayLike, lower: npt.ArrayLike = ..., upper: npt.ArrayLike = ..., *, rng: np.random.Generator
 ) -> npt.NDArray[Any]: ...
+def gumbel_softmax(
+    logits: npt.ArrayLike,
+    tau: float = 1.0,
+    hard: bool = False,
+    axis: int | tuple[int, ...] | None = -1,
+    *,
+    rng: np.random.Generator,
+) -> Any: ...
 """
 
 REDUCTION = """def {name}(
@@ -46,6 +54,7 @@ REDUCTION = """def {name}(
 ) -> Any: ...
 """
 
+HARDMAX = REDUCTION.replace("    where: npt.ArrayLike | None = None,\n", "").format(name="hardmax")
 LOGSUMEXP = REDUCTION.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
 
 FUNCTION = """def {name}(
@@ -75,6 +84,7 @@ REDUCTION_GRADIENT = """def {name}(
 
 OTHERS = (
     "rrelu_slopes",
+    "gumbel_softmax",
     "logsumexp",
     "activation",
     "cuda",
@@ -102,17 +112,17 @@ def elementwise_stub(name, row):
 
 
 def init_stub():
-    text = INIT.replace("__version__", f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, *OTHERS]!r}\n\n__version__")
+    text = INIT.replace("__version__", f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, *SPARSE, *OTHERS]!r}\n\n__version__")
     text += "".join(elementwise_stub(name, row) for name, row in ACTIVATIONS.items())
-    return text + "".join(REDUCTION.format(name=name) for name in REDUCTIONS) + LOGSUMEXP
+    return text + "".join(REDUCTION.format(name=name) for name in (*REDUCTIONS, *SPARSE[1:])) + HARDMAX + LOGSUMEXP
 
 
 def grad_stub():
     text = "from typing import Any\n\nimport numpy as np\nimport numpy.typing as npt\n\n"
-    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS]!r}\n\n"
+    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS, *SPARSE[1:]]!r}\n\n"
     text += "def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: npt.ArrayLike) -> Any: ...\n"
     text += "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
-    return text + "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
+    return text + "".join(REDUCTION_GRADIENT.format(name=name) for name in (*REDUCTIONS, *SPARSE[1:]))
 
 
 NN = """from typing import Any
@@ -135,7 +145,7 @@ class PReLU(Module):
 MODULE_OVER_AXIS = """
 class {name}(Module):
     dim: int
-    def __init__(self, dim: int | None = None) -> None: ...
+    def __init__(self, dim: {dim}) -> None: ...
 """
 
 
@@ -151,7 +161,7 @@ def module_stub(row):
 
 def nn_stub():
     rows = [row for row in ACTIVATIONS.values() if row.name != "prelu"]
-    names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, REDUCTIONS)]
+    names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, (*REDUCTIONS, *SPARSE))]
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
     exact = "class GELU(Module):\n    inplace: bool\n    def __init__(self, inplace"
@@ -161,7 +171,8 @@ def nn_stub():
         "class GELU(Module):\n    approximate: str\n    inplace: bool\n"
         "    def __init__(self, approximate: str = 'none', inplace",
     )
-    text += "".join(MODULE_OVER_AXIS.format(name=module_name(name)) for name in REDUCTIONS)
+    text += "".join(MODULE_OVER_AXIS.format(name=module_name(name), dim="int | None = None") for name in REDUCTIONS)
+    text += "".join(MODULE_OVER_AXIS.format(name=module_name(name), dim="int = -1") for name in SPARSE)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 
 

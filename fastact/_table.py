@@ -11,7 +11,7 @@ from typing import NamedTuple
 FLOAT_TYPES = "efd"  # float16 is computed in float32
 INTEGER_TYPES = "bBhHiIlLqQ"
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
-SPARSE = ("hardmax", "sparsemax", "entmax15")
+SPARSE = ("hardmax", "sparsemax", "entmax15")  # the first has no gradient and no `where`
 
 
 class Elementwise(NamedTuple):

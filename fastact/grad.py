@@ -2,8 +2,8 @@
 
 `fastact.grad.NAME(gy, x, *parameters)` is gy times the derivative at x, a ufunc or a function with defaults
 around one; its values at the kinks are PyTorch's. `prelu_weight` is the gradient for the weight of `prelu`.
-`softmax`, `softmin`, `log_softmax`, `sparsemax` and `entmax15` take y, what the function of that name returned, in place
-of x.
+`softmax`, `softmin`, `log_softmax`, `sparsemax` and `entmax15` take y, what the function of that name returned, in
+place of x.
 
 >>> import fastact
 >>> fastact.grad.tanh([1.0, 10.0], [0.5, 0.5])

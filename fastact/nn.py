@@ -22,7 +22,7 @@ import numpy as np
 
 import fastact
 from fastact._formulas import ACTIVATIONS
-from fastact._table import REDUCTIONS, module_name
+from fastact._table import REDUCTIONS, SPARSE, module_name
 
 __all__ = ["Module", "PReLU", "Softmax2d"]
 
@@ -380,21 +380,31 @@ class _OverAxis(Module):
         return f"{type(self).__name__}(dim={self.dim})"
 
 
+class _Sparse(_OverAxis):
+    """hardmax, sparsemax and entmax15."""
+
+    def __init__(self, dim=-1):
+        super().__init__(dim)
+
+
+def _zero_gradient(gy, y, axis):
+    """That of hardmax, which is constant but for jumps: as of a result that is 0 everywhere."""
+    return fastact.grad.sparsemax(gy, np.zeros_like(y), axis)
+
+
 OVER_AXIS = """{head}
 
-A module for `fastact.{function}` and `fastact.grad.{function}`: `m(x)` is the value, `m.backward(gy)` the gradient.
+A module for `fastact.{function}`{and_gradient}: `m(x)` is the value, `m.backward(gy)` the gradient{which}.
 What they have in common: `fastact.nn.Module`.
 
 Parameters
 ----------
-dim : int
-    The axis. It has no default: PyTorch guesses one from the number of dimensions, with a warning, and for NumPy
-    None would be all axes.
+{dim}
 
 Raises
 ------
 TypeError
-    Without `dim`, or where it is not an int; in a call, as `fastact.{function}`.
+    {without_dim}here it is not an int; in a call, as `fastact.{function}`.
 numpy.exceptions.AxisError
     In a call, where `x` has no such axis.
 
@@ -411,24 +421,39 @@ Examples
 """
 
 
+REQUIRED_DIM = """dim : int
+    The axis. It has no default: PyTorch guesses one from the number of dimensions, with a warning, and for NumPy
+    None would be all axes."""
+
+
 def _over_axis(name):
     function = getattr(fastact, name)
     head, sections = _sections(inspect.getdoc(function))
     head = head.replace(" over one axis, several, or all", " over one axis")
     x, y = re.search(rf">>> fastact\.{name}\((\[.*\]).*\)\n(?s:(.*))$", sections["Examples"]).groups()
+    sparse, gradient = name in SPARSE, getattr(fastact.grad, name, None)
     body = {
         "__doc__": OVER_AXIS.format(
-            head=head, function=name, notes=_notes(sections), name=module_name(name), x=x, y=y.rstrip()
+            head=head,
+            function=name,
+            and_gradient=f" and `fastact.grad.{name}`" if gradient else "",
+            which="" if gradient else ", which is 0: the\nresult is constant but for jumps",
+            dim="dim : int, default -1\n    The axis." if sparse else REQUIRED_DIM,
+            without_dim="W" if sparse else "Without `dim`, or w",
+            notes=_notes(sections),
+            name=module_name(name),
+            x=x,
+            y=y.rstrip(),
         ),
         "__module__": __name__,
         "_function": staticmethod(function),
-        "_gradient": staticmethod(getattr(fastact.grad, name)),
+        "_gradient": staticmethod(gradient or _zero_gradient),
     }
-    return type(module_name(name), (_OverAxis,), body)
+    return type(module_name(name), (_Sparse if sparse else _OverAxis,), body)
 
 
 _MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row.name != "prelu"}
-_MODULES |= {module_name(name): _over_axis(name) for name in REDUCTIONS}
+_MODULES |= {module_name(name): _over_axis(name) for name in (*REDUCTIONS, *SPARSE)}
 globals().update(_MODULES)
 __all__ += _MODULES
 
