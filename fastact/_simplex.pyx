@@ -109,10 +109,22 @@ cdef inline double above(real x, double m, double tau, double tau_low, double *l
     return d if d > 0.0 else 0.0
 
 
+cdef inline double square_of(double d, double low, double *rest, real type_tag) noexcept nogil:
+    """(d + low)**2 as a pair, to 76 bits also without a fused multiply-add; float32 needs no `rest`."""
+    cdef double square = d * d, half
+    if real is float:
+        rest[0] = 0.0
+    else:
+        half = <float>d  # whose square is exact
+        d -= half
+        rest[0] = ((half * half - square) + 2.0 * half * d) + (d * d + 2.0 * (half + d) * low)
+    return square
+
+
 cdef inline void moments_of_kind(const real *tile, ptrdiff_t n, const Lanes *lanes, Sums *results, int kind) noexcept nogil:
     cdef double d[LANES]
     cdef double low[LANES]
-    cdef double square
+    cdef double square, rest
     cdef Sums sums  # of its own, so that it is kept in registers
     cdef ptrdiff_t i
     cdef int j
@@ -127,11 +139,8 @@ cdef inline void moments_of_kind(const real *tile, ptrdiff_t n, const Lanes *lan
             sums.smallest[j] = d[j] if 0.0 < d[j] < sums.smallest[j] else sums.smallest[j]
             add(&sums.linear[j], &sums.linear_low[j], d[j], low[j], tile[j])
             if kind == ENTMAX15:
-                square = d[j] * d[j]
-                add(
-                    &sums.square[j], &sums.square_low[j],
-                    square, fastact_fma_float64(d[j], d[j], -square) + 2.0 * d[j] * low[j], tile[j],
-                )
+                square = square_of(d[j], low[j], &rest, tile[j])
+                add(&sums.square[j], &sums.square_low[j], square, rest, tile[j])
         tile += LANES
     results[0] = sums
 
@@ -251,14 +260,14 @@ cdef inline double weight(real y, double *low, int kind) noexcept nogil:
 
 
 cdef void finish_of_kind(real *tile, ptrdiff_t n, const Lanes *lanes, int kind) noexcept nogil:
-    cdef double d, low
+    cdef double d, low, rest = 0.0
     cdef ptrdiff_t i
     cdef int j
     for i in range(n):
         for j in range(LANES):
             d = above(tile[j], lanes.maximum[j], lanes.tau[j], lanes.tau_low[j], &low, kind)
             if kind == ENTMAX15:
-                d = fastact_fma_float64(d, d, 2.0 * d * low)
+                d = square_of(d, low, &rest, tile[j]) + rest
             tile[j] = <real>d if lanes.maximum[j] == lanes.maximum[j] else NAN
         tile += LANES
 

@@ -86,9 +86,8 @@ def sparsemax(x, axis=-1, *, out=None, where=None, dtype=None):
 
     Notes
     -----
-    At most 1 unit in the last place from the exact result, for any length and spread (float64 without fused
-    multiply-add: 4); where x is so near to the threshold that the result is below 1e-15 (float32) or 1e-30 (float64;
-    without 1e-16), at most by as much (measured).
+    At most 1 unit in the last place from the exact result, for any length and spread; where x is so near to the
+    threshold that the result is below 1e-15 (float32) or 1e-22 (float64), at most by as much (measured).
 
     A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
     with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
@@ -143,9 +142,8 @@ def entmax15(x, axis=-1, *, out=None, where=None, dtype=None):
 
     Notes
     -----
-    At most 1 unit in the last place from the exact result, for any length and spread (float64 without fused
-    multiply-add: 4); where x is so near to the threshold that the result is below 1e-15 (float32) or 1e-30 (float64;
-    without 1e-16), at most by as much (measured).
+    At most 1 unit in the last place from the exact result, for any length and spread; where x is so near to the
+    threshold that the result is below 1e-15 (float32) or 1e-22 (float64), at most by as much (measured).
 
     A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
     with several, or where all are -inf, it is NaN. An empty axis gives an empty result.

@@ -109,9 +109,8 @@ def ulps(got, want):
     return float(np.max(ulp_errors(np.asarray(got), np.asarray(want)), initial=0))
 
 
-# What sparse results may be off by; more at the edge of the support, where they are as small as that.
-MAX_ULP_OF_SPARSE = 1 if WITH_FMA else 4
-AT_THE_EDGE = {"float16": 0.0, "float32": 1e-15, "float64": 1e-17 if WITH_FMA else 1e-16}
+# What sparse results may be off by at the edge of the support, where they are as small as that.
+AT_THE_EDGE = {"float16": 0.0, "float32": 1e-15, "float64": 1e-17}
 
 
 def row_ulps(name, got, want):
