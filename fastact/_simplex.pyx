@@ -48,7 +48,7 @@ cdef enum:
 
 cdef enum:
     LANES = 16
-    SHORT = 64        # rows up to this length are columns of a tile
+    SHORT = 192       # rows up to this length are columns of a tile
     TOGETHER = 65536  # elements at most in strided long rows that are packed together
     PASSES = 64
     PARALLEL = 32768  # elements from which on there are threads

@@ -21,7 +21,7 @@ AT_THE_EDGE = {"float32": 1e-15, "float64": 1e-17 if PLAIN else 1e-22}
 
 def rows_of(kind, dtype):
     rng = np.random.default_rng(0)
-    for n in (1, 2, 3, 10, 16, 17, 64, 65, 200):
+    for n in (1, 2, 3, 10, 16, 17, 192, 193):
         x = rng.normal(size=(3, n))
         if kind == "ties":
             x = np.round(x)
@@ -146,7 +146,7 @@ def test_properties(x, name, shift):
 def test_hardmax():
     x = np.array([[1, 3, 3], [INF, INF, 0], [-INF, -INF, -INF], [0, NAN, INF], [-0.0, 0.0, -1]])
     want = np.array([[0, 1, 0], [1, 0, 0], [1, 0, 0], [NAN] * 3, [1, 0, 0]])
-    for length in (3, 64, 66, 1000):
+    for length in (3, 192, 195, 1000):
         wide = np.stack([in_places(row, length) for row in x])
         wanted = np.zeros(wide.shape)
         wanted[:, :: length // 3][:, :3] = want
