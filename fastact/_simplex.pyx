@@ -4,10 +4,10 @@ A row is worked on as a tile of LANES columns. Short rows are columns of it, LAN
 which is folded into the columns, only those blocks of LANES elements come into it that can differ from 0.
 
 No sorting: sparsemax is max(z - tau, 0) and entmax15 max(z / 2 - tau, 0)**2, with z = x - max(x), and tau
-comes from the left. f(tau) = norm(max(z - tau, 0)) - 1, the 1-norm or 2-norm, is convex and decreasing, so that Newton's
-steps never pass its root. Each at least quarters f times f' (f'/f' + f/f <= 1, new over old), and these are within
-n**2 and the precision of a float64: some 60 steps always suffice, a few do as a rule. Where the root for
-the elements above tau drops none of them, it is the root.
+comes from the left. f(tau) = norm(max(z - tau, 0)) - 1, the 1-norm or 2-norm, is convex and decreasing, so that
+Newton's steps never pass its root. The quotients of f and of f', new over old, add up to at most 1, so that each step
+at least quarters f times f', and from n**2 to the precision of a float64 PASSES steps always suffice; a few do as a
+rule. Where the root for the elements above tau drops none of them, it is the root.
 
 Which way a row goes, and the order of its sums, depends on its length alone: its bits do not depend on
 layout, threads or neighbours.
@@ -121,7 +121,9 @@ cdef inline double square_of(double d, double low, double *rest, real type_tag) 
     return square
 
 
-cdef inline void moments_of_kind(const real *tile, ptrdiff_t n, const Lanes *lanes, Sums *results, int kind) noexcept nogil:
+cdef inline void moments_of_kind(
+    const real *tile, ptrdiff_t n, const Lanes *lanes, Sums *results, int kind
+) noexcept nogil:
     cdef double d[LANES]
     cdef double low[LANES]
     cdef double square, rest
@@ -544,7 +546,9 @@ cdef void short_rows(const Job *job, Place *rows, const Scratch *scratch, real *
         unpack(job, rows, LANES, tile, LANES, 1)
 
 
-cdef void some_rows(const Job *job, ptrdiff_t start, ptrdiff_t width, const Scratch *scratch, real *type_tag) noexcept nogil:
+cdef void some_rows(
+    const Job *job, ptrdiff_t start, ptrdiff_t width, const Scratch *scratch, real *type_tag
+) noexcept nogil:
     """`width` rows, at most LANES."""
     cdef Place rows[LANES]
     cdef real *packed = <real *>scratch.packed
@@ -586,7 +590,9 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
         with gil:
             raise MemoryError
     for g in prange(groups, num_threads=threads, schedule="static"):
-        one_group[real](job, g * width, min(width, job.rows - g * width), aligned + bytes * threadid(), blocks, packed, NULL)
+        one_group[real](
+            job, g * width, min(width, job.rows - g * width), aligned + bytes * threadid(), blocks, packed, NULL
+        )
     free(memory)
     fastact_restore_flags(flags)
     return 0
