@@ -57,6 +57,27 @@ REDUCTIONS = {
 }
 
 
+def projection(row, power):
+    """max(z - tau, 0)**power, of sum 1: tau from the largest elements, of which there are as many as lie above it."""
+    m = max(row)
+    z = [(x - m) / power for x in row]
+    first = second = mp.mpf(0)
+    tau = -mp.inf
+    for k, largest in enumerate(sorted(z, reverse=True), 1):
+        if largest <= tau:
+            break
+        first, second = first + largest, second + largest**2
+        tau = (first - 1) / k if power == 1 else first / k - mp.sqrt((1 - (second - first**2 / k)) / k)
+    return [max(x - tau, mp.mpf(0)) ** power for x in z]
+
+
+SPARSE = {
+    "hardmax": lambda row: [mp.mpf(k == row.index(max(row))) for k in range(len(row))],
+    "sparsemax": lambda row: projection(row, 1),
+    "entmax15": lambda row: projection(row, 2),
+}
+
+
 def exact(x):
     """A NumPy number as one of mpmath's."""
     numerator, denominator = x.as_integer_ratio()

@@ -1,8 +1,8 @@
 """fastact: the activation functions of neural networks, for NumPy arrays.
 
 Elementwise functions are ufuncs (`fastact.ufuncs`), or functions with defaults around one; softmax, softmin,
-log_softmax and logsumexp work over any axes, and glu, swiglu, geglu and reglu on the halves of one. `fastact.backend`
-names what was chosen for this CPU.
+log_softmax, logsumexp, hardmax, sparsemax and entmax15 work over any axes, and glu, swiglu, geglu and reglu on the
+halves of one. `fastact.backend` names what was chosen for this CPU.
 """
 
 from importlib import import_module
@@ -13,8 +13,9 @@ from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
 from fastact._formulas import ACTIVATIONS
 from fastact._functions import public
-from fastact._random import rrelu_slopes
+from fastact._random import gumbel_softmax, rrelu_slopes
 from fastact._reductions import log_softmax, logsumexp, softmax, softmin
+from fastact._sparse import entmax15, hardmax, sparsemax
 
 globals().update({name: public(row) for name, row in ACTIVATIONS.items()})
 globals().update(_gated.FUNCTIONS)
@@ -26,6 +27,10 @@ __all__ = [
     "softmax",
     "log_softmax",
     *_gated.FUNCTIONS,
+    "hardmax",
+    "sparsemax",
+    "entmax15",
+    "gumbel_softmax",
     "activation",
     "cuda",
     "math",

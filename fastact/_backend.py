@@ -1,6 +1,6 @@
 """What this machine can run, and the choice at import.
 
-A backend is a pair of compiled modules for one CPU level, or `numpy`, which is the same functions in
+A backend is three compiled modules for one CPU level, or `numpy`, which is the same functions in
 plain NumPy behind the same ufunc driver.
 """
 
@@ -29,7 +29,7 @@ def load(level, part):
 
 def _try(level):
     try:
-        return load(level, "_ufunc"), load(level, "_kernels")
+        return load(level, "_ufunc"), load(level, "_kernels"), load(level, "_simplex")
     except ModuleNotFoundError:
         return None
 
@@ -54,4 +54,4 @@ def choose(wanted):
     raise ImportError(f"FASTACT_BACKEND={wanted!r} is not a backend that runs here; these do: {', '.join(available())}")
 
 
-backend, level, ufunc_module, kernels_module = choose(os.environ.get("FASTACT_BACKEND") or None)
+backend, level, ufunc_module, kernels_module, simplex_module = choose(os.environ.get("FASTACT_BACKEND") or None)

@@ -42,7 +42,7 @@ def set_num_threads(n):
         raise TypeError(f"n must be an int, got {type(n).__name__}") from None
     if not 1 <= n <= 4096:
         raise ValueError(f"n must be from 1 to 4096, got {n}")
-    for module in (_backend.ufunc_module, _backend.kernels_module):
+    for module in (_backend.ufunc_module, _backend.kernels_module, _backend.simplex_module):
         module.set_num_threads(n)
 
 

@@ -39,7 +39,11 @@ def reduction(name, arguments, axis, **keywords):
 
     if unknown := {k for k, value in keywords.items() if value is not None} - ON_DEVICE:
         raise TypeError(f"{name}: {' and '.join(sorted(unknown))} cannot be given for arrays on a device")
-    function = getattr(cuda.grad if len(arguments) == 2 else cuda, name)
+    function = getattr(cuda.grad if len(arguments) == 2 else cuda, name, None)
+    if function is None:
+        if any(map(is_on_device, arguments)):
+            raise TypeError(f"{name} is not there for arrays on a device")
+        return NotImplemented
     return function(*arguments, axis, out=keywords.get("out"))
 
 

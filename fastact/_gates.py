@@ -128,7 +128,13 @@ def documented(name, template, notes, **others):
 
 def _row(name, gate, arrays, doc):
     return gate._replace(
-        name=name, formula=times(gate.formula, name), arrays=arrays, types=FLOAT_TYPES, monotone=False, doc=doc, options={}
+        name=name,
+        formula=times(gate.formula, name),
+        arrays=arrays,
+        types=FLOAT_TYPES,
+        monotone=False,
+        doc=doc,
+        options={},
     )
 
 

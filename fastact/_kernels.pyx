@@ -64,7 +64,6 @@ cdef enum:
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
     PER_THREAD = 16384
-    MAX_DIMENSIONS = 64
 
 # A row's sum: `ones` terms that are exactly 1, and UP times all others (gradients: 1 times), as a pair.
 ctypedef struct Sum:
@@ -665,46 +664,7 @@ cdef void finite_columns(
 
 # ---- any memory layout -----------------------------------------------------------------------------
 
-ctypedef struct Dimension:
-    ptrdiff_t size
-    ptrdiff_t x_step  # all steps in bytes
-    ptrdiff_t second_step
-    ptrdiff_t out_step
-
-ctypedef struct Job:
-    const char *x       # for a gradient, gy
-    const char *second  # for a gradient, y; else where's mask, or NULL: everywhere
-    char *out
-    int kind
-    bint masked
-    int n_kept
-    int n_reduced
-    Dimension kept[MAX_DIMENSIONS]
-    Dimension reduced[MAX_DIMENSIONS]
-    ptrdiff_t rows    # the product of the kept sizes
-    ptrdiff_t length  # and of the reduced ones
-
-ctypedef struct Place:
-    ptrdiff_t x
-    ptrdiff_t second
-    ptrdiff_t out
-
-
-cdef inline Place place(const Dimension *dimensions, int count, ptrdiff_t index) noexcept nogil:
-    """Where the element number `index` of a group of dimensions is."""
-    cdef Place p
-    cdef ptrdiff_t k
-    p.x = p.second = p.out = 0
-    while count:
-        count -= 1
-        k = index
-        if count:  # divisions are slow
-            index = k // dimensions[count].size
-            k -= index * dimensions[count].size
-        p.x += k * dimensions[count].x_step
-        p.second += k * dimensions[count].second_step
-        p.out += k * dimensions[count].out_step
-    return p
+include "_layout.pxi"
 
 
 cdef inline Row row_at(const Job *job, ptrdiff_t index) noexcept nogil:
@@ -886,24 +846,6 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     return 0
 
 
-cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
-    """Add a dimension within the ones before it, merged with the last if they are one in memory."""
-    cdef Dimension *last
-    if one.size == 1:
-        return count
-    if count:
-        last = &dimensions[count - 1]
-        if (
-            last.x_step == one.x_step * one.size and last.second_step == one.second_step * one.size
-            and last.out_step == one.out_step * one.size
-        ):
-            one.size *= last.size
-            last[0] = one
-            return count
-    dimensions[count] = one
-    return count + 1
-
-
 cdef dict KINDS = {
     "softmax": SOFTMAX, "softmin": SOFTMIN, "log_softmax": LOG_SOFTMAX,
     "logsumexp": LOGSUMEXP,
@@ -921,37 +863,11 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
     of 0 along `axes`.
     """
     cdef Job job
-    cdef Dimension one
-    cdef list kept = [k for k in range(cnp.PyArray_NDIM(x)) if k not in axes]
     if cnp.PyArray_SIZE(x) == 0:
         return
+    lay_out(&job, x, axes, out, second)
     job.kind = KINDS[name]
     job.masked = second is not None and not is_gradient(job.kind)
-    job.x = job.second = <const char *>cnp.PyArray_DATA(x)
-    job.out = <char *>cnp.PyArray_DATA(out)
-    if second is not None:
-        job.second = <const char *>cnp.PyArray_DATA(second)
-    # the order of the kept dimensions is free: as in memory; that of the reduced ones is the sum's
-    if len(kept) > 1:
-        kept.sort(key=lambda k: -abs(x.strides[k]))
-    job.n_kept = job.n_reduced = 0
-    job.rows = job.length = 1
-    for k in kept + sorted(axes):
-        one.size = cnp.PyArray_DIM(x, k)
-        one.x_step = cnp.PyArray_STRIDE(x, k)
-        one.second_step = one.x_step if second is None else cnp.PyArray_STRIDE(second, k)
-        one.out_step = cnp.PyArray_STRIDE(out, k)
-        if k in axes:
-            job.length *= one.size
-            job.n_reduced = append(job.reduced, job.n_reduced, one)
-        else:
-            job.rows *= one.size
-            job.n_kept = append(job.kept, job.n_kept, one)
-    if job.n_reduced == 0:  # rows of one element
-        one.size = 1
-        one.x_step = one.second_step = one.out_step = cnp.PyArray_ITEMSIZE(x)
-        job.reduced[0] = one
-        job.n_reduced = 1
     if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
         with nogil:
             run[float](&job, NULL)

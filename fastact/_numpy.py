@@ -432,6 +432,59 @@ def log_softmax_gradient(gy, axes, y):
     return np.where((y > -0.5) & np.isfinite(total), (gy - total) - np.expm1(y) * total, gy - np.exp(y) * total)
 
 
+def hardmax(x, axes, where):
+    if x.size == 0:
+        return x
+    places = np.arange(x.size).reshape(x.shape)  # in C order
+    first = np.min(np.where(x == _maximum(x, axes, where), places, x.size), axis=axes, keepdims=True)
+    return np.where(np.isnan(x).any(axis=axes, keepdims=True), np.nan, places == first)
+
+
+def sparsemax(x, axes, where):
+    return _projection(x, axes, where, lambda z, first, _, k: (first - 1) / k)
+
+
+def entmax15(x, axes, where):
+    def tau(z, first, second, k):
+        mean = first / k
+        return mean - np.sqrt(np.maximum(1 - (second - mean * first), 0) / k)
+
+    return _projection(x / 2, axes, where, tau) ** 2
+
+
+def _projection(x, axes, where, tau_of):
+    """max(z - tau, 0) with z = x - max x and tau from the largest elements of z, which are as many as lie above it."""
+    if x.size == 0:
+        return x
+    m = _maximum(x, axes, where)
+    where = np.broadcast_to(True if where is None else where, x.shape)
+    infinities = np.sum((x == np.inf) & where, axis=axes, keepdims=True)
+    z = np.where(where, np.where(x == m, 0, x - m), -np.inf)
+    kept = [k for k in range(x.ndim) if k not in axes]
+    rows = z.transpose(kept + list(axes)).reshape(*(x.shape[k] for k in kept), -1)
+    s = -np.sort(-rows, axis=-1)
+    first, second, k = np.cumsum(s, axis=-1), np.cumsum(s * s, axis=-1), np.arange(1, s.shape[-1] + 1)
+    candidates = tau_of(s, first, second, k)
+    # so many are above the threshold that they ask for; -inf and what comes after a NaN never is
+    size = np.maximum(np.sum(s > candidates, axis=-1, keepdims=True), 1)
+    tau = np.take_along_axis(candidates, size - 1, axis=-1).reshape(m.shape)
+    return _masked(np.maximum(z - tau, 0), (m == -np.inf) | (infinities > 1), where, 0)
+
+
+def sparsemax_gradient(gy, axes, y):
+    return _weighted_gradient(gy, axes, np.where(np.isnan(y), y, y > 0))
+
+
+def entmax15_gradient(gy, axes, y):
+    return _weighted_gradient(gy, axes, np.sqrt(y))
+
+
+def _weighted_gradient(gy, axes, weights):
+    gy = np.where(weights == 0, 0, gy)
+    mean = np.sum(weights * gy, axis=axes, keepdims=True) / np.sum(weights, axis=axes, keepdims=True)
+    return np.where(weights == 0, 0, weights * (gy - mean))
+
+
 def _maximum(x, axes, where):
     return np.max(x, axis=axes, keepdims=True, initial=-np.inf, where=True if where is None else where)
 

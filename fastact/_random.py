@@ -1,8 +1,15 @@
-"""Random parameters: the slopes of rrelu."""
+"""What is random: the slopes of rrelu, and softmax with Gumbel noise."""
 
 import numpy as np
 
 from fastact import ufuncs
+from fastact._reductions import result_type_of, softmax
+from fastact._sparse import hardmax
+
+
+def check_generator(rng):
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy.random.Generator, got {type(rng).__name__}")
 
 
 def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
@@ -46,11 +53,83 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
     >>> fastact.rrelu_slopes(np.zeros(3), rng=np.random.default_rng(0))
     array([0.25770035, 0.18120557, 0.13353615])
     """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy.random.Generator, got {type(rng).__name__}")
+    check_generator(rng)
     x = np.asarray(x)
     dtype = ufuncs.relu_squared.resolve_dtypes((x.dtype, None))[-1]
     drawn = np.promote_types(dtype, np.float32)
     lower, upper = (np.broadcast_to(np.asarray(bound, drawn), x.shape) for bound in (lower, upper))
     slopes = rng.random(x.shape, drawn)
     return np.asarray(slopes * (upper - lower) + lower, dtype)
+
+
+def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
+    """Gumbel-softmax: softmax((logits + g) / tau) with Gumbel noise g, a differentiable draw from softmax(logits).
+
+    .. math:: y_i = \\frac{e^{(x_i + g_i) / \\tau}}{\\sum_j e^{(x_j + g_j) / \\tau}}, \\quad g_i = -\\log(-\\log u_i)
+
+    Parameters
+    ----------
+    logits : array_like
+        Real numbers: logarithms of probabilities, up to a constant; of any shape.
+    tau : float, default 1.0
+        The temperature: the smaller, the nearer to one-hot.
+    hard : bool, default False
+        Whether the result is one-hot: 1 at the maximum, 0 elsewhere.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over; None is everything.
+    rng : numpy.random.Generator
+        Where the randomness comes from: the same generator in the same state gives the same result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of `logits`, and of the dtype of `fastact.softmax(logits)`.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `logits` has no such axis.
+    TypeError
+        Where `rng` is not a Generator or `tau` not a number, and for complex numbers, objects, strings and dates.
+    ValueError
+        Where `tau` is not greater than 0, or an axis is repeated.
+
+    Notes
+    -----
+    The gradient for the logits is `fastact.grad.softmax(gy, y, axis) / tau`, with the soft y; with `hard` as well, the
+    gradient of the soft result then standing in for that of the hard one ("straight-through"): draw the soft one,
+    keep it, and take its `fastact.hardmax`, which is what `hard` gives.
+
+    float16 is drawn and computed in float32. Noise is never infinite: at most 17.4 in float32, 37.5 in float64. NaN and
+    infinities are as for `fastact.softmax`: a NaN makes its row NaN, -inf gives 0, one inf 1.
+
+    References
+    ----------
+    E. Jang, S. Gu and B. Poole, Categorical reparameterization with Gumbel-softmax, ICLR 2017.
+
+    C. J. Maddison, A. Mnih and Y. W. Teh, The concrete distribution: a continuous relaxation of discrete random
+    variables, ICLR 2017.
+
+    Examples
+    --------
+    >>> import numpy as np, fastact
+    >>> logits = np.log([0.1, 0.2, 0.7])
+    >>> rng = np.random.default_rng(0)
+    >>> fastact.gumbel_softmax(logits, rng=rng).round(4)
+    array([0.0041, 0.0055, 0.9904])
+    >>> draws = fastact.gumbel_softmax(np.tile(logits, (100_000, 1)), hard=True, rng=rng)
+    >>> draws.mean(axis=0).round(2)
+    array([0.1, 0.2, 0.7])
+    """
+    check_generator(rng)
+    if not tau > 0:
+        raise ValueError(f"tau must be greater than 0, got {tau!r}")
+    logits = np.asarray(logits)
+    dtype = result_type_of("gumbel_softmax", "logits", logits.dtype, None)
+    drawn = np.promote_types(dtype, np.float32).type
+    # -log(u) is exponentially distributed; 0, which may come out, stands for what is less than the next number
+    noise = np.log(np.maximum(rng.standard_exponential(logits.shape, drawn), np.finfo(drawn).eps / 4))
+    with np.errstate(all="ignore"):
+        noisy = (logits.astype(drawn) - noise) / drawn(tau)
+    y = softmax(noisy, axis)
+    return np.asarray(hardmax(y, axis) if hard else y).astype(dtype)[()]

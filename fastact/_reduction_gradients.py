@@ -1,4 +1,4 @@
-"""The gradients of softmax, softmin and log_softmax, from their results: arguments checked, then to the backend."""
+"""The gradients of softmax, its kin, sparsemax and entmax15, from their results: checked, then to the backend."""
 
 import numpy as np
 
@@ -165,6 +165,115 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None):
     return _apply("log_softmax", gy, y, axis, out, dtype)
 
 
+def sparsemax(gy, y, axis=-1, *, out=None, dtype=None):
+    """Gradient of sparsemax, from its result y: gy less its mean, both where y > 0; 0 elsewhere.
+
+    .. math:: g_i = gy_i - \\frac{1}{|S|} \\sum_{j \\in S} gy_j \\text{ if } i \\in S, \\text{ else } 0,
+        \\quad S = \\{ j : y_j > 0 \\}
+
+    Parameters
+    ----------
+    gy : array_like
+        The gradient for y: real numbers, of any shape.
+    y : array_like
+        What `fastact.sparsemax` returned, of the shape of `gy`.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over, as for `fastact.sparsemax`; None is everything.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
+        integers are promoted as by `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `gy` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured); where gy
+    almost cancels with its mean, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of |gy| and the mean of |gy|,
+    if this is more.
+
+    Where y is 0, so is the result, whatever gy is there: at the edge of the support this is one of the two one-sided
+    derivatives. A NaN in y makes its row NaN; NaN and infinities of gy on the support go through the formula as IEEE
+    arithmetic has it. An empty axis gives an empty result.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> from fastact import grad
+    >>> y = fastact.sparsemax([0.25, 1.0, 0.5])
+    >>> grad.sparsemax([0.0, 1.0, 0.0], y)
+    array([ 0. ,  0.5, -0.5])
+    """
+    return _apply("sparsemax", gy, y, axis, out, dtype)
+
+
+def entmax15(gy, y, axis=-1, *, out=None, dtype=None):
+    """Gradient of entmax15, from its result y: s (gy - sum(s gy) / sum(s)), with s = sqrt(y).
+
+    .. math:: g_i = s_i \\left(gy_i - \\frac{\\sum_j s_j gy_j}{\\sum_j s_j}\\right), \\quad s_i = \\sqrt{y_i}
+
+    Parameters
+    ----------
+    gy : array_like
+        The gradient for y: real numbers, of any shape.
+    y : array_like
+        What `fastact.entmax15` returned, of the shape of `gy`.
+    axis : int, tuple of ints or None, default -1
+        What each sum runs over, as for `fastact.entmax15`; None is everything.
+    out : ndarray or tuple of one ndarray, optional
+        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
+    dtype : dtype, optional
+        float16, float32 or float64: what to compute in and to return.
+
+    Returns
+    -------
+    ndarray or scalar
+        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
+        integers are promoted as by `numpy.exp`, int64 to float64.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        Where `gy` has no such axis.
+    TypeError
+        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    ValueError
+        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+
+    Notes
+    -----
+    At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured); where gy
+    almost cancels with its mean, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of |gy| and the mean of |gy|,
+    times s, if this is more.
+
+    Where y is 0, so is the result, whatever gy is there: at the edge of the support this is one of the two one-sided
+    derivatives. A NaN in y makes its row NaN; NaN and infinities of gy on the support go through the formula as IEEE
+    arithmetic has it. An empty axis gives an empty result.
+
+    Examples
+    --------
+    >>> import fastact
+    >>> from fastact import grad
+    >>> y = fastact.entmax15([0.25, 1.0, 0.5])
+    >>> grad.entmax15([0.0, 1.0, 0.0], y).round(6)
+    array([-0.178369,  0.414021, -0.235651])
+    """
+    return _apply("entmax15", gy, y, axis, out, dtype)
+
+
 def _apply(name, gy, y, axis, out, dtype):
     if type(gy) is not np.ndarray or _backend.backend == _backend.CUDA:
         result = _dispatch.reduction(name, (gy, y), axis, out=out, dtype=dtype)
@@ -182,5 +291,5 @@ def _apply(name, gy, y, axis, out, dtype):
     return reduce_into(f"{name}_gradient", gy, y, axes, out, result_type)
 
 
-for _function in (softmax, softmin, log_softmax):
+for _function in (softmax, softmin, log_softmax, sparsemax, entmax15):
     _function.__module__ = "fastact.grad"

@@ -10,8 +10,11 @@ from fastact import _backend, _dispatch
 
 if _backend.backend == _backend.PLAIN:
     from fastact._numpy import reduce
+
+    SPARSE = {}
 else:
     reduce = _backend.kernels_module.reduce
+    SPARSE = dict.fromkeys(_backend.simplex_module.KINDS, _backend.simplex_module.reduce)
 
 # As `numpy.exp` promotes; everything else has no real exponential.
 RESULT_TYPES = {
@@ -275,7 +278,7 @@ def reduce_into(name, x, second, axes, out, result_type):
     x = _operand(x, computed_as, target)
     if second is not None:
         second = _operand(second, computed_as if name.endswith("_gradient") else np.dtype(bool), target)
-    reduce(name, x, axes, target, second)
+    SPARSE.get(name, reduce)(name, x, axes, target, second)
     return returned(target, out, result_type)
 
 

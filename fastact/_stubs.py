@@ -10,7 +10,7 @@ import _bootstrap  # noqa: F401
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATED, GATES
-from fastact._table import REDUCTIONS, REQUIRED, module_name
+from fastact._table import REDUCTIONS, REQUIRED, SPARSE, module_name
 
 INIT = """from typing import Any
 
@@ -34,6 +34,14 @@ def plot(name: str, ax: Any = None, **parameters: Any) -> Any: ...
 def rrelu_slopes(
     x: npt.ArrayLike, lower: npt.ArrayLike = ..., upper: npt.ArrayLike = ..., *, rng: np.random.Generator
 ) -> npt.NDArray[Any]: ...
+def gumbel_softmax(
+    logits: npt.ArrayLike,
+    tau: float = 1.0,
+    hard: bool = False,
+    axis: int | tuple[int, ...] | None = -1,
+    *,
+    rng: np.random.Generator,
+) -> Any: ...
 """
 
 REDUCTION = """def {name}(
@@ -46,10 +54,8 @@ REDUCTION = """def {name}(
 ) -> Any: ...
 """
 
-GATED_UNIT = REDUCTION.replace("int | tuple[int, ...] | None", "int").replace(
-    "    where: npt.ArrayLike | None = None,\n", ""
-)
-
+HARDMAX = REDUCTION.replace("    where: npt.ArrayLike | None = None,\n", "")
+GATED_UNIT = HARDMAX.replace("int | tuple[int, ...] | None", "int")
 LOGSUMEXP = REDUCTION.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
 
 FUNCTION = """def {name}(
@@ -81,6 +87,7 @@ GATED_GRADIENT = GATED_UNIT.replace("    x:", "    gy: npt.ArrayLike,\n    x:")
 
 OTHERS = (
     "rrelu_slopes",
+    "gumbel_softmax",
     "logsumexp",
     "activation",
     "cuda",
@@ -109,18 +116,20 @@ def elementwise_stub(name, row):
 
 
 def init_stub():
-    text = INIT.replace("__version__", f"__all__ = {[*ACTIVATIONS, *REDUCTIONS, *GATES, *OTHERS]!r}\n\n__version__")
+    names = [*ACTIVATIONS, *REDUCTIONS, *SPARSE, *GATES, *OTHERS]
+    text = INIT.replace("__version__", f"__all__ = {names!r}\n\n__version__")
     text += "".join(elementwise_stub(name, row) for name, row in ACTIVATIONS.items())
-    text += "".join(REDUCTION.format(name=name) for name in REDUCTIONS) + LOGSUMEXP
+    text += "".join(REDUCTION.format(name=name) for name in (*REDUCTIONS, *SPARSE[1:]))
+    text += HARDMAX.format(name="hardmax") + LOGSUMEXP
     return text + "".join(GATED_UNIT.format(name=name) for name in GATES)
 
 
 def grad_stub():
     text = "from typing import Any\n\nimport numpy as np\nimport numpy.typing as npt\n\n"
-    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS, *GATES]!r}\n\n"
+    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS, *SPARSE[1:], *GATES]!r}\n\n"
     text += "def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: npt.ArrayLike) -> Any: ...\n"
     text += "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
-    text += "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
+    text += "".join(REDUCTION_GRADIENT.format(name=name) for name in (*REDUCTIONS, *SPARSE[1:]))
     return text + "".join(GATED_GRADIENT.format(name=name) for name in GATES)
 
 
@@ -144,7 +153,7 @@ class PReLU(Module):
 MODULE_OVER_AXIS = """
 class {name}(Module):
     dim: int
-    def __init__(self, dim: {kind}) -> None: ...
+    def __init__(self, dim: {dim}) -> None: ...
 """
 
 
@@ -161,11 +170,13 @@ def module_stub(row):
 
 def nn_stub():
     rows = [row for row in ACTIVATIONS.values() if row.name != "prelu"]
-    names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, [*REDUCTIONS, *GATES])]
+    over_axis = [*REDUCTIONS, *SPARSE, *GATES]
+    names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, over_axis)]
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
-    for names, kind in ((REDUCTIONS, "int | None = None"), (GATES, "int = -1")):
-        text += "".join(MODULE_OVER_AXIS.format(name=module_name(name), kind=kind) for name in names)
+    for name in over_axis:
+        dim = "int | None = None" if name in REDUCTIONS else "int = -1"
+        text += MODULE_OVER_AXIS.format(name=module_name(name), dim=dim)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 
 

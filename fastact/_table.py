@@ -12,6 +12,7 @@ FLOAT_TYPES = "efd"  # float16 is computed in float32
 INTEGER_TYPES = "bBhHiIlLqQ"
 REQUIRED = inspect.Parameter.empty
 REDUCTIONS = ("softmin", "softmax", "log_softmax")
+SPARSE = ("hardmax", "sparsemax", "entmax15")  # the first has no gradient and no `where`
 
 
 class Elementwise(NamedTuple):

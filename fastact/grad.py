@@ -2,8 +2,8 @@
 
 `fastact.grad.NAME(gy, x, *parameters)` is gy times the derivative at x, a ufunc or a function with defaults
 around one; its values at the kinks are PyTorch's. `prelu_weight` is the gradient for the weight of `prelu`.
-`softmax`, `softmin` and `log_softmax` take y, what the function of that name returned, in place of x.
-The gated units `glu`, `swiglu`, `geglu` and `reglu` take an axis after x.
+`softmax`, `softmin`, `log_softmax`, `sparsemax` and `entmax15` take y, what the function of that name returned, in
+place of x. The gated units `glu`, `swiglu`, `geglu` and `reglu` take an axis after x.
 
 >>> import fastact
 >>> fastact.grad.tanh([1.0, 10.0], [0.5, 0.5])
@@ -15,9 +15,18 @@ import numpy as np
 from fastact import _gated, ufuncs
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
-from fastact._reduction_gradients import log_softmax, softmax, softmin
+from fastact._reduction_gradients import entmax15, log_softmax, softmax, softmin, sparsemax
 
-__all__ = [*ACTIVATIONS, "prelu_weight", "softmin", "softmax", "log_softmax", *_gated.GRADIENTS]
+__all__ = [
+    *ACTIVATIONS,
+    "prelu_weight",
+    "softmin",
+    "softmax",
+    "log_softmax",
+    "sparsemax",
+    "entmax15",
+    *_gated.GRADIENTS,
+]
 
 
 globals().update({name: public(GRADIENTS[f"{name}_grad"], __name__) for name in ACTIVATIONS})

@@ -23,7 +23,7 @@ import numpy as np
 import fastact
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
-from fastact._table import REDUCTIONS, module_name
+from fastact._table import REDUCTIONS, SPARSE, module_name
 
 __all__ = ["Module", "PReLU", "Softmax2d"]
 
@@ -357,6 +357,8 @@ class PReLU(Module):
 class _OverAxis(Module):
     """A module for a function of x and an axis. Made by `_over_axis`."""
 
+    _gradient_takes_x = False  # but the result
+
     def __init__(self, dim):
         try:
             self.dim = operator.index(dim)
@@ -378,26 +380,33 @@ class _OverAxis(Module):
 class _Normalised(_OverAxis):
     """softmax and its kin."""
 
-    _gradient_takes_x = False
-
     def __init__(self, dim=None):
         if dim is None:
             raise TypeError(f"{type(self).__name__} needs dim, the axis that is to be normalised: -1 for the last")
         super().__init__(dim)
 
 
-class _Gated(_OverAxis):
-    """glu and its kin."""
-
-    _gradient_takes_x = True
+class _Sparse(_OverAxis):
+    """hardmax, sparsemax and entmax15."""
 
     def __init__(self, dim=-1):
         super().__init__(dim)
 
 
+class _Gated(_Sparse):
+    """glu and its kin."""
+
+    _gradient_takes_x = True
+
+
+def _zero_gradient(gy, y, axis):
+    """That of hardmax, which is constant but for jumps: as of a result that is 0 everywhere."""
+    return fastact.grad.sparsemax(gy, np.zeros_like(y), axis)
+
+
 OVER_AXIS = """{head}
 
-A module for `fastact.{function}` and `fastact.grad.{function}`: `m(x)` is the value, `m.backward(gy)` the gradient.
+A module for `fastact.{function}`{and_gradient}: `m(x)` is the value, `m.backward(gy)` the gradient{which}.
 What they have in common: `fastact.nn.Module`.
 
 Parameters
@@ -432,14 +441,15 @@ OF_NORMALISED = {
     "condition": "",
     "arguments": "dim=-1",
 }
-OF_GATED = {
-    "dim": """dim : int, default -1
-    The axis of `x` that is split in two.""",
+OF_SPARSE = {
+    "dim": "dim : int, default -1\n    The axis.",
     "wrong": "Where `dim` is not an int",
-    "condition": """
-ValueError
-    In a call, where `x` has an odd size along the axis.""",
+    "condition": "",
     "arguments": "",
+}
+OF_GATED = OF_SPARSE | {
+    "dim": "dim : int, default -1\n    The axis of `x` that is split in two.",
+    "condition": "\nValueError\n    In a call, where `x` has an odd size along the axis.",
 }
 
 
@@ -448,19 +458,29 @@ def _over_axis(name, base, texts):
     head, sections = _sections(inspect.getdoc(function))
     head = head.replace(" over one axis, several, or all", " over one axis")
     x, y = re.search(rf">>> fastact\.{name}\((\[.*\]).*\)\n(?s:(.*))$", sections["Examples"]).groups()
+    gradient = getattr(fastact.grad, name, None)
     body = {
         "__doc__": OVER_AXIS.format(
-            head=head, function=name, notes=_notes(sections), name=module_name(name), x=x, y=y.rstrip(), **texts
+            head=head,
+            function=name,
+            and_gradient=f" and `fastact.grad.{name}`" if gradient else "",
+            which="" if gradient else ", which is 0: the\nresult is constant but for jumps",
+            notes=_notes(sections),
+            name=module_name(name),
+            x=x,
+            y=y.rstrip(),
+            **texts,
         ),
         "__module__": __name__,
         "_function": staticmethod(function),
-        "_gradient": staticmethod(getattr(fastact.grad, name)),
+        "_gradient": staticmethod(gradient or _zero_gradient),
     }
     return type(module_name(name), (base,), body)
 
 
 _MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row.name != "prelu"}
 _MODULES |= {module_name(name): _over_axis(name, _Normalised, OF_NORMALISED) for name in REDUCTIONS}
+_MODULES |= {module_name(name): _over_axis(name, _Sparse, OF_SPARSE) for name in SPARSE}
 _MODULES |= {module_name(name): _over_axis(name, _Gated, OF_GATED) for name in GATES}
 globals().update(_MODULES)
 __all__ += _MODULES

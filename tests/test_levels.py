@@ -14,12 +14,12 @@ DIGESTS = """
 import hashlib, sys
 sys.path[:0] = sys.argv[1:]
 import numpy as np, fastact
-from cases import CALLS, REDUCTIONS, bits, function_of, sample
+from cases import CALLS, REDUCTIONS, SPARSE, bits, function_of, sample
 for dtype in ("float32", "float64", "float16"):
     x = sample(dtype, size=50_000)
     for name, arguments in CALLS:
         print(name, arguments, dtype, hashlib.sha256(bits(function_of(name)(x, *arguments))).hexdigest())
-    for name in REDUCTIONS:
+    for name in REDUCTIONS + SPARSE:
         for shape in ((1000, 7), (100, 100), (2, 5000)):
             x = np.random.default_rng(0).normal(scale=9, size=shape).astype(dtype)
             for axis in (0, 1, None):

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cases import CALLS, DTYPES, FUNCTIONS, REDUCTIONS, all_arguments, bits, first_arguments, gy_for, sample
+from cases import CALLS, DTYPES, FUNCTIONS, REDUCTIONS, SPARSE, all_arguments, bits, first_arguments, gy_for, sample
 
 import fastact
 from fastact import nn
 from fastact._gates import GATES
 from fastact._table import ACTIVATIONS, module_name
 
-NAMES = [*FUNCTIONS, *REDUCTIONS, *GATES]
+NAMES = [*FUNCTIONS, *REDUCTIONS, *SPARSE, *GATES]
 MODULES = {name: getattr(nn, module_name(name)) for name in NAMES}
 ALL = [*nn.__all__[1:]]  # without Module itself
 CALLS = [(name, arguments) for name, arguments in CALLS if name in FUNCTIONS and name != "prelu"]
@@ -166,13 +166,28 @@ def test_threshold_in_place(arguments):
 
 
 @pytest.mark.parametrize("dim", [0, 1, -1])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE[1:])
 def test_over_an_axis(name, dim):
     x, gy = np.random.default_rng(0).normal(size=(2, 3, 5, 4))
     module = MODULES[name](dim)
     y = module(x)
     assert np.array_equal(y, getattr(fastact, name)(x, axis=dim))
     assert np.array_equal(module.backward(gy), getattr(fastact.grad, name)(gy, y, axis=dim))
+
+
+def test_hardmax():
+    x, gy = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype("f")
+    module = nn.Hardmax(1)
+    assert np.array_equal(module(x), fastact.hardmax(x, axis=1))
+    gx = module.backward(gy)
+    assert gx.shape == gy.shape and gx.dtype == "f" and not gx.any()
+    with pytest.raises(ValueError, match="shape of gy"):
+        module.backward(gy[0])
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_the_last_axis_is_the_default(name):
+    assert repr(MODULES[name]()) == f"{module_name(name)}(dim=-1)"
 
 
 def test_softmax2d():
@@ -289,6 +304,7 @@ ERRORS = [
     ("Softmax()", TypeError, "Softmax needs dim"),
     ("Softmin(None)", TypeError, "Softmin needs dim"),
     ("LogSoftmax('a')", TypeError, "LogSoftmax: dim must be an int, got 'a'"),
+    ("Sparsemax('a')", TypeError, "Sparsemax: dim must be an int, got 'a'"),
     ("Softmax((0, 1))", TypeError, "Softmax: dim must be an int"),
     ("ReLU(inplace=True)([1.0])", TypeError, "x must be an ndarray, got list"),
     ("ELU(inplace=True)(np.arange(3))", TypeError, "float64"),

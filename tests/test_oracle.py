@@ -3,9 +3,10 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from cases import FUNCTIONS, REDUCTIONS, first_arguments, sample
+from cases import FUNCTIONS, REDUCTIONS, SPARSE, first_arguments, sample
 from definitions import ELEMENTWISE, exact
 from definitions import REDUCTIONS as ROWS
+from definitions import SPARSE as SPARSE_ROWS
 
 from fastact import _numpy
 
@@ -41,3 +42,13 @@ def test_rows(name, scale):
     for row, results in zip(x, got, strict=True):
         wanted = ROWS[name]([exact(value) for value in row])
         assert all(agree(result, want) for result, want in zip(results, wanted, strict=True))
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.5, 5])
+@pytest.mark.parametrize("name", SPARSE)
+def test_sparse_rows(name, scale):
+    x = np.random.default_rng(0).normal(scale=scale, size=(20, 30))
+    got = getattr(_numpy, name)(x.astype(np.longdouble), (1,), None)
+    for row, results in zip(x, got, strict=True):
+        wanted = SPARSE_ROWS[name]([exact(value) for value in row])
+        assert all(abs(exact(y) - want) <= mp.mpf(2) ** -60 for y, want in zip(results, wanted, strict=True))

@@ -1,8 +1,8 @@
-"""The gradients of softmax, softmin and log_softmax against the formula in extended precision."""
+"""The gradients of softmax, its kin and the sparse ones against the formula in extended precision."""
 
 import numpy as np
 import pytest
-from cases import DTYPES, LAYOUTS, REDUCTIONS, WITH_FMA, bits
+from cases import DTYPES, LAYOUTS, REDUCTIONS, SPARSE, WITH_FMA, bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -14,10 +14,13 @@ from fastact import _numpy
 from fastact import _reduction_gradients as grad
 
 INF, NAN = np.inf, np.nan
+SPARSE = SPARSE[1:]
 # Where terms cancel: this much of a unit in the last place of the larger of them.
 OF_TERMS = {
     "softmax": {"float32": 2.0**-12, "float64": 2.0**-6},
     "log_softmax": {"float32": 2.0**-2, "float64": 2.0**-2},
+    "sparsemax": {"float32": 2.0**-12, "float64": 2.0**-6},
+    "entmax15": {"float32": 2.0**-12, "float64": 2.0**-6},
 }
 
 
@@ -34,11 +37,15 @@ def error(name, got, gy, y, axis):
     info = np.finfo(dtype)
     gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
     with np.errstate(all="ignore"):
-        if name == "log_softmax":
+        if name in SPARSE:
+            s = np.sqrt(y) if name == "entmax15" else y > 0
+            mean = np.sum(s * np.abs(gy), axes, keepdims=True) / np.sum(s, axes, keepdims=True)
+            terms = np.where(s > 0, s * np.maximum(np.abs(gy), mean), 0)
+        elif name == "log_softmax":
             terms = np.maximum(np.abs(gy), np.exp(y) * np.sum(np.abs(gy), axes, keepdims=True))
         else:
             terms = np.abs(y) * np.maximum(np.abs(gy), np.sum(np.abs(gy * y), axes, keepdims=True))
-        part = OF_TERMS["log_softmax" if name == "log_softmax" else "softmax"].get(dtype, 0)
+        part = OF_TERMS["softmax" if name == "softmin" else name].get(dtype, 0)
         part = part if WITH_FMA else 4.0
         scale = np.maximum(np.maximum(np.abs(want), terms * part), info.tiny)
         unit = np.exp2(np.floor(np.log2(scale)) - info.nmant)
@@ -56,7 +63,7 @@ def case(name, shape, axis, dtype, scale, seed=0):
 @pytest.mark.parametrize("scale", [0.1, 3, 30])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape, axis", SHAPES)
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
 def test_accuracy(name, shape, axis, dtype, scale):
     gy, y = case(name, shape, axis, dtype, scale)
     with np.errstate(all="raise"):
@@ -84,7 +91,7 @@ def test_one_hot(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
 def test_same_bits_on_every_path(name, dtype):
     function = getattr(grad, name)
     for length in [*range(1, 40), 127, 128, 129, 1024, 1025, 4096, 4097, 9000]:
@@ -106,7 +113,7 @@ def test_same_bits_on_every_path(name, dtype):
 def test_threads_change_nothing():
     before = fastact.get_num_threads()
     try:
-        for name in REDUCTIONS:
+        for name in REDUCTIONS + SPARSE:
             for shape, axis in (((1, 200_001), 1), ((3000, 40), 1), ((3000, 10), 1), ((300, 300), 0)):
                 gy, y = case(name, shape, axis, "float32", 3)
                 results = []
@@ -120,7 +127,7 @@ def test_threads_change_nothing():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "0-d"])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
 def test_layout(name, layout, dtype):
     rng = np.random.default_rng(1)
     gy = LAYOUTS[layout](rng.normal(size=3000).astype(dtype))
@@ -136,7 +143,7 @@ def test_layout(name, layout, dtype):
 
 
 @settings(deadline=None, max_examples=200)
-@given(name=st.sampled_from(REDUCTIONS), case=arrays_and_axes(), data=st.data())
+@given(name=st.sampled_from(REDUCTIONS + SPARSE), case=arrays_and_axes(), data=st.data())
 def test_any_array(name, case, data):
     gy, axis = case
     low, high = (-30, 0) if name == "log_softmax" else (0, 1)
@@ -152,7 +159,7 @@ def test_any_array(name, case, data):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
 def test_infinities(name, dtype):
     """As NumPy has it; a row beside others has what it has alone."""
     rng = np.random.default_rng(2)
@@ -169,7 +176,7 @@ def test_infinities(name, dtype):
     assert np.array_equal(bits(getattr(grad, name)(*columns, axis=0).T), bits(got))
 
 
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
 def test_out_that_overlaps(name):
     function = getattr(grad, name)
     gy, y = case(name, (31, 40), 1, "float32", 3)
@@ -178,14 +185,14 @@ def test_out_that_overlaps(name):
         array = base.copy()
         want = function(array[source][:31].copy(), array[source][:31].copy(), axis=1)
         function(array[source][:31], array[source][:31], axis=1, out=array[target][:31])
-        assert np.array_equal(array[target][:31], want)
+        assert np.array_equal(array[target][:31], want, equal_nan=True)
     out = np.empty((31, 40), ">f8")
     assert function(gy, y, out=(out,)) is out
     assert np.array_equal(out, function(gy, y))
     assert function(gy, y, dtype="d").dtype == np.float64
 
 
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
 def test_small_shapes(name):
     function = getattr(grad, name)
     one = function(np.float32(2), np.float32(1))
@@ -212,7 +219,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("arguments, keywords, exception, message", BAD)
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
 def test_errors(name, arguments, keywords, exception, message):
     out = np.full((3, 4), 7, "f")
     with pytest.raises(exception, match=message):

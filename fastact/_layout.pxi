@@ -1,0 +1,94 @@
+# Where the rows of a reduction over any axes lie, whatever the layout of the arrays.
+
+cdef enum:
+    MAX_DIMENSIONS = 64
+
+ctypedef struct Dimension:
+    ptrdiff_t size
+    ptrdiff_t x_step  # all steps in bytes
+    ptrdiff_t second_step
+    ptrdiff_t out_step
+
+ctypedef struct Job:
+    const char *x       # for a gradient, gy
+    const char *second  # for a gradient, y; else where's mask, if there is one
+    char *out
+    int kind
+    bint masked
+    int n_kept
+    int n_reduced
+    Dimension kept[MAX_DIMENSIONS]
+    Dimension reduced[MAX_DIMENSIONS]
+    ptrdiff_t rows    # the product of the kept sizes
+    ptrdiff_t length  # and of the reduced ones
+
+ctypedef struct Place:
+    ptrdiff_t x
+    ptrdiff_t second
+    ptrdiff_t out
+
+
+cdef inline Place place(const Dimension *dimensions, int count, ptrdiff_t index) noexcept nogil:
+    """Where the element number `index` of a group of dimensions is."""
+    cdef Place p
+    cdef ptrdiff_t k
+    p.x = p.second = p.out = 0
+    while count:
+        count -= 1
+        k = index
+        if count:  # divisions are slow
+            index = k // dimensions[count].size
+            k -= index * dimensions[count].size
+        p.x += k * dimensions[count].x_step
+        p.second += k * dimensions[count].second_step
+        p.out += k * dimensions[count].out_step
+    return p
+
+
+cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
+    """Add a dimension within the ones before it, merged with the last if they are one in memory."""
+    cdef Dimension *last
+    if one.size == 1:
+        return count
+    if count:
+        last = &dimensions[count - 1]
+        if (
+            last.x_step == one.x_step * one.size and last.second_step == one.second_step * one.size
+            and last.out_step == one.out_step * one.size
+        ):
+            one.size *= last.size
+            last[0] = one
+            return count
+    dimensions[count] = one
+    return count + 1
+
+
+cdef void lay_out(Job *job, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
+    """Everything but `kind` and `masked`; x is not empty."""
+    cdef Dimension one
+    cdef list kept = [k for k in range(cnp.PyArray_NDIM(x)) if k not in axes]
+    job.x = job.second = <const char *>cnp.PyArray_DATA(x)
+    job.out = <char *>cnp.PyArray_DATA(out)
+    if second is not None:
+        job.second = <const char *>cnp.PyArray_DATA(second)
+    # the order of the kept dimensions is free: as in memory; that of the reduced ones is the sum's
+    if len(kept) > 1:
+        kept.sort(key=lambda k: -abs(x.strides[k]))
+    job.n_kept = job.n_reduced = 0
+    job.rows = job.length = 1
+    for k in kept + sorted(axes):
+        one.size = cnp.PyArray_DIM(x, k)
+        one.x_step = cnp.PyArray_STRIDE(x, k)
+        one.second_step = one.x_step if second is None else cnp.PyArray_STRIDE(second, k)
+        one.out_step = cnp.PyArray_STRIDE(out, k)
+        if k in axes:
+            job.length *= one.size
+            job.n_reduced = append(job.reduced, job.n_reduced, one)
+        else:
+            job.rows *= one.size
+            job.n_kept = append(job.kept, job.n_kept, one)
+    if job.n_reduced == 0:  # rows of one element
+        one.size = 1
+        one.x_step = one.second_step = one.out_step = cnp.PyArray_ITEMSIZE(x)
+        job.reduced[0] = one
+        job.n_reduced = 1
