@@ -1,0 +1,196 @@
+"""What limits the loops: instructions and cycles an element as llvm-mca counts them, and what was reached.
+
+    python bench/limits.py [--level x86-64-v4] [--cpu znver4] [--llvm-mca llvm-mca-19] [--page]
+
+For each elementwise function and gradient in float32 and float64, with its parameters at their defaults, of the main
+cycle of its compiled loop:
+
+instructions  an element
+ports         cycles an element that the busiest execution port needs: no order of the instructions is faster
+scheduled     cycles an element with latencies and the size of the CPU's buffers, as llvm-mca runs it
+reached       cycles an element of a call with arrays of 24 KB in all, which fit the first cache, and `out`, on one
+              thread, without what a call with one element takes: the least of many
+
+Needs objdump (GNU binutils) and llvm-mca (LLVM 13 or later). --page writes docs/limits.md.
+"""
+
+import argparse
+import ctypes
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import numpy as np
+from vectorised import REGISTERS, count, innermost_cycles, loops
+
+import fastact
+from fastact._bench.cells import normal
+from fastact._expressions import ARGUMENTS
+from fastact._formulas import ACTIVATIONS, GRADIENTS
+
+TABLE = ACTIVATIONS | GRADIENTS
+CACHED = 24 * 1024  # bytes
+SECONDS = 0.2  # for each time
+BYTES = {"xmm": 16, "ymm": 32, "zmm": 64}
+CHAIN = """
+define i64 @chain(i64 %count) {
+start:
+  br label %cycle
+cycle:
+  %k = phi i64 [ %count, %start ], [ %next, %cycle ]
+  %x0 = phi i64 [ 3, %start ], [ %x4, %cycle ]
+  %x1 = mul i64 %x0, %x0
+  %x2 = mul i64 %x1, %x1
+  %x3 = mul i64 %x2, %x2
+  %x4 = mul i64 %x3, %x3
+  %next = sub i64 %k, 1
+  %done = icmp eq i64 %next, 0
+  br i1 %done, label %end, label %cycle
+end:
+  ret i64 %x4
+}
+"""
+
+
+PAGE = """# What limits the loops
+
+Arrays that fit the caches are limited by the arithmetic of the loops, larger ones by memory. `bench/limits.py` makes the
+table below; for memory, `fastact bench --peers copy --preallocated` compares with a copy of the same arrays.
+
+- **instructions**, an element, of the loop's main cycle, which `objdump` shows.
+- **ports**: cycles an element that the busiest execution port needs. No order of the same instructions is faster.
+- **scheduled**: cycles an element by `llvm-mca`, with latencies and the size of the CPU's buffers.
+- **reached**: cycles an element of a call, on one thread, with arrays that fit the first cache and `out`; what a call
+  with one element takes is left out.
+
+Where `reached` is at `ports`, only a formula with fewer instructions would be faster. Where it is far above, as for
+`relu` and its kin, what limits is moving numbers between cache and registers. Figures below `ports` are llvm-mca's: it
+takes divisions and square roots for slower than they are.
+
+## What was tried
+
+- Four vectors in a cycle hide the latencies: with 1, 2, 3, 4 and 8, `sigmoid` in float32 takes 0.55, 0.50, 0.48, 0.46 and
+  0.47 ns, `silu` 0.63, 0.56, 0.56, 0.53 and 0.53, `tanh` 0.57, 0.51, 0.51, 0.49 and 0.51 (AVX-512 at 3.7 GHz).
+- Registers of 512 bits take 0.5 to 0.6 of the time that those of 256 bits take (AVX-512 with whole units).
+- The residual of `sigmoid`'s quotient from e / (1 + e) itself, instead of from the two parts of 1 + e: 72 instead of 80
+  multiplications for four vectors, 0.45 to 0.43 ns.
+- Approximate reciprocals of AVX-512 in place of divisions: a residual mends their error, at 0.8 of the time. But the
+  instruction's bits are the CPU's, and a result would depend on where it was computed.
+- A polynomial of one degree less for e**x: one of 18 multiplications less in `sigmoid`, 0.1 units in the last place more.
+
+## The loops
+
+"""
+
+
+def shortest(call, seconds=SECONDS):
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+@cache
+def gigahertz():
+    """From products that wait for one another: 3 cycles each, on every x86-64 of the last fifteen years."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(CHAIN), machine)
+    engine.finalize_object()
+    chain = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(engine.get_function_address("chain"))
+    return 100_000 * 4 * 3 / shortest(lambda: chain(100_000), 1) / 1e9
+
+
+def main_cycle(instructions, register):
+    """The innermost cycle with the most instructions on whole registers that neither gathers nor scatters."""
+    cycles = [c for c in innermost_cycles(instructions) if not any("gather" in t or "scatter" in t for t in c)]
+    return max(cycles, key=lambda cycle: count(cycle, register)[0])
+
+
+def elements(cycle, register, dtype):
+    """How many a turn of the cycle stores."""
+    stores = sum(bool(re.match(rf"v?mov\w+\s+%{register}\d+,[^r]*\(%r(?!sp)", text)) for text in cycle)
+    return stores * BYTES[register] // np.dtype(dtype).itemsize
+
+
+def simulate(cycle, cpu, program):
+    """Instructions of a turn, and its cycles by ports and scheduled."""
+    text = "\n".join(re.sub(r"\s*#.*|\s*<.*>", "", line) for line in cycle[:-1])
+    iterations = 100
+    command = [program, f"-mcpu={cpu}", "-mtriple=x86_64", f"-iterations={iterations}", "-json"]
+    result = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    region = json.loads(result.stdout)["CodeRegions"][0]
+    summary = region["SummaryView"]
+    ports = {}
+    for entry in region["ResourcePressureView"]["ResourcePressureInfo"]:
+        if entry["InstructionIndex"] == len(cycle) - 1:  # the sums
+            ports[entry["ResourceIndex"]] = entry["ResourceUsage"]
+    return len(cycle), max(ports.values()), summary["TotalCycles"] / iterations
+
+
+def reached(name, dtype):
+    row = TABLE[name]
+    size = CACHED // np.dtype(dtype).itemsize // (len(row.arrays) + 1)
+    arrays = [normal((size,), dtype, seed) for seed in range(len(row.arrays))]
+    function = getattr(fastact.ufuncs, name)
+    if row.has_defaults:
+        function = fastact.ufuncs._AT_DEFAULTS[name]
+        arguments = ()
+    else:
+        arguments = ARGUMENTS.get(name.removesuffix("_grad"), ())
+    out = np.empty_like(arrays[0])
+    single, out_of_single = [array[:1] for array in arrays], out[:1]
+    whole = shortest(lambda: function(*arrays, *arguments, out=out))
+    call = shortest(lambda: function(*single, *arguments, out=out_of_single))
+    return (whole - call) / (size - 1) * gigahertz() * 1e9
+
+
+def rows(level, cpu, program):
+    register = REGISTERS[level]
+    compiled = dict(loops(level))
+    for dtype in ("float32", "float64"):
+        for name, row in TABLE.items():
+            suffix = "_default" if row.has_defaults else "_scalar" if row.parameters else ""
+            cycle = main_cycle(compiled[f"fastact_{name}_{dtype}{suffix}"], register)
+            instructions, ports, scheduled = simulate(cycle, cpu, program)
+            n = elements(cycle, register, dtype)
+            yield name, dtype, instructions / n, ports / n, scheduled / n, reached(name, dtype)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--level", default=fastact.backend, choices=list(REGISTERS))
+    parser.add_argument("--cpu", default=llvm.get_host_cpu_name(), help="LLVM's name; default: this one")
+    parser.add_argument("--llvm-mca", default="llvm-mca", metavar="PROGRAM", help="one that knows this CPU")
+    parser.add_argument("--page", action="store_true", help="write docs/limits.md")
+    options = parser.parse_args()
+    for program in ("objdump", options.llvm_mca):
+        if not shutil.which(program):
+            sys.exit(f"limits.py needs {program}")
+    fastact.set_num_threads(1)
+    lines = [
+        "| function | dtype | instructions | ports | scheduled | reached |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    print("\n".join(lines))
+    for name, dtype, *figures in rows(options.level, options.cpu, options.llvm_mca):
+        lines.append(f"| `{name}` | {dtype} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |")
+        print(lines[-1], flush=True)
+    where = f"{options.level}, as {options.cpu}, at {gigahertz():.2f} GHz."
+    print(where)
+    if options.page:
+        page = Path(__file__).parents[1] / "docs" / "limits.md"
+        page.write_text(f"{PAGE}{where}\n\n" + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
