@@ -60,8 +60,8 @@ end:
 
 PAGE = """# What limits the loops
 
-Arrays that fit the caches are limited by the arithmetic of the loops, larger ones by memory. `bench/limits.py` makes the
-table below; for memory, `fastact bench --peers copy --preallocated` compares with a copy of the same arrays.
+Arrays that fit the caches are limited by the arithmetic of the loops, larger ones by memory. `bench/limits.py` makes
+the table below; for memory, `fastact bench --peers copy --preallocated` compares with a copy of the same arrays.
 
 - **instructions**, an element, of the loop's main cycle, which `objdump` shows.
 - **ports**: cycles an element that the busiest execution port needs. No order of the same instructions is faster.
@@ -75,14 +75,15 @@ takes divisions and square roots for slower than they are.
 
 ## What was tried
 
-- Four vectors in a cycle hide the latencies: with 1, 2, 3, 4 and 8, `sigmoid` in float32 takes 0.55, 0.50, 0.48, 0.46 and
-  0.47 ns, `silu` 0.63, 0.56, 0.56, 0.53 and 0.53, `tanh` 0.57, 0.51, 0.51, 0.49 and 0.51 (AVX-512 at 3.7 GHz).
+- Four vectors in a cycle hide the latencies: with 1, 2, 3, 4 and 8, `sigmoid` in float32 takes 0.55, 0.50, 0.48, 0.46
+  and 0.47 ns, `silu` 0.63, 0.56, 0.56, 0.53 and 0.53, `tanh` 0.57, 0.51, 0.51, 0.49 and 0.51 (AVX-512 at 3.7 GHz).
 - Registers of 512 bits take 0.5 to 0.6 of the time that those of 256 bits take (AVX-512 with whole units).
 - The residual of `sigmoid`'s quotient from e / (1 + e) itself, instead of from the two parts of 1 + e: 72 instead of 80
   multiplications for four vectors, 0.45 to 0.43 ns.
-- Approximate reciprocals of AVX-512 in place of divisions: a residual mends their error, at 0.8 of the time. But the
+- Not done: approximate reciprocals of AVX-512 in place of divisions, whose error the residual would mend. The
   instruction's bits are the CPU's, and a result would depend on where it was computed.
-- A polynomial of one degree less for e**x: one of 18 multiplications less in `sigmoid`, 0.1 units in the last place more.
+- Not done: a polynomial of one degree less for e**x. It would save one of 18 multiplications in `sigmoid`, for 0.08
+  units in the last place.
 
 ## The loops
 
