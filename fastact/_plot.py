@@ -10,9 +10,9 @@ import fastact
 from fastact._expressions import ARGUMENTS
 from fastact._formulas import ACTIVATIONS
 from fastact._mathtext import formula_of
-from fastact._table import REDUCTIONS, REQUIRED
+from fastact._table import REDUCTIONS, REQUIRED, SPARSE
 
-NAMES = [*ACTIVATIONS, *REDUCTIONS]
+NAMES = [*ACTIVATIONS, *REDUCTIONS, *SPARSE[1:]]  # those that have a derivative
 FUNCTION, DERIVATIVE = "#0072B2", "#D55E00"  # two that also the colour-blind tell apart (Okabe and Ito, 2008)
 BANDS = ["#0072B2", "#56B4E9", "#009E73", "#E69F00"]
 AXIS, GRID = "#444444", "#E4E4E4"
@@ -166,7 +166,7 @@ def _curves(name, parameters):
 
 
 def _draw(ax, name, curves, legend=True):
-    if name in REDUCTIONS:
+    if name not in ACTIVATIONS:
         doc, given = inspect.getdoc(getattr(fastact, name)), f" of ({', '.join(SCORES)})"
         entries = _draw_scores(ax, name)
     else:
@@ -249,7 +249,7 @@ def _draw_axes(ax, reach):
 def _draw_scores(ax, name):
     """The result for SCORES: as bands on each other where these share 1, else as curves. Returns the legend."""
     reach = 6.0
-    x = np.linspace(-reach, reach, POINTS)
+    x = np.linspace(-reach, reach, 2 * POINTS - 1)  # enough for the kinks of sparsemax
     scores = np.stack([x if score is None else np.full_like(x, score) for score in SCORES.values()])
     y = getattr(fastact, name)(scores, axis=0)
     gy = np.zeros_like(y)
