@@ -249,7 +249,7 @@ def _draw_axes(ax, reach):
 def _draw_scores(ax, name):
     """The result for SCORES: as bands on each other where these share 1, else as curves. Returns the legend."""
     reach = 6.0
-    x = np.linspace(-reach, reach, 2 * POINTS - 1)  # enough for the kinks of sparsemax
+    x = np.linspace(-reach, reach, 121)  # with the kinks of sparsemax among them
     scores = np.stack([x if score is None else np.full_like(x, score) for score in SCORES.values()])
     y = getattr(fastact, name)(scores, axis=0)
     gy = np.zeros_like(y)
