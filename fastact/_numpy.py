@@ -82,7 +82,8 @@ SELU_SCALE, SELU_ALPHA = (
 
 
 def selu(x):
-    return np.where(x > 0, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+    scale, below = map(x.dtype.type, (SELU_SCALE, SELU_SCALE * SELU_ALPHA))
+    return np.where(x > 0, scale * x, below * np.expm1(np.minimum(x, 0)))
 
 
 def celu(x, alpha):
@@ -256,7 +257,8 @@ def tanhshrink_grad(gy, x):
 
 
 def selu_grad(gy, x):
-    return gy * np.where(x > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * np.exp(np.minimum(x, 0)))
+    scale, below = map(x.dtype.type, (SELU_SCALE, SELU_SCALE * SELU_ALPHA))
+    return gy * np.where(x > 0, scale, below * np.exp(np.minimum(x, 0)))
 
 
 def celu_grad(gy, x, alpha):
@@ -270,7 +272,7 @@ def hardswish_grad(gy, x):
 
 
 def hardsigmoid_grad(gy, x):
-    return gy * np.where(np.isnan(x), x, (np.abs(x) < 3) / np.longdouble(6))
+    return gy * np.where(np.isnan(x), x, (np.abs(x) < 3) / x.dtype.type(6))
 
 
 def hardshrink_grad(gy, x, lambd):
@@ -285,7 +287,7 @@ def squareplus_grad(gy, x, b):
     a = np.abs(x)
     r = np.sqrt(a * a + b)
     left = np.where((b == 0) | np.isinf(x), 0, b / (2 * r * (a + r)))
-    right = np.where(x == 0, np.longdouble(0.5), np.where(np.isinf(x), 1, (1 + a / r) / 2))
+    right = np.where(x == 0, 0.5, np.where(np.isinf(x), 1, (1 + a / r) / 2))
     return gy * np.where(x < 0, left, right)
 
 
