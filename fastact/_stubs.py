@@ -43,10 +43,15 @@ REDUCTION = """def {name}(
     out: np.ndarray | tuple[np.ndarray] | None = None,
     where: npt.ArrayLike | None = None,
     dtype: npt.DTypeLike | None = None,
+    temperature: float = 1.0,
 ) -> Any: ...
 """
 
-LOGSUMEXP = REDUCTION.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
+LOGSUMEXP = (
+    REDUCTION.replace("    *,\n", "    *,\n    keepdims: bool = False,\n")
+    .replace("    temperature: float = 1.0,\n", "")
+    .format(name="logsumexp")
+)
 
 FUNCTION = """def {name}(
 {arrays}
@@ -70,6 +75,7 @@ REDUCTION_GRADIENT = """def {name}(
     *,
     out: np.ndarray | tuple[np.ndarray] | None = None,
     dtype: npt.DTypeLike | None = None,
+    temperature: float = 1.0,
 ) -> Any: ...
 """
 
