@@ -185,11 +185,11 @@ cdef inline void add_gradient_term(real gy, real y, double *high, double *low, i
         merge_lane(high, low, product, fastact_fma_float64(gy, y, -product), gy)
 
 
-cdef inline void lane_total(real high, real low, double *total, double *total_low, int kind) noexcept nogil:
+cdef inline void lane_total(real high, real low, real start, double *total, double *total_low) noexcept nogil:
     if real is float:
-        total[0] = <double>(high - lane_start(kind, high)) + low
+        total[0] = <double>(high - start) + low
     else:
-        total[0] = high - lane_start(kind, high)
+        total[0] = high - start
         total_low[0] = low
 
 
@@ -454,7 +454,9 @@ cdef inline void sum_of_kind(
             lanes.ones[k][j] = ones[j]
     for k in range(count):
         for j in range(LANES):
-            lane_total(row_high[k][j], row_low[k][j], &lanes.high[k][j], &lanes.low[k][j], kind)
+            lane_total(
+                row_high[k][j], row_low[k][j], lane_start(kind, type_tag), &lanes.high[k][j], &lanes.low[k][j]
+            )
     merge_rows(rows, count, &lanes, is_logarithm(kind), type_tag)
 
 
@@ -824,6 +826,7 @@ cdef void finite_columns(
     cdef bint finite = True, scaled = is_tempered(&all.factor)
     cdef int used, terms
     cdef real r = <real>all.factor.r, r_low = <real>all.factor.r_low
+    cdef real lanes_start
     if width == 0:
         return
     m += first
@@ -834,8 +837,9 @@ cdef void finite_columns(
                 starts + 4 * COLUMNS + c, starts + 5 * COLUMNS + c,
             )
         for c in range(width):
-            scaled = scaled or starts[c] != 0.0
+            scaled |= starts[c] != 0.0
     terms = kind_of_sum(kind, scaled)
+    lanes_start = lane_start(terms, r)
     memset(sums, 0, width * sizeof(Sum))
     for k in range((n + CHUNK - 1) // CHUNK):
         start = k * CHUNK
@@ -852,7 +856,7 @@ cdef void finite_columns(
                 )
         else:
             for i in range(used * width):
-                lanes[i] = lane_start(terms, r)
+                lanes[i] = lanes_start
                 lanes_low[i] = 0.0
             for i in range(start, stop):
                 lane = (i - start) % LANES * width
@@ -861,7 +865,7 @@ cdef void finite_columns(
                     lanes + lane, lanes_low + lane, ones, terms,
                 )
             for i in range(used * width):
-                lane_total(lanes[i], lanes_low[i], &total[i], &total_low[i], terms)
+                lane_total(lanes[i], lanes_low[i], lanes_start, &total[i], &total_low[i])
         merge_columns(total, total_low, width, used, r)
         for c in range(width):
             add(&sums[c], ones[c], total[c], total_low[c] if real is double else 0.0)

@@ -428,7 +428,7 @@ def _maximum(x, axes, where):
 
 
 def _terms(x, axes, where, temperature=1.0):
-    """e**((x - max) / temperature), where there is no limit, the terms that are 1 at the maximum, and the sum of the rest."""
+    """e**((x - max) / temperature), where there is no limit, how many terms are 1 at the maximum, the others' sum."""
     where = np.broadcast_to(True if where is None else where, x.shape)
     m = _maximum(x, axes, where)
     at_m = (x == m) & where

@@ -100,4 +100,4 @@ def minus_exp_product(gy, y, total, total_low):
 
 # Each with the dtypes that it is needed in.
 BOTH = ("float32", "float64")
-REDUCTION_FORMULAS = {exp: BOTH, exp_start: BOTH, exp_term: BOTH, scaled: BOTH, log_pair: ("float64",), minus_exp_product: BOTH}
+REDUCTION_FORMULAS = dict.fromkeys((exp, exp_start, exp_term, scaled, minus_exp_product), BOTH) | {log_pair: BOTH[1:]}
