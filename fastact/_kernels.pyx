@@ -13,13 +13,22 @@ maximum has almost all the weight.
 cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY, NAN, fabs, isfinite, isinf
+from libc.float cimport DBL_MAX, FLT_MAX
+from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isinf
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 
+cdef extern from *:
+    """
+    /* Functions with a `kind` become one loop for each, and no branches within. */
+    #ifdef __GNUC__
+    #undef CYTHON_INLINE
+    #define CYTHON_INLINE inline __attribute__((always_inline))
+    #endif
+    """
 
 cdef extern from "_runtime.h" nogil:
     ctypedef unsigned int fastact_flags
@@ -30,10 +39,16 @@ cdef extern from "_runtime.h" nogil:
     int fastact_limit
 
 cdef extern from "fastact_formulas.h" nogil:
-    float fastact_exp_difference_float32(float x, float m)
-    double fastact_exp_difference_float64(double x, double m)
+    void fastact_exp_start_float32(float, float, float, float *, float *, float *, float *, float *, float *)
+    void fastact_exp_start_float64(double, double, double, double *, double *, double *, double *, double *, double *)
+    float fastact_exp_term_float32(float, float, float, float, float, float, float)
+    double fastact_exp_term_float64(double, double, double, double, double, double, double)
+    void fastact_scaled_float32(float, float, float, float, float, float *, float *)
+    void fastact_scaled_float64(double, double, double, double, double, double *, double *)
     float fastact_minus_exp_product_float32(float gy, float y, float total, float total_low)
     double fastact_minus_exp_product_float64(double gy, double y, double total, double total_low)
+    float fastact_exp_float32(float x)
+    double fastact_exp_float64(double x)
     double fastact_log_pair_float64(double s, double s_low)
     float fastact_fma_float32(float, float, float)
     double fastact_fma_float64(double, double, double)
@@ -50,8 +65,11 @@ ctypedef fused real:
     float
     double
 
+include "_layout.pxi"
+
 cdef enum:
-    SOFTMAX, SOFTMIN, LOG_SOFTMAX, LOGSUMEXP, SOFTMAX_GRADIENT, SOFTMIN_GRADIENT, LOG_SOFTMAX_GRADIENT
+    SOFTMAX, SOFTMIN, LOG_SOFTMAX, SCALED, SCALED_LOGARITHM, LOGSUMEXP, SOFTMAX_GRADIENT, SOFTMIN_GRADIENT, LOG_SOFTMAX_GRADIENT
+    SCALED_GRADIENT, SCALED_LOG_GRADIENT  # finish
 
 cdef enum:
     LANES = 16
@@ -64,8 +82,9 @@ cdef enum:
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
     PER_THREAD = 16384
+    START = 6         # numbers that `exp_start` gives
 
-# A row's sum: `ones` terms that are exactly 1, and UP times all others (gradients: 1 times), as a pair.
+# A row's sum: `ones` terms that are exactly 1 (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
 ctypedef struct Sum:
     double ones
     double high
@@ -84,6 +103,23 @@ cdef inline bint is_gradient(int kind) noexcept nogil:
     return kind >= SOFTMAX_GRADIENT
 
 
+cdef inline bint is_logarithm(int kind) noexcept nogil:
+    return kind == LOG_SOFTMAX or kind == SCALED_LOGARITHM
+
+
+cdef inline bint is_scaled(int kind) noexcept nogil:
+    return kind == SCALED or kind == SCALED_LOGARITHM
+
+
+cdef inline int kind_of_sum(int kind, bint scaled) noexcept nogil:
+    """Which of the loops over terms; `scaled` are those of temperatures and of large numbers."""
+    if kind == LOG_SOFTMAX or kind == LOGSUMEXP:
+        return SCALED_LOGARITHM if scaled else LOG_SOFTMAX
+    if kind == SOFTMAX or kind == SOFTMIN:
+        return SCALED if scaled else kind
+    return LOG_SOFTMAX_GRADIENT if kind == LOG_SOFTMAX_GRADIENT else SOFTMAX_GRADIENT
+
+
 # ---- elements --------------------------------------------------------------------------------------
 
 cdef inline real further(real a, real b, int kind) noexcept nogil:
@@ -97,44 +133,60 @@ cdef inline real up(real type_tag) noexcept nogil:
     return FASTACT_UP_float32 if real is float else FASTACT_UP_float64
 
 
-cdef inline real exponential(real x, real m, int kind) noexcept nogil:
-    """e**(x - m) * UP, for softmin e**(m - x) * UP."""
-    cdef real a = m if kind == SOFTMIN else x
-    cdef real b = x if kind == SOFTMIN else m
+cdef inline real term(
+    real x, real r, real r_low, real shift, real lowest, real offset, real magic, real rest, real rest_low, int kind
+) noexcept nogil:
+    """e**x beside the row's greatest, see `exp_start`. Unless scaled, r is 1 (softmin: -1) and there is no shift."""
+    cdef real low = 0.0
+    if is_scaled(kind):
+        if real is float:
+            fastact_scaled_float32(x, shift, r, r_low, lowest, &x, &low)
+        else:
+            fastact_scaled_float64(x, shift, r, r_low, lowest, &x, &low)
+    elif kind == SOFTMIN:
+        x = -x
     if real is float:
-        return fastact_exp_difference_float32(a, b)
+        return fastact_exp_term_float32(x, low, lowest, offset, magic, rest, rest_low)
     else:
-        return fastact_exp_difference_float64(a, b)
+        return fastact_exp_term_float64(x, low, lowest, offset, magic, rest, rest_low)
 
 
-cdef inline void add_to_lane(real e, double *high, double *low) noexcept nogil:
-    """float32 needs no `low`."""
-    cdef double s, part
-    if real is float:
-        high[0] += e
-    else:
-        s = high[0] + e
-        part = s - high[0]
-        low[0] += (high[0] - (s - part)) + (e - part)
-        high[0] = s
+cdef inline real lane_start(int kind, real type_tag) noexcept nogil:
+    """What lanes begin with: more than each term, so that `add_term` knows the smaller one; not for logarithms, where
+    the sum of small terms beside the one that is 1 must have all its digits."""
+    return <real>0.0 if is_logarithm(kind) else 2 * up(type_tag)
 
 
-cdef inline void add_term(real x, real second, real e, double *high, double *low, float *ones, int kind) noexcept nogil:
-    """Forward, e is the exponential; for a gradient, x is gy and `second` y."""
-    cdef real product
-    if kind == LOG_SOFTMAX:
+cdef inline void add_term(real e, real *high, real *low, float *ones, int kind) noexcept nogil:
+    """Add to a lane, the rounding error to `low`."""
+    cdef real s, larger = high[0], smaller = e
+    if is_logarithm(kind):
         ones[0] += <float>1.0 if e == up(e) else <float>0.0
-        add_to_lane(<real>0.0 if e == up(e) else e, high, low)
-    elif kind == SOFTMAX or kind == SOFTMIN:
-        add_to_lane(e, high, low)
+        e = <real>0.0 if e == up(e) else e
+        larger, smaller = further(high[0], e, SOFTMAX), further(high[0], e, SOFTMIN)
+    s = high[0] + e
+    low[0] += smaller - (s - larger)
+    high[0] = s
+
+
+cdef inline void add_gradient_term(real gy, real y, double *high, double *low, int kind) noexcept nogil:
+    """Add gy, or gy * y, to a lane; float32 needs no `low`."""
+    cdef double product
+    if real is float:
+        high[0] += gy if kind == LOG_SOFTMAX_GRADIENT else <double>gy * y
     elif kind == LOG_SOFTMAX_GRADIENT:
-        add_to_lane(x, high, low)
-    elif real is float:
-        high[0] += <double>x * second
+        merge_lane(high, low, gy, 0.0, gy)
     else:
-        product = x * second
-        add_to_lane(product, high, low)
-        low[0] += fastact_fma_float64(x, second, -product)
+        product = gy * y
+        merge_lane(high, low, product, fastact_fma_float64(gy, y, -product), gy)
+
+
+cdef inline void lane_total(real high, real low, real start, double *total, double *total_low) noexcept nogil:
+    if real is float:
+        total[0] = <double>(high - start) + low
+    else:
+        total[0] = high - start
+        total_low[0] = low
 
 
 cdef inline void merge_lane(double *high, double *low, double high_2, double low_2, real type_tag) noexcept nogil:
@@ -167,6 +219,9 @@ cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real 
     if kind == LOGSUMEXP:
         high[0] = <real>(m + fastact_log_pair_float64(s, s_low))
         low[0] = 0.0
+    elif kind == SCALED_LOGARITHM:
+        high[0] = m
+        low[0] = <real>fastact_log_pair_float64(s, s_low)
     elif kind == LOG_SOFTMAX:
         q = fastact_log_pair_float64(s, s_low)
         # m + q as a pair, far more exact than the smallest result, q
@@ -188,30 +243,70 @@ cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real 
         low[0] = <real>(b * down)
 
 
-cdef inline real finish_one(real x, real second, real e, real high, real low, int kind) noexcept nogil:
+cdef inline real multiply_add(real a, real b, real c) noexcept nogil:
+    return fastact_fma_float32(a, b, c) if real is float else fastact_fma_float64(a, b, c)
+
+
+cdef inline real finish_one(
+    real x, real second, real e, real high, real low, real r, real r_low, int kind
+) noexcept nogil:
     """An element's result; e is what the first pass left in `out`."""
-    cdef real d, part, y
+    cdef real d, part, y, y_low
     if kind == SOFTMAX or kind == SOFTMIN:
-        return fastact_fma_float32(e, high, e * low) if real is float else fastact_fma_float64(e, high, e * low)
+        return multiply_add(e, high, e * low)
     if kind == LOG_SOFTMAX:
         return (x - high) - low
-    if kind == LOG_SOFTMAX_GRADIENT:
-        if real is float:
-            return fastact_minus_exp_product_float32(x, second, high, low)
-        else:
-            return fastact_minus_exp_product_float64(x, second, high, low)
-    y = -second if kind == SOFTMIN_GRADIENT else second
     d = x - high
-    part = d - x
-    e = y * (((x - (d - part)) - (high + part)) - low)
-    return fastact_fma_float32(y, d, e) if real is float else fastact_fma_float64(y, d, e)
+    if kind == SCALED_LOGARITHM:
+        return multiply_add(d, r, multiply_add(d, r_low, -low))
+    if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
+        part = d - x
+        part = ((x - (d - part)) - (high + part)) - low
+        if kind == SOFTMAX_GRADIENT:
+            return multiply_add(second, d, second * part)
+        y = second * r
+        y_low = multiply_add(second, r, -y) + second * r_low
+        return multiply_add(y, d, multiply_add(y_low, d, y * part))
+    if real is float:
+        d = fastact_minus_exp_product_float32(x, second, high, low)
+    else:
+        d = fastact_minus_exp_product_float64(x, second, high, low)
+    return d if kind == LOG_SOFTMAX_GRADIENT else multiply_add(d, r, d * r_low)
 
 
-cdef inline real finish_overflown(real x, real second, real total, int kind) noexcept nogil:
+cdef inline real finish_overflown(real x, real second, real total, real r, int kind) noexcept nogil:
     """The same for a gradient whose sum is not finite: as IEEE arithmetic has it."""
+    if kind != LOG_SOFTMAX_GRADIENT:
+        return second * (x - total) * r
+    if real is float:
+        return (x - fastact_exp_float32(second) * total) * r
+    else:
+        return (x - fastact_exp_float64(second) * total) * r
+
+
+cdef inline int kind_of_finish(int kind, const Factor *factor) noexcept nogil:
+    """Which of the loops over results; `SCALED_...` are those of temperatures and of softmin's gradient."""
+    cdef bint scaled = factor.r != 1.0 or factor.r_low != 0.0
+    if kind == SOFTMAX or kind == SOFTMIN:
+        return SOFTMAX
+    if kind == LOG_SOFTMAX:
+        return SCALED_LOGARITHM if scaled else LOG_SOFTMAX
     if kind == LOG_SOFTMAX_GRADIENT:
-        return x - (exponential(second, <real>0.0, SOFTMAX) * <real>(1.0 / up(x))) * total
-    return (-second if kind == SOFTMIN_GRADIENT else second) * (x - total)
+        return SCALED_LOG_GRADIENT if scaled else LOG_SOFTMAX_GRADIENT
+    return SCALED_GRADIENT if scaled else SOFTMAX_GRADIENT
+
+
+cdef inline bint is_tempered(const Factor *factor) noexcept nogil:
+    return fabs(factor.r) != 1.0 or factor.r_low != 0.0
+
+
+cdef inline void start_terms(
+    real m, real r, real r_low, real *shift, real *lowest, real *offset, real *magic, real *rest, real *rest_low
+) noexcept nogil:
+    if real is float:
+        fastact_exp_start_float32(m, r, r_low, shift, lowest, offset, magic, rest, rest_low)
+    else:
+        fastact_exp_start_float64(m, r, r_low, shift, lowest, offset, magic, rest, rest_low)
 
 
 # ---- rows, contiguous ------------------------------------------------------------------------------
@@ -222,14 +317,17 @@ ctypedef struct Row:
     const char *second
     char *out
     Sum total
-    double m
-    double high
+    double m       # the extreme
+    Factor factor
+    bint scaled    # whether terms are
+    double high    # these two: see `factor_of`
     double low
 
-ctypedef struct Lanes:
-    double high[LANES]
-    double low[LANES]
-    float ones[LANES]
+# The partial sums of the rows of a batch.
+ctypedef struct RowLanes:
+    double high[BATCH][LANES]
+    double low[BATCH][LANES]
+    float ones[BATCH][LANES]
 
 
 cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
@@ -287,123 +385,201 @@ cdef void at_infinity(
         out[i * out_step] = (one if x[i * x_step] == m else zero) if limit and extremes == 1 else NAN
 
 
-cdef inline void step(
-    const real *x, const real *second, real *out, real m, Lanes *lanes, int length, int kind
+cdef inline void sum_of_kind(
+    Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, int kind, real type_tag
 ) noexcept nogil:
-    """Up to LANES elements of a row: their terms of the sum, and their exponentials into `out`.
+    """Add n elements from `start` on to the sums of some rows; the exponentials go to `out`, log_softmax's nowhere."""
+    cdef const real *x
+    cdef real *out
+    cdef real m[BATCH]
+    cdef real r[BATCH]
+    cdef real r_low[BATCH]
+    cdef real starts[START][BATCH]
+    cdef real a[LANES]
+    cdef real e[LANES]
+    cdef real high[LANES]
+    cdef real low[LANES]
+    cdef float ones[LANES]
+    cdef real row_high[BATCH][LANES]
+    cdef real row_low[BATCH][LANES]
+    cdef RowLanes lanes
+    cdef ptrdiff_t i, k
+    cdef int j
+    cdef int remaining = n % LANES
+    for k in range(count):
+        m[k], r[k], r_low[k] = <real>rows[k].m, <real>rows[k].factor.r, <real>rows[k].factor.r_low
+    for k in range(count):
+        start_terms(
+            m[k], r[k], r_low[k], &starts[0][k], &starts[1][k], &starts[2][k], &starts[3][k], &starts[4][k], &starts[5][k]
+        )
+    for k in range(count):
+        x = <const real *>rows[k].x + start
+        out = <real *>rows[k].out + start
+        for j in range(LANES):
+            high[j] = lane_start(kind, type_tag)
+            low[j] = 0.0
+            ones[j] = 0.0
+        for i in range(n // LANES):  # what is read is read first: `out` may be x
+            for j in range(LANES):
+                e[j] = term(
+                    x[j], r[k], r_low[k], starts[0][k], starts[1][k], starts[2][k], starts[3][k], starts[4][k],
+                    starts[5][k], kind,
+                )
+            for j in range(LANES):
+                add_term(e[j], &high[j], &low[j], &ones[j], kind)
+            if not is_logarithm(kind):
+                memcpy(out, e, sizeof(e))
+            x += LANES
+            out += LANES
+        if remaining:
+            for j in range(LANES):
+                a[j] = m[k]
+            memcpy(a, x, remaining * sizeof(real))
+            for j in range(LANES):
+                e[j] = term(
+                    a[j], r[k], r_low[k], starts[0][k], starts[1][k], starts[2][k], starts[3][k], starts[4][k],
+                    starts[5][k], kind,
+                )
+            if not is_logarithm(kind):
+                memcpy(out, e, remaining * sizeof(real))
+            for j in range(LANES):
+                add_term(e[j] if j < remaining else <real>0.0, &high[j], &low[j], &ones[j], kind)
+        for j in range(LANES):
+            row_high[k][j] = high[j]
+            row_low[k][j] = low[j]
+            lanes.ones[k][j] = ones[j]
+    for k in range(count):
+        for j in range(LANES):
+            lane_total(
+                row_high[k][j], row_low[k][j], lane_start(kind, type_tag), &lanes.high[k][j], &lanes.low[k][j]
+            )
+    merge_rows(rows, count, &lanes, is_logarithm(kind), type_tag)
 
-    What is read is read first: `out` may be x."""
+
+cdef inline void gradient_sum_of_kind(
+    Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, int kind, real type_tag
+) noexcept nogil:
+    """The same for a gradient."""
+    cdef const real *x
+    cdef const real *second
     cdef real a[LANES]
     cdef real b[LANES]
-    cdef real e[LANES]
+    cdef double high[LANES]
+    cdef double low[LANES]
+    cdef RowLanes lanes
+    cdef ptrdiff_t i, k
     cdef int j
-    if length == LANES:
+    cdef int remaining = n % LANES
+    for k in range(count):
+        x = <const real *>rows[k].x + start
+        second = <const real *>rows[k].second + start
         for j in range(LANES):
-            a[j] = x[j]
-        if is_gradient(kind):
+            high[j] = low[j] = 0.0
+        for i in range(n // LANES):
             for j in range(LANES):
-                b[j] = second[j]
-    else:
-        for j in range(LANES):
-            a[j] = 0.0 if is_gradient(kind) else m
-            b[j] = 0.0
-        memcpy(a, x, length * sizeof(real))
-        if is_gradient(kind):
-            memcpy(b, second, length * sizeof(real))
-    if not is_gradient(kind):
-        for j in range(LANES):
-            e[j] = exponential(a[j], m, kind)
-        if kind != LOG_SOFTMAX:
-            memcpy(out, e, length * sizeof(real))
-        if length != LANES:
+                add_gradient_term(x[j], second[j], &high[j], &low[j], kind)
+            x += LANES
+            second += LANES
+        if remaining:
             for j in range(LANES):
-                e[j] = e[j] if j < length else 0.0
-    for j in range(LANES):
-        add_term(a[j], b[j], e[j], &lanes.high[j], &lanes.low[j], &lanes.ones[j], kind)
+                a[j] = b[j] = 0.0
+            memcpy(a, x, remaining * sizeof(real))
+            memcpy(b, second, remaining * sizeof(real))
+            for j in range(LANES):
+                add_gradient_term(a[j], b[j], &high[j], &low[j], kind)
+        for j in range(LANES):
+            lanes.high[k][j] = high[j]
+            lanes.low[k][j] = low[j]
+    merge_rows(rows, count, &lanes, False, type_tag)
 
 
-cdef inline void merge_half(Lanes *lanes, int half, int kind, real type_tag) noexcept nogil:
+cdef inline void merge_rows(Row *rows, ptrdiff_t count, RowLanes *lanes, bint with_ones, real type_tag) noexcept nogil:
+    """Bring the lanes of each row together, and add them to its sum. For all rows at once: none waits for another."""
+    cdef ptrdiff_t k
+    merge_half(lanes, count, 8, with_ones, type_tag)
+    merge_half(lanes, count, 4, with_ones, type_tag)
+    merge_half(lanes, count, 2, with_ones, type_tag)
+    merge_half(lanes, count, 1, with_ones, type_tag)
+    for k in range(count):
+        add(
+            &rows[k].total, lanes.ones[k][0] if with_ones else 0.0, lanes.high[k][0],
+            lanes.low[k][0] if real is double else 0.0,
+        )
+
+
+cdef inline void merge_half(RowLanes *lanes, ptrdiff_t count, int half, bint with_ones, real type_tag) noexcept nogil:
+    cdef double *high
+    cdef double *low
+    cdef float *ones
+    cdef ptrdiff_t k
     cdef int j
-    for j in range(half):
-        merge_lane(&lanes.high[j], &lanes.low[j], lanes.high[j + half], lanes.low[j + half], type_tag)
-    if kind == LOG_SOFTMAX:
+    for k in range(count):
+        high, low, ones = lanes.high[k], lanes.low[k], lanes.ones[k]
         for j in range(half):
-            lanes.ones[j] += lanes.ones[j + half]
+            merge_lane(&high[j], &low[j], high[j + half], low[j + half], type_tag)
+        if with_ones:
+            for j in range(half):
+                ones[j] += ones[j + half]
 
 
-cdef inline void sum_of_kind(const real *x, const real *second, real *out, real m, ptrdiff_t n, Sum *total, int kind) noexcept nogil:
-    cdef Lanes lanes
-    cdef ptrdiff_t i
-    cdef int j
-    memset(&lanes, 0, sizeof(Lanes))
-    for i in range(n // LANES):
-        step(x, second, out, m, &lanes, LANES, kind)
-        x += LANES
-        out += LANES
-        second += LANES
-    if n % LANES:
-        step(x, second, out, m, &lanes, n % LANES, kind)
-    merge_half(&lanes, 8, kind, m)
-    merge_half(&lanes, 4, kind, m)
-    merge_half(&lanes, 2, kind, m)
-    merge_half(&lanes, 1, kind, m)
-    total.ones = lanes.ones[0]
-    total.high = lanes.high[0]
-    total.low = lanes.low[0]
-
-
-cdef Sum sum_of_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
-    """The sum over a chunk, whose exponentials go to `out` (log_softmax: nowhere)."""
-    cdef const real *x = <const real *>row.x + start
-    cdef const real *second = <const real *>row.second + start
-    cdef real *out = <real *>row.out + start
-    cdef real m = <real>row.m
-    cdef Sum total
-    if kind == SOFTMAX: sum_of_kind(x, second, out, m, n, &total, SOFTMAX)
-    elif kind == SOFTMIN: sum_of_kind(x, second, out, m, n, &total, SOFTMIN)
-    elif kind == LOG_SOFTMAX or kind == LOGSUMEXP: sum_of_kind(x, second, out, m, n, &total, LOG_SOFTMAX)
-    elif kind == LOG_SOFTMAX_GRADIENT: sum_of_kind(x, second, out, m, n, &total, LOG_SOFTMAX_GRADIENT)
-    else: sum_of_kind(x, second, out, m, n, &total, SOFTMAX_GRADIENT)
-    return total
+cdef void sum_chunk(Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
+    cdef bint scaled = False
+    cdef ptrdiff_t k
+    cdef real t = 0.0
+    for k in range(count):
+        scaled = scaled or rows[k].scaled
+    kind = kind_of_sum(kind, scaled)
+    if kind == SOFTMAX: sum_of_kind(rows, count, start, n, SOFTMAX, t)
+    elif kind == SOFTMIN: sum_of_kind(rows, count, start, n, SOFTMIN, t)
+    elif kind == LOG_SOFTMAX: sum_of_kind(rows, count, start, n, LOG_SOFTMAX, t)
+    elif kind == SCALED: sum_of_kind(rows, count, start, n, SCALED, t)
+    elif kind == SCALED_LOGARITHM: sum_of_kind(rows, count, start, n, SCALED_LOGARITHM, t)
+    elif kind == SOFTMAX_GRADIENT: gradient_sum_of_kind(rows, count, start, n, SOFTMAX_GRADIENT, t)
+    else: gradient_sum_of_kind(rows, count, start, n, LOG_SOFTMAX_GRADIENT, t)
 
 
 cdef inline void finish_of_kind(
-    const real *x, const real *second, real *out, real high, real low, ptrdiff_t n, int kind
+    const real *x, const real *second, real *out, real high, real low, real r, real r_low, ptrdiff_t n, int kind
 ) noexcept nogil:
     cdef real results[LANES]
     cdef ptrdiff_t i
     cdef int j
     for i in range(n // LANES):  # what is read is read first: `out` may be one of the others
         for j in range(LANES):
-            results[j] = finish_one(x[j], second[j], out[j], high, low, kind)
+            results[j] = finish_one(x[j], second[j], out[j], high, low, r, r_low, kind)
         for j in range(LANES):
             out[j] = results[j]
         x += LANES
         second += LANES
         out += LANES
     for j in range(<int>(n % LANES)):
-        out[j] = finish_one(x[j], second[j], out[j], high, low, kind)
+        out[j] = finish_one(x[j], second[j], out[j], high, low, r, r_low, kind)
 
 
 cdef void finish_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
     cdef const real *x = <const real *>row.x + start
     cdef const real *second = <const real *>row.second + start
     cdef real *out = <real *>row.out + start
-    cdef real high = <real>row.high, low = <real>row.low
+    cdef real high = <real>row.high, low = <real>row.low, r = <real>row.factor.r, r_low = <real>row.factor.r_low
     cdef ptrdiff_t i
     if kind == LOGSUMEXP:
         if start == 0:
             out[0] = high
-    elif is_gradient(kind) and not isfinite(row.high):
+        return
+    if is_gradient(kind) and not isfinite(row.high):
         for i in range(n):
-            out[i] = finish_overflown(x[i], second[i], high, kind)
-    elif kind == LOG_SOFTMAX: finish_of_kind(x, x, out, high, low, n, LOG_SOFTMAX)
-    elif kind == SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, n, SOFTMAX_GRADIENT)
-    elif kind == SOFTMIN_GRADIENT: finish_of_kind(x, second, out, high, low, n, SOFTMIN_GRADIENT)
-    elif kind == LOG_SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, n, LOG_SOFTMAX_GRADIENT)
-    else:
+            out[i] = finish_overflown(x[i], second[i], high, r, kind)
+        return
+    kind = kind_of_finish(kind, &row.factor)
+    if kind == SOFTMAX:
         for i in range(n):
-            out[i] = finish_one(out[i], out[i], out[i], high, low, SOFTMAX)
+            out[i] = finish_one(out[i], out[i], out[i], high, low, r, r_low, SOFTMAX)
+    elif kind == LOG_SOFTMAX: finish_of_kind(x, x, out, high, low, r, r_low, n, LOG_SOFTMAX)
+    elif kind == SCALED_LOGARITHM: finish_of_kind(x, x, out, high, low, r, r_low, n, SCALED_LOGARITHM)
+    elif kind == SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, r, r_low, n, SOFTMAX_GRADIENT)
+    elif kind == SCALED_GRADIENT: finish_of_kind(x, second, out, high, low, r, r_low, n, SCALED_GRADIENT)
+    elif kind == LOG_SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, r, r_low, n, LOG_SOFTMAX_GRADIENT)
+    else: finish_of_kind(x, second, out, high, low, r, r_low, n, SCALED_LOG_GRADIENT)
 
 
 cdef inline void factors_of_kind(Row *rows, ptrdiff_t count, int kind, real type_tag) noexcept nogil:
@@ -423,33 +599,43 @@ cdef inline void factors_of_kind(Row *rows, ptrdiff_t count, int kind, real type
 
 
 cdef void factors(Row *rows, ptrdiff_t count, int kind, real type_tag) noexcept nogil:
+    if count == 0:
+        return
+    if kind != LOGSUMEXP:
+        kind = kind_of_finish(kind, &rows[0].factor)
     if kind == LOG_SOFTMAX: factors_of_kind(rows, count, LOG_SOFTMAX, type_tag)
+    elif kind == SCALED_LOGARITHM: factors_of_kind(rows, count, SCALED_LOGARITHM, type_tag)
     elif kind == LOGSUMEXP: factors_of_kind(rows, count, LOGSUMEXP, type_tag)
     elif is_gradient(kind): factors_of_kind(rows, count, SOFTMAX_GRADIENT, type_tag)
     else: factors_of_kind(rows, count, SOFTMAX, type_tag)
 
 
+cdef inline void start_row(Row *row, real m, int kind) noexcept nogil:
+    """The row's extreme is m."""
+    cdef real shift, lowest, offset, magic, rest, rest_low
+    cdef const Factor *factor = &row.factor
+    start_terms(m, <real>factor.r, <real>factor.r_low, &shift, &lowest, &offset, &magic, &rest, &rest_low)
+    row.m = m
+    row.scaled = shift != 0.0 or is_tempered(factor)
+
+
 cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
     """Up to BATCH rows of n elements, pass by pass: what takes long for one overlaps with the others."""
-    cdef ptrdiff_t k, i, start, finite = 0
-    cdef Sum part
+    cdef ptrdiff_t k, start, finite = 0
     cdef real m
     for k in range(count):
-        memset(&rows[k].total, 0, sizeof(Sum))
-        rows[k].m = 0.0
         if not is_gradient(kind):
             m = extreme(<const real *>rows[k].x, n, kind)
             if isinf(m):
                 at_infinity(<const real *>rows[k].x, 1, <real *>rows[k].out, 1, n, m, kind)
                 continue
-            rows[k].m = m
-        rows[finite] = rows[k]
+            start_row(&rows[k], m, kind)
+        if finite != k:
+            rows[finite] = rows[k]
         finite += 1
-    for k in range(finite):
-        for i in range((n + CHUNK - 1) // CHUNK):
-            start = i * CHUNK
-            part = sum_of_chunk[real](&rows[k], start, min(<ptrdiff_t>CHUNK, n - start), kind, NULL)
-            add(&rows[k].total, part.ones, part.high, part.low)
+    for k in range((n + CHUNK - 1) // CHUNK):
+        start = k * CHUNK
+        sum_chunk[real](rows, finite, start, min(<ptrdiff_t>CHUNK, n - start), kind, NULL)
     factors(rows, finite, kind, <real>0.0)
     for k in range(finite):
         finish_chunk[real](&rows[k], 0, n, kind, NULL)
@@ -458,33 +644,32 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_ta
 cdef int row_by_threads(Row *row, ptrdiff_t n, int kind, int threads, real *type_tag) except -1 nogil:
     """One long row; the chunks are shared out."""
     cdef ptrdiff_t chunks = (n + CHUNK - 1) // CHUNK, k
-    cdef Sum *sums = <Sum *>malloc(chunks * sizeof(Sum))
+    cdef Row *parts = <Row *>malloc(chunks * sizeof(Row))
     cdef real *extremes = <real *>malloc(chunks * sizeof(real))
     cdef const real *x = <const real *>row.x
     cdef real m
-    if not sums or not extremes:
-        free(sums)
+    if not parts or not extremes:
+        free(parts)
         free(extremes)
         with gil:
             raise MemoryError
-    memset(&row.total, 0, sizeof(Sum))
-    row.m = 0.0
     if not is_gradient(kind):
         for k in prange(chunks, num_threads=threads, schedule="static"):
             extremes[k] = extreme(x + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind)
         m = extreme(extremes, chunks, kind)
-        row.m = m
+        start_row(row, m, kind)
     if isinf(row.m):
         at_infinity(x, 1, <real *>row.out, 1, n, m, kind)
     else:
         for k in prange(chunks, num_threads=threads, schedule="static"):
-            sums[k] = sum_of_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
+            parts[k] = row[0]
+            sum_chunk[real](&parts[k], 1, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
         for k in range(chunks):
-            add(&row.total, sums[k].ones, sums[k].high, sums[k].low)
+            add(&row.total, parts[k].total.ones, parts[k].total.high, parts[k].total.low)
         factors(row, 1, kind, <real>0.0)
         for k in prange(chunks, num_threads=threads, schedule="static"):
             finish_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
-    free(sums)
+    free(parts)
     free(extremes)
     return 0
 
@@ -499,42 +684,51 @@ ctypedef struct Columns:
     ptrdiff_t x_step
     ptrdiff_t second_step
     ptrdiff_t out_step
-
-# The partial sums of up to COLUMNS columns: lane by lane, beside one another.
-ctypedef struct ColumnLanes:
-    double high[LANES * COLUMNS]
-    double low[LANES * COLUMNS]
-    float ones[COLUMNS]
+    Factor factor
 
 
 cdef inline void add_columns_of_kind(
-    const real *x, const real *second, real *out, const real *m, ptrdiff_t width, double *high, double *low, float *ones, int kind
+    const real *x, real *out, real r, real r_low, const real *start, ptrdiff_t width,
+    real *high, real *low, float *ones, int kind
 ) noexcept nogil:
     """One element of each column."""
     cdef real e[COLUMNS]
     cdef ptrdiff_t c
-    if not is_gradient(kind):
-        for c in range(width):
-            e[c] = exponential(x[c], m[c], kind)
-        if kind != LOG_SOFTMAX:
-            memcpy(out, e, width * sizeof(real))
     for c in range(width):
-        add_term(x[c] if is_gradient(kind) else e[c], second[c] if is_gradient(kind) else e[c], e[c], high + c, low + c, ones + c, kind)
+        e[c] = term(
+            x[c], r, r_low, start[c], start[c + COLUMNS], start[c + 2 * COLUMNS], start[c + 3 * COLUMNS],
+            start[c + 4 * COLUMNS], start[c + 5 * COLUMNS], kind,
+        )
+    for c in range(width):
+        add_term(e[c], high + c, low + c, ones + c, kind)
+    if not is_logarithm(kind):
+        memcpy(out, e, width * sizeof(real))
 
 
 cdef void add_columns(
-    const real *x, const real *second, real *out, const real *m, ptrdiff_t width, ColumnLanes *lanes, int lane, int kind
+    const real *x, real *out, real r, real r_low, const real *start, ptrdiff_t width,
+    real *high, real *low, float *ones, int kind
 ) noexcept nogil:
-    cdef double *high = lanes.high + lane * width
-    cdef double *low = lanes.low + lane * width
-    if kind == SOFTMAX: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMAX)
-    elif kind == SOFTMIN: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMIN)
-    elif kind == LOG_SOFTMAX or kind == LOGSUMEXP: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, LOG_SOFTMAX)
-    elif kind == LOG_SOFTMAX_GRADIENT: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, LOG_SOFTMAX_GRADIENT)
-    else: add_columns_of_kind(x, second, out, m, width, high, low, lanes.ones, SOFTMAX_GRADIENT)
+    if kind == SOFTMAX: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, SOFTMAX)
+    elif kind == SOFTMIN: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, SOFTMIN)
+    elif kind == LOG_SOFTMAX: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, LOG_SOFTMAX)
+    elif kind == SCALED: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, SCALED)
+    else: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, SCALED_LOGARITHM)
 
 
-cdef void merge_columns(ColumnLanes *lanes, ptrdiff_t width, int used, real type_tag) noexcept nogil:
+cdef void add_gradient_columns(
+    const real *x, const real *second, ptrdiff_t width, double *high, double *low, int kind
+) noexcept nogil:
+    cdef ptrdiff_t c
+    if kind == LOG_SOFTMAX_GRADIENT:
+        for c in range(width):
+            add_gradient_term(x[c], second[c], high + c, low + c, LOG_SOFTMAX_GRADIENT)
+    else:
+        for c in range(width):
+            add_gradient_term(x[c], second[c], high + c, low + c, SOFTMAX_GRADIENT)
+
+
+cdef void merge_columns(double *total, double *total_low, ptrdiff_t width, int used, real type_tag) noexcept nogil:
     """Bring all lanes together in the first, in the order of `sum_of_kind`; beyond `used` they are 0."""
     cdef int half = LANES // 2, j
     cdef ptrdiff_t c
@@ -542,8 +736,8 @@ cdef void merge_columns(ColumnLanes *lanes, ptrdiff_t width, int used, real type
     cdef double *low
     while half:
         for j in range(max(0, min(half, used - half))):
-            high = lanes.high + j * width
-            low = lanes.low + j * width
+            high = total + j * width
+            low = total_low + j * width
             for c in range(width):
                 merge_lane(high + c, low + c, high[half * width + c], low[half * width + c], type_tag)
         half //= 2
@@ -558,23 +752,28 @@ cdef inline void column_factors_of_kind(
 
 
 cdef inline void finish_columns_of_kind(
-    const real *x, const real *second, real *out, const real *high, const real *low, ptrdiff_t width, int kind
+    const real *x, const real *second, real *out, const real *high, const real *low, real r, real r_low, ptrdiff_t width,
+    int kind
 ) noexcept nogil:
     cdef real results[COLUMNS]
     cdef ptrdiff_t c
     for c in range(width):
-        results[c] = finish_one(x[c], second[c], out[c], high[c], low[c], kind)
+        results[c] = finish_one(x[c], second[c], out[c], high[c], low[c], r, r_low, kind)
     memcpy(out, results, width * sizeof(real))
 
 
 cdef void finish_columns(
-    const real *x, const real *second, real *out, const real *high, const real *low, ptrdiff_t width, int kind
+    const real *x, const real *second, real *out, const real *high, const real *low, real r, real r_low, ptrdiff_t width,
+    int kind
 ) noexcept nogil:
-    if kind == LOG_SOFTMAX: finish_columns_of_kind(x, x, out, high, low, width, LOG_SOFTMAX)
-    elif kind == SOFTMAX_GRADIENT: finish_columns_of_kind(x, second, out, high, low, width, SOFTMAX_GRADIENT)
-    elif kind == SOFTMIN_GRADIENT: finish_columns_of_kind(x, second, out, high, low, width, SOFTMIN_GRADIENT)
-    elif kind == LOG_SOFTMAX_GRADIENT: finish_columns_of_kind(x, second, out, high, low, width, LOG_SOFTMAX_GRADIENT)
-    else: finish_columns_of_kind(out, out, out, high, low, width, SOFTMAX)
+    if kind == SOFTMAX: finish_columns_of_kind(out, out, out, high, low, r, r_low, width, SOFTMAX)
+    elif kind == LOG_SOFTMAX: finish_columns_of_kind(x, x, out, high, low, r, r_low, width, LOG_SOFTMAX)
+    elif kind == SCALED_LOGARITHM: finish_columns_of_kind(x, x, out, high, low, r, r_low, width, SCALED_LOGARITHM)
+    elif kind == SOFTMAX_GRADIENT: finish_columns_of_kind(x, second, out, high, low, r, r_low, width, SOFTMAX_GRADIENT)
+    elif kind == SCALED_GRADIENT: finish_columns_of_kind(x, second, out, high, low, r, r_low, width, SCALED_GRADIENT)
+    elif kind == LOG_SOFTMAX_GRADIENT:
+        finish_columns_of_kind(x, second, out, high, low, r, r_low, width, LOG_SOFTMAX_GRADIENT)
+    else: finish_columns_of_kind(x, second, out, high, low, r, r_low, width, SCALED_LOG_GRADIENT)
 
 
 cdef void columns(const Columns *all, ptrdiff_t n, ptrdiff_t width, int kind, real *type_tag) noexcept nogil:
@@ -607,38 +806,69 @@ cdef void finite_columns(
     const Columns *all, ptrdiff_t first, ptrdiff_t n, ptrdiff_t width, int kind, const real *m
 ) noexcept nogil:
     """Those from `first` on, of finite extremes m."""
-    cdef ColumnLanes lanes
     cdef Sum sums[COLUMNS]
+    cdef real starts[START * COLUMNS]
+    cdef real lanes[LANES * COLUMNS]
+    cdef real lanes_low[LANES * COLUMNS]
+    cdef float ones[COLUMNS]
+    cdef double total[LANES * COLUMNS]
+    cdef double total_low[LANES * COLUMNS]
     cdef real high[COLUMNS]
     cdef real low[COLUMNS]
     cdef const real *x = <const real *>all.x + first
     cdef const real *second = <const real *>all.second + first
     cdef real *out = <real *>all.out + first
-    cdef ptrdiff_t i, c, k, start, stop
-    cdef bint finite = True
-    cdef int used
+    cdef ptrdiff_t i, c, k, start, stop, lane
+    cdef bint finite = True, scaled = is_tempered(&all.factor)
+    cdef int used, terms
+    cdef real r = <real>all.factor.r, r_low = <real>all.factor.r_low
+    cdef real lanes_start
     if width == 0:
         return
     m += first
+    if not is_gradient(kind):
+        for c in range(width):
+            start_terms(
+                m[c], r, r_low, starts + c, starts + COLUMNS + c, starts + 2 * COLUMNS + c, starts + 3 * COLUMNS + c,
+                starts + 4 * COLUMNS + c, starts + 5 * COLUMNS + c,
+            )
+        for c in range(width):
+            scaled |= starts[c] != 0.0
+    terms = kind_of_sum(kind, scaled)
+    lanes_start = lane_start(terms, r)
     memset(sums, 0, width * sizeof(Sum))
     for k in range((n + CHUNK - 1) // CHUNK):
         start = k * CHUNK
         stop = min(n, start + CHUNK)
         used = <int>min(<ptrdiff_t>LANES, n - start)
-        memset(lanes.high, 0, used * width * sizeof(double))
-        if real is double:
-            memset(lanes.low, 0, used * width * sizeof(double))
-        memset(lanes.ones, 0, width * sizeof(float))
-        for i in range(start, stop):
-            add_columns(
-                x + i * all.x_step, second + i * all.second_step, out + i * all.out_step, m,
-                width, &lanes, <int>((i - start) % LANES), kind,
-            )
-        merge_columns(&lanes, width, used, <real>0.0)
+        memset(ones, 0, width * sizeof(float))
+        if is_gradient(kind):
+            memset(total, 0, used * width * sizeof(double))
+            memset(total_low, 0, used * width * sizeof(double))
+            for i in range(start, stop):
+                lane = (i - start) % LANES * width
+                add_gradient_columns(
+                    x + i * all.x_step, second + i * all.second_step, width, total + lane, total_low + lane, terms
+                )
+        else:
+            for i in range(used * width):
+                lanes[i] = lanes_start
+                lanes_low[i] = 0.0
+            for i in range(start, stop):
+                lane = (i - start) % LANES * width
+                add_columns(
+                    x + i * all.x_step, out + i * all.out_step, r, r_low, starts, width,
+                    lanes + lane, lanes_low + lane, ones, terms,
+                )
+            for i in range(used * width):
+                lane_total(lanes[i], lanes_low[i], lanes_start, &total[i], &total_low[i])
+        merge_columns(total, total_low, width, used, r)
         for c in range(width):
-            add(&sums[c], lanes.ones[c], lanes.high[c], lanes.low[c] if real is double else 0.0)
-    if kind == LOG_SOFTMAX: column_factors_of_kind(sums, m, high, low, width, LOG_SOFTMAX)
-    elif kind == LOGSUMEXP: column_factors_of_kind(sums, m, high, low, width, LOGSUMEXP)
+            add(&sums[c], ones[c], total[c], total_low[c] if real is double else 0.0)
+    if kind == LOGSUMEXP: column_factors_of_kind(sums, m, high, low, width, LOGSUMEXP)
+    elif kind == LOG_SOFTMAX and is_tempered(&all.factor):
+        column_factors_of_kind(sums, m, high, low, width, SCALED_LOGARITHM)
+    elif kind == LOG_SOFTMAX: column_factors_of_kind(sums, m, high, low, width, LOG_SOFTMAX)
     elif is_gradient(kind): column_factors_of_kind(sums, m, high, low, width, SOFTMAX_GRADIENT)
     else: column_factors_of_kind(sums, m, high, low, width, SOFTMAX)
     if kind == LOGSUMEXP:
@@ -650,13 +880,15 @@ cdef void finite_columns(
                 finite = False
     for i in range(n):
         if finite:
-            finish_columns(x, second, out, high, low, width, kind)
+            finish_columns(x, second, out, high, low, r, r_low, width, kind_of_finish(kind, &all.factor))
         else:
             for c in range(width):
                 if isfinite(high[c]):
-                    out[c] = finish_one(x[c], second[c], out[c], high[c], low[c], kind)
+                    finish_columns(
+                        x + c, second + c, out + c, high + c, low + c, r, r_low, 1, kind_of_finish(kind, &all.factor)
+                    )
                 else:
-                    out[c] = finish_overflown(x[c], second[c], high[c], kind)
+                    out[c] = finish_overflown(x[c], second[c], high[c], r, kind)
         x += all.x_step
         second += all.second_step
         out += all.out_step
@@ -664,7 +896,6 @@ cdef void finite_columns(
 
 # ---- any memory layout -----------------------------------------------------------------------------
 
-include "_layout.pxi"
 
 
 cdef inline Row row_at(const Job *job, ptrdiff_t index) noexcept nogil:
@@ -674,6 +905,7 @@ cdef inline Row row_at(const Job *job, ptrdiff_t index) noexcept nogil:
     row.x = job.x + p.x
     row.second = job.second + p.second
     row.out = job.out + p.out
+    row.factor = job.factor
     return row
 
 
@@ -711,13 +943,16 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
                 starts[c] = <real *>rows[c].second
             pack(starts, along.second_step, second, width, n)
     if width == 1:
+        memset(&packed, 0, sizeof(Row))
         packed.x = packed.out = <char *>tile
         packed.second = <char *>second
+        packed.factor = job.factor
         batch[real](&packed, 1, n, job.kind, NULL)
     else:
         all.x = all.out = <char *>tile
         all.second = <char *>second
         all.x_step = all.second_step = all.out_step = width
+        all.factor = job.factor
         columns[real](&all, n, width, job.kind, NULL)
     if job.kind == LOGSUMEXP:
         for c in range(width):
@@ -809,7 +1044,7 @@ cdef int run_columns(const Job *job, int threads, real *type_tag) except -1 nogi
 cdef void one_group(const Job *job, ptrdiff_t first, ptrdiff_t width, real *type_tag) noexcept nogil:
     cdef Row row = row_at(job, first)
     cdef Columns all
-    all.x, all.second, all.out = row.x, row.second, row.out
+    all.x, all.second, all.out, all.factor = row.x, row.second, row.out, row.factor
     all.x_step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
     all.second_step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)
     all.out_step = job.reduced[0].out_step // <ptrdiff_t>sizeof(real)
@@ -854,19 +1089,38 @@ cdef dict KINDS = {
 }
 
 
-def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
+cdef double FLT_TRUE_MIN = 2.0**-149
+
+
+cdef Factor factor_for(double temperature, int kind, bint is_float) noexcept:
+    """1 / temperature as a pair in the dtype, neither infinite nor 0."""
+    cdef Factor factor
+    cdef double inverse = min(1.0 / temperature, FLT_MAX if is_float else DBL_MAX)
+    if is_float:
+        inverse = max(inverse, FLT_TRUE_MIN)
+    factor.r = <float>inverse if is_float else inverse
+    factor.r_low = inverse - factor.r if is_float else fma(-inverse, temperature, 1.0) * inverse
+    if not isfinite(factor.r_low):
+        factor.r_low = 0.0
+    if kind == SOFTMIN or kind == SOFTMIN_GRADIENT:
+        factor.r, factor.r_low = -factor.r, -factor.r_low
+    return factor
+
+
+def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second, double temperature=1.0):
     """softmax, softmin, log_softmax, logsumexp or a gradient over `axes` (distinct, from 0) into `out`.
 
     `second` is, for the functions, None or where's mask, a bool array; for the gradients, of which `x` is
     gy, it is y. All have the same shape; all but the mask are aligned, all float32 or all float64 in native
     byte order, and `out` is the same memory as another or does not overlap it. For logsumexp, `out` has steps
-    of 0 along `axes`.
+    of 0 along `axes`, and there is no temperature.
     """
     cdef Job job
     if cnp.PyArray_SIZE(x) == 0:
         return
     lay_out(&job, x, axes, out, second)
     job.kind = KINDS[name]
+    job.factor = factor_for(temperature, job.kind, cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT)
     job.masked = second is not None and not is_gradient(job.kind)
     if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
         with nogil:

@@ -9,10 +9,16 @@ ctypedef struct Dimension:
     ptrdiff_t second_step
     ptrdiff_t out_step
 
+# 1 / temperature as a pair, negative for softmin and its gradient; only they look at it.
+ctypedef struct Factor:
+    double r
+    double r_low
+
 ctypedef struct Job:
     const char *x       # for a gradient, gy
     const char *second  # for a gradient, y; else where's mask, if there is one
     char *out
+    Factor factor
     int kind
     bint masked
     int n_kept
@@ -64,7 +70,7 @@ cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
 
 
 cdef void lay_out(Job *job, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
-    """Everything but `kind` and `masked`; x is not empty."""
+    """Everything but `factor`, `kind` and `masked`; x is not empty."""
     cdef Dimension one
     cdef list kept = [k for k in range(cnp.PyArray_NDIM(x)) if k not in axes]
     job.x = job.second = <const char *>cnp.PyArray_DATA(x)

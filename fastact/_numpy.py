@@ -7,7 +7,7 @@ and returns arrays of long double (relu and relu6: of any real dtype).
 import numpy as np
 
 from fastact._gates import GATES
-from fastact._table import times
+from fastact._table import REDUCTIONS, times
 
 
 def relu(x):
@@ -396,21 +396,21 @@ globals().update({f"{name}_grad": times(globals()[f"{gate.activation}_grad"], na
 # ---- over axes --------------------------------------------------------------------------------------
 
 
-def softmax(x, axes, where):
-    x, limit, ones, others = _terms(x, axes, where)
+def softmax(x, axes, where, temperature=1.0):
+    x, limit, ones, others = _terms(x, axes, where, temperature)
     return _masked(x / (ones + others), limit, where, 0)
 
 
-def softmin(x, axes, where):
-    return softmax(-x, axes, where)
+def softmin(x, axes, where, temperature=1.0):
+    return softmax(-x, axes, where, temperature)
 
 
-def log_softmax(x, axes, where):
+def log_softmax(x, axes, where, temperature=1.0):
     with np.errstate(all="ignore"):
-        _, limit, ones, others = _terms(x, axes, where)
+        _, limit, ones, others = _terms(x, axes, where, temperature)
         m = _maximum(x, axes, where)
         total = np.where(ones == 1, np.log1p(others), np.log(ones + others))
-        return _masked(np.where(x == m, 0, x - m) - total, limit, where, -np.inf)
+        return _masked(np.where(x == m, 0, (x - m) / temperature) - total, limit, where, -np.inf)
 
 
 def logsumexp(x, axes, where):
@@ -420,18 +420,19 @@ def logsumexp(x, axes, where):
         return np.where(np.isinf(m), m, m + np.where(ones == 1, np.log1p(others), np.log(ones + others)))
 
 
-def softmax_gradient(gy, axes, y):
-    return y * (gy - np.sum(gy * y, axis=axes, keepdims=True))
+def softmax_gradient(gy, axes, y, temperature=1.0):
+    return y * (gy - np.sum(gy * y, axis=axes, keepdims=True)) / temperature
 
 
-def softmin_gradient(gy, axes, y):
-    return -softmax_gradient(gy, axes, y)
+def softmin_gradient(gy, axes, y, temperature=1.0):
+    return -softmax_gradient(gy, axes, y, temperature)
 
 
-def log_softmax_gradient(gy, axes, y):
+def log_softmax_gradient(gy, axes, y, temperature=1.0):
     total = np.sum(gy, axis=axes, keepdims=True)
     # near the maximum e**y is 1 - small, and gy may be the total
-    return np.where((y > -0.5) & np.isfinite(total), (gy - total) - np.expm1(y) * total, gy - np.exp(y) * total)
+    near = (y > -0.5) & np.isfinite(total)
+    return np.where(near, (gy - total) - np.expm1(y) * total, gy - np.exp(y) * total) / temperature
 
 
 def hardmax(x, axes, where):
@@ -491,12 +492,12 @@ def _maximum(x, axes, where):
     return np.max(x, axis=axes, keepdims=True, initial=-np.inf, where=True if where is None else where)
 
 
-def _terms(x, axes, where):
-    """e**(x - max), where there is no limit, the terms that are 1 at the maximum, and the sum of the rest."""
+def _terms(x, axes, where, temperature=1.0):
+    """e**((x - max) / temperature), where there is no limit, how many terms are 1 at the maximum, the others' sum."""
     where = np.broadcast_to(True if where is None else where, x.shape)
     m = _maximum(x, axes, where)
     at_m = (x == m) & where
-    e = np.where(at_m, 1, np.exp(x - m))
+    e = np.where(at_m, 1, np.exp((x - m) / temperature))
     ones = np.sum(at_m, axis=axes, keepdims=True, dtype=x.dtype)
     others = np.sum(np.where(at_m | ~where, 0, e), axis=axes, keepdims=True)
     no_limit = (m == -np.inf) | ((m == np.inf) & (ones != 1))
@@ -522,7 +523,7 @@ def callback(name, defaults=()):
     return fill
 
 
-def reduce(name, x, axes, out, second):
+def reduce(name, x, axes, out, second, temperature=1.0):
     """As `_kernels.reduce`."""
     # the reduced axes last: a row's sum must not depend on how the rows lie in memory
     order = [k for k in range(x.ndim) if k not in axes] + sorted(axes)
@@ -531,4 +532,6 @@ def reduce(name, x, axes, out, second):
         second = second.transpose(order)
         second = second if second.dtype == bool else np.array(second, dtype=np.longdouble, order="C")
     with np.errstate(all="ignore"):
-        out.transpose(order)[...] = globals()[name](x, tuple(range(x.ndim - len(axes), x.ndim)), second)
+        last = tuple(range(x.ndim - len(axes), x.ndim))
+        rest = (np.longdouble(temperature),) if name.removesuffix("_gradient") in REDUCTIONS else ()
+        out.transpose(order)[...] = globals()[name](x, last, second, *rest)

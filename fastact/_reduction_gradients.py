@@ -3,13 +3,13 @@
 import numpy as np
 
 from fastact import _backend, _dispatch
-from fastact._reductions import axes_of, checked_out, reduce_into, result_type_of
+from fastact._reductions import axes_of, checked_out, reduce_into, result_type_of, temperature_of
 
 
-def softmax(gy, y, axis=-1, *, out=None, dtype=None):
-    """Gradient of softmax, from its result y: y (gy - sum(gy y)).
+def softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
+    """Gradient of softmax, from its result y: y (gy - sum(gy y)) / temperature.
 
-    .. math:: g_i = y_i \\left(gy_i - \\sum_j gy_j y_j\\right)
+    .. math:: g_i = \\frac{y_i}{T} \\left(gy_i - \\sum_j gy_j y_j\\right)
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ def softmax(gy, y, axis=-1, *, out=None, dtype=None):
         Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
     dtype : dtype, optional
         float16, float32 or float64: what to compute in and to return.
+    temperature : float, default 1
+        The one that `fastact.softmax` was given.
 
     Returns
     -------
@@ -37,7 +39,8 @@ def softmax(gy, y, axis=-1, *, out=None, dtype=None):
     TypeError
         For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
     ValueError
-        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+        Where `y` or `out` has another shape than `gy`, `out` is read-only, an axis is repeated, or the temperature is
+        not positive and finite.
 
     Notes
     -----
@@ -56,13 +59,13 @@ def softmax(gy, y, axis=-1, *, out=None, dtype=None):
     >>> grad.softmax([0.0, 1.0, 0.0], y).round(6)
     array([-0.022033,  0.184836, -0.162803])
     """
-    return _apply("softmax", gy, y, axis, out, dtype)
+    return _apply("softmax", gy, y, axis, out, dtype, temperature)
 
 
-def softmin(gy, y, axis=-1, *, out=None, dtype=None):
-    """Gradient of softmin, from its result y: -y (gy - sum(gy y)).
+def softmin(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
+    """Gradient of softmin, from its result y: -y (gy - sum(gy y)) / temperature.
 
-    .. math:: g_i = -y_i \\left(gy_i - \\sum_j gy_j y_j\\right)
+    .. math:: g_i = -\\frac{y_i}{T} \\left(gy_i - \\sum_j gy_j y_j\\right)
 
     Parameters
     ----------
@@ -76,6 +79,8 @@ def softmin(gy, y, axis=-1, *, out=None, dtype=None):
         Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
     dtype : dtype, optional
         float16, float32 or float64: what to compute in and to return.
+    temperature : float, default 1
+        The one that `fastact.softmin` was given.
 
     Returns
     -------
@@ -90,7 +95,8 @@ def softmin(gy, y, axis=-1, *, out=None, dtype=None):
     TypeError
         For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
     ValueError
-        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+        Where `y` or `out` has another shape than `gy`, `out` is read-only, an axis is repeated, or the temperature is
+        not positive and finite.
 
     Notes
     -----
@@ -109,13 +115,13 @@ def softmin(gy, y, axis=-1, *, out=None, dtype=None):
     >>> grad.softmin([0.0, 1.0, 0.0], y).round(6)
     array([ 0.162803, -0.184836,  0.022033])
     """
-    return _apply("softmin", gy, y, axis, out, dtype)
+    return _apply("softmin", gy, y, axis, out, dtype, temperature)
 
 
-def log_softmax(gy, y, axis=-1, *, out=None, dtype=None):
-    """Gradient of log_softmax, from its result y: gy - exp(y) sum(gy).
+def log_softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
+    """Gradient of log_softmax, from its result y: (gy - exp(y) sum(gy)) / temperature.
 
-    .. math:: g_i = gy_i - e^{y_i} \\sum_j gy_j
+    .. math:: g_i = \\frac{1}{T} \\left(gy_i - e^{y_i} \\sum_j gy_j\\right)
 
     Parameters
     ----------
@@ -129,6 +135,8 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None):
         Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
     dtype : dtype, optional
         float16, float32 or float64: what to compute in and to return.
+    temperature : float, default 1
+        The one that `fastact.log_softmax` was given.
 
     Returns
     -------
@@ -143,7 +151,8 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None):
     TypeError
         For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
     ValueError
-        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+        Where `y` or `out` has another shape than `gy`, `out` is read-only, an axis is repeated, or the temperature is
+        not positive and finite.
 
     Notes
     -----
@@ -162,7 +171,7 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None):
     >>> grad.log_softmax([0.0, 1.0, 0.0], y).round(6)
     array([-0.090031,  0.755272, -0.665241])
     """
-    return _apply("log_softmax", gy, y, axis, out, dtype)
+    return _apply("log_softmax", gy, y, axis, out, dtype, temperature)
 
 
 def sparsemax(gy, y, axis=-1, *, out=None, dtype=None):
@@ -274,9 +283,11 @@ def entmax15(gy, y, axis=-1, *, out=None, dtype=None):
     return _apply("entmax15", gy, y, axis, out, dtype)
 
 
-def _apply(name, gy, y, axis, out, dtype):
+def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
+    temperature = temperature_of(temperature)
     if type(gy) is not np.ndarray or _backend.backend == _backend.CUDA:
-        result = _dispatch.reduction(name, (gy, y), axis, out=out, dtype=dtype)
+        given = temperature if temperature != 1 else None
+        result = _dispatch.reduction(name, (gy, y), axis, out=out, dtype=dtype, temperature=given)
         if result is not NotImplemented:
             return result
     gy, y = np.asarray(gy), np.asarray(y)
@@ -288,7 +299,7 @@ def _apply(name, gy, y, axis, out, dtype):
         raise ValueError(f"y must have the shape of gy, {gy.shape}, got {y.shape}")
     if out is not None:
         out = checked_out(name, out, "gy", gy.shape, result_type)
-    return reduce_into(f"{name}_gradient", gy, y, axes, out, result_type)
+    return reduce_into(f"{name}_gradient", gy, y, axes, out, result_type, temperature)
 
 
 for _function in (softmax, softmin, log_softmax, sparsemax, entmax15):

@@ -25,7 +25,7 @@ RESULT_TYPES = {
 COMPUTED_AS = {"e": np.dtype("f"), "f": np.dtype("f"), "d": np.dtype("d")}
 
 
-def softmax(x, axis=-1, *, out=None, where=None, dtype=None):
+def softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     """Softmax: exp(x) / sum(exp(x)), the sum over one axis, several, or all.
 
     .. math:: y_i = \\frac{e^{x_i - m}}{\\sum_j e^{x_j - m}}, \\quad m = \\max_j x_j
@@ -42,6 +42,9 @@ def softmax(x, axis=-1, *, out=None, where=None, dtype=None):
         Elements that take part; the result of the others is 0. Broadcasts to the shape of `x`.
     dtype : dtype, optional
         float16, float32 or float64: what to compute in and to return.
+    temperature : float, default 1
+        What `x` is divided by, a positive number: above 1 the results are more even, below 1 less. As exact as
+        without, which an `x` that was rounded after a division is not.
 
     Returns
     -------
@@ -56,7 +59,8 @@ def softmax(x, axis=-1, *, out=None, where=None, dtype=None):
     TypeError
         For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
     ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+        Where `out` or `where` has the wrong shape, `out` is read-only, an axis is repeated, or the temperature is not
+        positive and finite.
 
     Notes
     -----
@@ -78,10 +82,10 @@ def softmax(x, axis=-1, *, out=None, where=None, dtype=None):
     array([[0.09003057, 0.24472847, 0.66524096],
            [0.33333333, 0.33333333, 0.33333333]])
     """
-    return _apply("softmax", x, axis, out, where, dtype)
+    return _apply("softmax", x, axis, out, where, dtype, temperature)
 
 
-def softmin(x, axis=-1, *, out=None, where=None, dtype=None):
+def softmin(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     """Softmin: softmax(-x), over one axis, several, or all.
 
     .. math:: y_i = \\frac{e^{m - x_i}}{\\sum_j e^{m - x_j}}, \\quad m = \\min_j x_j
@@ -98,6 +102,9 @@ def softmin(x, axis=-1, *, out=None, where=None, dtype=None):
         Elements that take part; the result of the others is 0. Broadcasts to the shape of `x`.
     dtype : dtype, optional
         float16, float32 or float64: what to compute in and to return.
+    temperature : float, default 1
+        What `x` is divided by, a positive number: above 1 the results are more even, below 1 less. As exact as
+        without, which an `x` that was rounded after a division is not.
 
     Returns
     -------
@@ -112,7 +119,8 @@ def softmin(x, axis=-1, *, out=None, where=None, dtype=None):
     TypeError
         For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
     ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+        Where `out` or `where` has the wrong shape, `out` is read-only, an axis is repeated, or the temperature is not
+        positive and finite.
 
     Notes
     -----
@@ -128,10 +136,10 @@ def softmin(x, axis=-1, *, out=None, where=None, dtype=None):
     >>> fastact.softmin([1.0, 2.0, 3.0])
     array([0.66524096, 0.24472847, 0.09003057])
     """
-    return _apply("softmin", x, axis, out, where, dtype)
+    return _apply("softmin", x, axis, out, where, dtype, temperature)
 
 
-def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None):
+def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     """Logarithm of softmax: x - log(sum(exp(x))), over one axis, several, or all.
 
     .. math:: y_i = x_i - m - \\log \\sum_j e^{x_j - m}, \\quad m = \\max_j x_j
@@ -148,6 +156,9 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None):
         Elements that take part; the result of the others is -inf. Broadcasts to the shape of `x`.
     dtype : dtype, optional
         float16, float32 or float64: what to compute in and to return.
+    temperature : float, default 1
+        What `x` is divided by, a positive number: above 1 the results are more even, below 1 less. As exact as
+        without, which an `x` that was rounded after a division is not.
 
     Returns
     -------
@@ -162,7 +173,8 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None):
     TypeError
         For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
     ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+        Where `out` or `where` has the wrong shape, `out` is read-only, an axis is repeated, or the temperature is not
+        positive and finite.
 
     Notes
     -----
@@ -179,7 +191,7 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None):
     >>> fastact.log_softmax([1.0, 2.0, 3.0])
     array([-2.40760596, -1.40760596, -0.40760596])
     """
-    return _apply("log_softmax", x, axis, out, where, dtype)
+    return _apply("log_softmax", x, axis, out, where, dtype, temperature)
 
 
 def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
@@ -253,9 +265,11 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     return returned(target, out, result_type)
 
 
-def _apply(name, x, axis, out, where, dtype):
+def _apply(name, x, axis, out, where, dtype, temperature=1.0):
+    temperature = temperature_of(temperature)
     if type(x) is not np.ndarray or _backend.backend == _backend.CUDA:
-        result = _dispatch.reduction(name, (x,), axis, out=out, where=where, dtype=dtype)
+        given = temperature if temperature != 1 else None
+        result = _dispatch.reduction(name, (x,), axis, out=out, where=where, dtype=dtype, temperature=given)
         if result is not NotImplemented:
             return result
     x = np.asarray(x)
@@ -265,10 +279,10 @@ def _apply(name, x, axis, out, where, dtype):
         where = _mask(where, x.shape)
     if out is not None:
         out = checked_out(name, out, "x", x.shape, result_type)
-    return reduce_into(name, x, where, axes, out, result_type)
+    return reduce_into(name, x, where, axes, out, result_type, temperature)
 
 
-def reduce_into(name, x, second, axes, out, result_type):
+def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
     """Call the backend's `reduce` with what it asks for, whatever the dtype and layout of these are."""
     computed_as = COMPUTED_AS[result_type.char]
     if out is not None and out.dtype == computed_as and out.flags.aligned:
@@ -278,7 +292,10 @@ def reduce_into(name, x, second, axes, out, result_type):
     x = _operand(x, computed_as, target)
     if second is not None:
         second = _operand(second, computed_as if name.endswith("_gradient") else np.dtype(bool), target)
-    SPARSE.get(name, reduce)(name, x, axes, target, second)
+    if name in SPARSE:
+        SPARSE[name](name, x, axes, target, second)
+    else:
+        reduce(name, x, axes, target, second, temperature)
     return returned(target, out, result_type)
 
 
@@ -317,6 +334,17 @@ def result_type_of(name, argument, given, dtype):
     if given.kind not in "biuf":
         raise TypeError(f"{name}: {argument} must be real numbers, got dtype {given}")
     return RESULT_TYPES[dtype.char]
+
+
+def temperature_of(temperature):
+    if type(temperature) is not float:
+        number = np.asarray(temperature)
+        if number.ndim != 0 or number.dtype.kind not in "iuf":
+            raise TypeError(f"temperature must be a real number, got {temperature!r}")
+        temperature = float(number)
+    if not 0.0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be positive and finite, got {temperature!r}")
+    return temperature
 
 
 def axis_of(axis, ndim):

@@ -51,12 +51,14 @@ REDUCTION = """def {name}(
     out: np.ndarray | tuple[np.ndarray] | None = None,
     where: npt.ArrayLike | None = None,
     dtype: npt.DTypeLike | None = None,
+    temperature: float = 1.0,
 ) -> Any: ...
 """
 
-HARDMAX = REDUCTION.replace("    where: npt.ArrayLike | None = None,\n", "")
+SPARSEMAX = REDUCTION.replace("    temperature: float = 1.0,\n", "")
+HARDMAX = SPARSEMAX.replace("    where: npt.ArrayLike | None = None,\n", "")
 GATED_UNIT = HARDMAX.replace("int | tuple[int, ...] | None", "int")
-LOGSUMEXP = REDUCTION.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
+LOGSUMEXP = SPARSEMAX.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
 
 FUNCTION = """def {name}(
 {arrays}
@@ -80,9 +82,11 @@ REDUCTION_GRADIENT = """def {name}(
     *,
     out: np.ndarray | tuple[np.ndarray] | None = None,
     dtype: npt.DTypeLike | None = None,
+    temperature: float = 1.0,
 ) -> Any: ...
 """
 
+SPARSE_GRADIENT = REDUCTION_GRADIENT.replace("    temperature: float = 1.0,\n", "")
 GATED_GRADIENT = GATED_UNIT.replace("    x:", "    gy: npt.ArrayLike,\n    x:")
 
 OTHERS = (
@@ -119,7 +123,8 @@ def init_stub():
     names = [*ACTIVATIONS, *REDUCTIONS, *SPARSE, *GATES, *OTHERS]
     text = INIT.replace("__version__", f"__all__ = {names!r}\n\n__version__")
     text += "".join(elementwise_stub(name, row) for name, row in ACTIVATIONS.items())
-    text += "".join(REDUCTION.format(name=name) for name in (*REDUCTIONS, *SPARSE[1:]))
+    text += "".join(REDUCTION.format(name=name) for name in REDUCTIONS)
+    text += "".join(SPARSEMAX.format(name=name) for name in SPARSE[1:])
     text += HARDMAX.format(name="hardmax") + LOGSUMEXP
     return text + "".join(GATED_UNIT.format(name=name) for name in GATES)
 
@@ -129,7 +134,8 @@ def grad_stub():
     text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS, *SPARSE[1:], *GATES]!r}\n\n"
     text += "def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: npt.ArrayLike) -> Any: ...\n"
     text += "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
-    text += "".join(REDUCTION_GRADIENT.format(name=name) for name in (*REDUCTIONS, *SPARSE[1:]))
+    text += "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
+    text += "".join(SPARSE_GRADIENT.format(name=name) for name in SPARSE[1:])
     return text + "".join(GATED_GRADIENT.format(name=name) for name in GATES)
 
 

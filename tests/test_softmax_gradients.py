@@ -29,11 +29,11 @@ def exact(name, gy, y, axes):
         return getattr(_numpy, f"{name}_gradient")(gy.astype(np.longdouble), axes, y.astype(np.longdouble))
 
 
-def error(name, got, gy, y, axis):
+def error(name, got, gy, y, axis, dtype=None):
     """In units in the last place of the result, or of OF_TERMS of the terms."""
     axes = axes_of(axis, gy.ndim)
     want = exact(name, gy, y, axes)
-    dtype = got.dtype.name
+    dtype = dtype or got.dtype.name
     info = np.finfo(dtype)
     gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
     with np.errstate(all="ignore"):
