@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastact import ufuncs
-from fastact._reductions import result_type_of, softmax
+from fastact._reductions import result_type_of, softmax, temperature_of
 from fastact._sparse import hardmax
 
 
@@ -92,13 +92,13 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     TypeError
         Where `rng` is not a Generator or `tau` not a number, and for complex numbers, objects, strings and dates.
     ValueError
-        Where `tau` is not greater than 0, or an axis is repeated.
+        Where `tau` is not positive and finite, or an axis is repeated.
 
     Notes
     -----
-    The gradient for the logits is `fastact.grad.softmax(gy, y, axis) / tau`, with the soft y; with `hard` as well, the
-    gradient of the soft result then standing in for that of the hard one ("straight-through"): draw the soft one,
-    keep it, and take its `fastact.hardmax`, which is what `hard` gives.
+    The gradient for the logits is `fastact.grad.softmax(gy, y, axis, temperature=tau)`, with the soft y; with `hard` as
+    well, the gradient of the soft result then standing in for that of the hard one ("straight-through"): draw the soft
+    one, keep it, and take its `fastact.hardmax`, which is what `hard` gives.
 
     float16 is drawn and computed in float32. Noise is never infinite: at most 17.4 in float32, 37.5 in float64. NaN and
     infinities are as for `fastact.softmax`: a NaN makes its row NaN, -inf gives 0, one inf 1.
@@ -122,14 +122,13 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     array([0.1, 0.2, 0.7])
     """
     check_generator(rng)
-    if not tau > 0:
-        raise ValueError(f"tau must be greater than 0, got {tau!r}")
+    tau = temperature_of(tau, "tau")
     logits = np.asarray(logits)
     dtype = result_type_of("gumbel_softmax", "logits", logits.dtype, None)
     drawn = np.promote_types(dtype, np.float32).type
     # -log(u) is exponentially distributed; 0, which may come out, stands for what is less than the next number
     noise = np.log(np.maximum(rng.standard_exponential(logits.shape, drawn), np.finfo(drawn).eps / 4))
     with np.errstate(all="ignore"):
-        noisy = (logits.astype(drawn) - noise) / drawn(tau)
-    y = softmax(noisy, axis)
+        noisy = logits.astype(drawn) - noise
+    y = softmax(noisy, axis, temperature=tau)
     return np.asarray(hardmax(y, axis) if hard else y).astype(dtype)[()]

@@ -336,14 +336,14 @@ def result_type_of(name, argument, given, dtype):
     return RESULT_TYPES[dtype.char]
 
 
-def temperature_of(temperature):
+def temperature_of(temperature, argument="temperature"):
     if type(temperature) is not float:
         number = np.asarray(temperature)
         if number.ndim != 0 or number.dtype.kind not in "iuf":
-            raise TypeError(f"temperature must be a real number, got {temperature!r}")
+            raise TypeError(f"{argument} must be a real number, got {temperature!r}")
         temperature = float(number)
     if not 0.0 < temperature < float("inf"):
-        raise ValueError(f"temperature must be positive and finite, got {temperature!r}")
+        raise ValueError(f"{argument} must be positive and finite, got {temperature!r}")
     return temperature
 
 
