@@ -37,9 +37,19 @@ PRIMITIVES = """/* Made by fastact/_formulas_in_c.py. */
 #ifdef __FP_FAST_FMA
 FASTACT_INLINE float fastact_fma_float32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 FASTACT_INLINE double fastact_fma_float64(double a, double b, double c) { return __builtin_fma(a, b, c); }
+FASTACT_INLINE float fastact_product_error_float32(float a, float b, float p) { return __builtin_fmaf(a, b, -p); }
+FASTACT_INLINE double fastact_product_error_float64(double a, double b, double p) { return __builtin_fma(a, b, -p); }
 #else
 FASTACT_INLINE float fastact_fma_float32(float a, float b, float c) { return a * b + c; }
 FASTACT_INLINE double fastact_fma_float64(double a, double b, double c) { return a * b + c; }
+FASTACT_INLINE float fastact_product_error_float32(float a, float b, float p) { return (float)((double)a * b - p); }
+/* by Dekker's halves; 0 where they overflow */
+FASTACT_INLINE double fastact_product_error_float64(double a, double b, double p) {
+    double a_high = a * 0x1.0000002p27 - (a * 0x1.0000002p27 - a), a_low = a - a_high;
+    double b_high = b * 0x1.0000002p27 - (b * 0x1.0000002p27 - b), b_low = b - b_high;
+    double error = ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low;
+    return error == error ? error : 0.0;
+}
 #endif
 
 FASTACT_INLINE float fastact_power_of_two_float32(float t) {
@@ -153,8 +163,8 @@ def with_selections(function):
 
 def in_c(formula, dtype):
     """The formula as a function in C; where it returns several values, through pointers after its arguments."""
-    primitives = {name: partial(primitive, name) for name in ("fma", "power_of_two", "exponent", "significand")}
-    primitives["product_error"] = _math.product_error_by_fma
+    names = ("fma", "product_error", "power_of_two", "exponent", "significand")
+    primitives = {name: partial(primitive, name) for name in names}
     traced = specialise(formula, dtype, primitives, lambda function: function, prepare=with_selections)
     names = inspect.getfullargspec(formula).args
     Value.lines, Value.dtype = [], dtype

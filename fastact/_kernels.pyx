@@ -488,9 +488,9 @@ cdef inline void gradient_sum_of_kind(
             for j in range(LANES):
                 add_gradient_term(a[j], b[j], &high[j], &low[j], kind)
         for j in range(LANES):
-            lanes.high[k][j] = high[j]
-            lanes.low[k][j] = low[j]
-    merge_rows(rows, count, &lanes, False, type_tag)
+            lanes.high[0][j] = high[j]
+            lanes.low[0][j] = low[j]
+        merge_rows(&rows[k], 1, &lanes, False, type_tag)  # while the next row comes from memory
 
 
 cdef inline void merge_rows(Row *rows, ptrdiff_t count, RowLanes *lanes, bint with_ones, real type_tag) noexcept nogil:
