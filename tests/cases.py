@@ -52,11 +52,12 @@ def public(name):
 
 
 def gy_for(x):
-    """Something for a gradient to be multiplied with: a power of two that depends on x, so that it does not round."""
+    """Something for a gradient to be multiplied with, which depends on x. It neither rounds, being a power of two, nor
+    makes the error of a subnormal derivative count as several units of a larger number."""
     x = np.asarray(x)
     if x.dtype.kind != "f":
         return np.ones_like(x)
-    return np.where(np.abs(x) > 1, x.dtype.type(-2), x.dtype.type(0.5))
+    return np.where(np.abs(x) > 1, x.dtype.type(-1), x.dtype.type(0.5))
 
 
 def function_of(name):
