@@ -1001,22 +1001,31 @@ cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
     if not scratch:
         with gil:
             raise MemoryError
-    for t in prange(tiles, num_threads=threads, schedule="static"):
-        through_tile[real](job, t * width, min(width, job.rows - t * width), <real *>(scratch + bytes * threadid()))
+    if threads == 1:  # OpenMP would take longer than a few short rows
+        for t in range(tiles):
+            through_tile[real](job, t * width, min(width, job.rows - t * width), <real *>scratch)
+    else:
+        for t in prange(tiles, num_threads=threads, schedule="static"):
+            through_tile[real](job, t * width, min(width, job.rows - t * width), <real *>(scratch + bytes * threadid()))
     free(scratch)
     return 0
 
 
 cdef int run_rows(const Job *job, int threads, real *type_tag) except -1 nogil:
-    cdef ptrdiff_t together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, BATCH_ELEMENTS // job.length)), k
+    cdef ptrdiff_t together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, BATCH_ELEMENTS // job.length))
+    cdef ptrdiff_t batches = (job.rows + together - 1) // together, k
     cdef Row row
     if job.rows < threads and job.length >= 2 * PER_THREAD:
         for k in range(job.rows):
             row = row_at(job, k)
             row_by_threads[real](&row, job.length, job.kind, threads, NULL)
         return 0
-    for k in prange((job.rows + together - 1) // together, num_threads=threads, schedule="static"):
-        one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
+    if threads == 1:
+        for k in range(batches):
+            one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
+    else:
+        for k in prange(batches, num_threads=threads, schedule="static"):
+            one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
     return 0
 
 
@@ -1033,16 +1042,22 @@ cdef int run_columns(const Job *job, int threads, real *type_tag) except -1 nogi
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
     cdef ptrdiff_t together = COLUMNS * sizeof(float) // sizeof(real)
     cdef ptrdiff_t groups = (across + together - 1) // together
-    cdef ptrdiff_t t
-    for t in prange(job.rows // across * groups, num_threads=threads, schedule="static"):
-        one_group[real](
-            job, t // groups * across + t % groups * together, min(together, across - t % groups * together), NULL
-        )
+    cdef ptrdiff_t all_groups = job.rows // across * groups, k
+    if threads == 1:
+        for k in range(all_groups):
+            one_group[real](job, k, groups, across, together, NULL)
+    else:
+        for k in prange(all_groups, num_threads=threads, schedule="static"):
+            one_group[real](job, k, groups, across, together, NULL)
     return 0
 
 
-cdef void one_group(const Job *job, ptrdiff_t first, ptrdiff_t width, real *type_tag) noexcept nogil:
-    cdef Row row = row_at(job, first)
+cdef void one_group(
+    const Job *job, ptrdiff_t k, ptrdiff_t groups, ptrdiff_t across, ptrdiff_t together, real *type_tag
+) noexcept nogil:
+    """`together` columns, or as many as are left of those that lie beside one another."""
+    cdef ptrdiff_t column = k % groups * together, width = min(together, across - column)
+    cdef Row row = row_at(job, k // groups * across + column)
     cdef Columns all
     all.x, all.second, all.out, all.factor = row.x, row.second, row.out, row.factor
     all.x_step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
@@ -1120,14 +1135,72 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
         return
     lay_out(&job, x, axes, out, second)
     job.kind = KINDS[name]
-    job.factor = factor_for(temperature, job.kind, cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT)
     job.masked = second is not None and not is_gradient(job.kind)
-    if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
+    run_as(&job, cnp.PyArray_TYPE(x), temperature)
+
+
+cdef run_as(Job *job, int number, double temperature):
+    job.factor = factor_for(temperature, job.kind, number == cnp.NPY_FLOAT)
+    if number == cnp.NPY_FLOAT:
         with nogil:
-            run[float](&job, NULL)
+            run[float](job, NULL)
     else:
         with nogil:
-            run[double](&job, NULL)
+            run[double](job, NULL)
+
+
+def reduce_contiguous(str name, x, second, axis, out, temperature):
+    """The result of what most calls are: contiguous arrays of float32 or float64, a single axis, no mask. None, and
+    nothing done, where that is not so or something is wrong.
+
+    `second` is None, or y of a gradient.
+    """
+    cdef Job job
+    cdef cnp.ndarray gy, y, result
+    cdef int number, dimensions, along
+    kind = KINDS.get(name if second is None else name + "_gradient")
+    if kind is None or type(axis) is not int or type(temperature) is not float or not cnp.PyArray_CheckExact(x):
+        return None
+    gy = y = x
+    number, dimensions = cnp.PyArray_TYPE(gy), cnp.PyArray_NDIM(gy)
+    if (
+        not (number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE) or not cnp.PyArray_ISCARRAY_RO(gy)
+        or not -dimensions <= axis < dimensions or not 0.0 < temperature < INFINITY
+    ):
+        return None
+    if second is not None:
+        if not cnp.PyArray_CheckExact(second):
+            return None
+        y = second
+        if cnp.PyArray_TYPE(y) != number or not cnp.PyArray_ISCARRAY_RO(y) or not cnp.PyArray_SAMESHAPE(gy, y):
+            return None
+    if out is None:
+        result = cnp.PyArray_EMPTY(dimensions, cnp.PyArray_DIMS(gy), number, 0)
+    else:
+        if not cnp.PyArray_CheckExact(out):
+            return None
+        result = out
+        if (
+            cnp.PyArray_TYPE(result) != number or not cnp.PyArray_ISCARRAY(result)
+            or not cnp.PyArray_SAMESHAPE(gy, result) or not same_or_apart(gy, result) or not same_or_apart(y, result)
+        ):
+            return None
+    if cnp.PyArray_SIZE(gy) == 0:
+        return result
+    along = axis if axis >= 0 else axis + dimensions
+    lay_out_contiguous(&job, gy, y, result, along)
+    job.kind = kind
+    job.masked = False
+    run_as(&job, number, temperature)
+    return result
+
+
+cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):
+    """Whether two contiguous arrays of one size are the same memory, or share none."""
+    cdef char *start_a = <char *>cnp.PyArray_DATA(a)
+    cdef char *start_b = <char *>cnp.PyArray_DATA(b)
+    cdef ptrdiff_t size = cnp.PyArray_NBYTES(a)
+    return start_a == start_b or start_a + size <= start_b or start_b + size <= start_a
 
 
 def set_num_threads(int n):

@@ -93,8 +93,40 @@ cdef void lay_out(Job *job, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndar
         else:
             job.rows *= one.size
             job.n_kept = append(job.kept, job.n_kept, one)
-    if job.n_reduced == 0:  # rows of one element
+    rows_of_one_element(job, cnp.PyArray_ITEMSIZE(x))
+
+
+cdef void lay_out_contiguous(Job *job, cnp.ndarray x, cnp.ndarray second, cnp.ndarray out, int axis) noexcept:
+    """The same for contiguous arrays and one axis."""
+    cdef Dimension one
+    cdef ptrdiff_t before = 1, within = 1, length = cnp.PyArray_DIM(x, axis), size = cnp.PyArray_ITEMSIZE(x)
+    cdef int k
+    for k in range(axis):
+        before *= cnp.PyArray_DIM(x, k)
+    for k in range(axis + 1, cnp.PyArray_NDIM(x)):
+        within *= cnp.PyArray_DIM(x, k)
+    job.x = <const char *>cnp.PyArray_DATA(x)
+    job.second = <const char *>cnp.PyArray_DATA(second)
+    job.out = <char *>cnp.PyArray_DATA(out)
+    job.rows = before * within
+    job.length = length
+    one.size = before
+    one.x_step = one.second_step = one.out_step = length * within * size
+    job.n_kept = append(job.kept, 0, one)
+    one.size = within
+    one.x_step = one.second_step = one.out_step = size
+    job.n_kept = append(job.kept, job.n_kept, one)
+    one.size = length
+    one.x_step = one.second_step = one.out_step = within * size
+    job.n_reduced = append(job.reduced, 0, one)
+    rows_of_one_element(job, size)
+
+
+cdef void rows_of_one_element(Job *job, ptrdiff_t size) noexcept:
+    """A reduced dimension, if there is none."""
+    cdef Dimension one
+    if job.n_reduced == 0:
         one.size = 1
-        one.x_step = one.second_step = one.out_step = cnp.PyArray_ITEMSIZE(x)
+        one.x_step = one.second_step = one.out_step = size
         job.reduced[0] = one
         job.n_reduced = 1

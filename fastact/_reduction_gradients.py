@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastact import _backend, _dispatch
-from fastact._reductions import axes_of, checked_out, reduce_into, result_type_of, temperature_of
+from fastact._reductions import axes_of, checked_out, reduce_contiguous, reduce_into, result_type_of, temperature_of
 
 
 def softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
@@ -284,6 +284,10 @@ def entmax15(gy, y, axis=-1, *, out=None, dtype=None):
 
 
 def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
+    if dtype is None:
+        result = reduce_contiguous(name, gy, y, axis, out, temperature)
+        if result is not None:
+            return result
     temperature = temperature_of(temperature)
     if type(gy) is not np.ndarray or _backend.backend == _backend.CUDA:
         given = temperature if temperature != 1 else None

@@ -16,6 +16,14 @@ else:
     reduce = _backend.kernels_module.reduce
     SPARSE = dict.fromkeys(_backend.simplex_module.KINDS, _backend.simplex_module.reduce)
 
+if _backend.backend in (_backend.PLAIN, _backend.CUDA):
+
+    def reduce_contiguous(*given):
+        return None
+
+else:
+    reduce_contiguous = _backend.kernels_module.reduce_contiguous
+
 # As `numpy.exp` promotes; everything else has no real exponential.
 RESULT_TYPES = {
     character: np.dtype(result)
@@ -266,6 +274,10 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
 
 
 def _apply(name, x, axis, out, where, dtype, temperature=1.0):
+    if where is None and dtype is None:  # the checks below take longer than a thousand exponentials
+        result = reduce_contiguous(name, x, None, axis, out, temperature)
+        if result is not None:
+            return result
     temperature = temperature_of(temperature)
     if type(x) is not np.ndarray or _backend.backend == _backend.CUDA:
         given = temperature if temperature != 1 else None

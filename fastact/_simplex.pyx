@@ -589,10 +589,14 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     if not memory:
         with gil:
             raise MemoryError
-    for g in prange(groups, num_threads=threads, schedule="static"):
-        one_group[real](
-            job, g * width, min(width, job.rows - g * width), aligned + bytes * threadid(), blocks, packed, NULL
-        )
+    if threads == 1:  # OpenMP would take longer than a few short rows
+        for g in range(groups):
+            one_group[real](job, g * width, min(width, job.rows - g * width), aligned, blocks, packed, NULL)
+    else:
+        for g in prange(groups, num_threads=threads, schedule="static"):
+            one_group[real](
+                job, g * width, min(width, job.rows - g * width), aligned + bytes * threadid(), blocks, packed, NULL
+            )
     free(memory)
     fastact_restore_flags(flags)
     return 0
