@@ -28,40 +28,33 @@ def choice_of(row, options, module):
     return documented(function, row, module, [own])
 
 
+SOURCE = """def {name}({arrays}, /, {parameters}, **kwargs):
+    if {all_at_defaults}:
+        return _at_defaults({arrays}, **kwargs) if kwargs else _at_defaults({arrays})
+    return _ufunc({arrays}, {parameters}, **kwargs) if kwargs else _ufunc({arrays}, {parameters})
+"""
+
+
 def function_of(row, ufunc, at_defaults=None, module="fastact"):
     """The ufunc, or a function that gives it the parameters; `at_defaults` is its ufunc of the arrays alone."""
     if not row.parameters:
         return ufunc
-    name = row.name.removesuffix("_grad")
-    arrays, parameters = len(row.arrays), row.parameters
-
-    def function(*given, **keywords):
-        count = len(given)
-        if count == arrays and at_defaults and (not keywords or parameters.keys().isdisjoint(keywords)):
-            return at_defaults(*given, **keywords)
-        if count > row.nin:
-            raise TypeError(f"{name}() takes {row.nin} positional arguments at most, got {count}")
-        if count < arrays:
-            raise TypeError(f"{name}() missing required argument: {row.arrays[count]!r}")
-        if count == row.nin and not keywords:
-            return ufunc(*given)
-        values = list(given)
-        for k, (parameter, default) in enumerate(parameters.items(), arrays):
-            if parameter in keywords:
-                value = keywords.pop(parameter)
-                if k < count:
-                    raise TypeError(f"{name}() got multiple values for argument {parameter!r}")
-            elif k < count:
-                continue
-            elif default is REQUIRED:
-                raise TypeError(f"{name}() missing required argument: {parameter!r}")
-            else:
-                value = default
-            values.append(value)
-        return ufunc(*values, **keywords)
-
+    # numbers that are nobody else's, so that it can be seen whether a parameter was given
+    defaults = {
+        p: d if d is REQUIRED or type(d) is not float else float.fromhex(d.hex()) for p, d in row.parameters.items()
+    }
+    source = SOURCE.format(
+        name=row.name.removesuffix("_grad"),
+        arrays=", ".join(row.arrays),
+        parameters=", ".join(defaults),
+        all_at_defaults=" and ".join(f"{p} is _default_{p}" for p in defaults) if at_defaults else "False",
+    )
+    scope = {"_ufunc": ufunc, "_at_defaults": at_defaults} | {f"_default_{p}": d for p, d in defaults.items()}
+    exec(source, scope)  # Python itself sorts arguments out faster than code in it could
+    function = scope[row.name.removesuffix("_grad")]
+    function.__defaults__ = tuple(d for d in defaults.values() if d is not REQUIRED)
     kind = inspect.Parameter
-    own = [kind(parameter, kind.POSITIONAL_OR_KEYWORD, default=default) for parameter, default in parameters.items()]
+    own = [kind(parameter, kind.POSITIONAL_OR_KEYWORD, default=default) for parameter, default in defaults.items()]
     return documented(function, row, module, own)
 
 

@@ -177,7 +177,7 @@ def test_is_a_ufunc():
             swish(bad)
     with pytest.raises(TypeError, match="swish"):
         swish(1.0, 2.0, 3.0)
-    with pytest.raises(TypeError, match="missing required argument: 'a'"):
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'a'"):
         branches(1.0)
 
 

@@ -66,13 +66,13 @@ def test_bad_out(name, bad, exception):
 
 # arguments and keywords after x, exception, what its message says
 BAD_ELEMENTWISE = [
-    ("elu", (1.0, 2.0), {}, TypeError, r"elu\(\) takes 2 positional arguments at most, got 3"),
+    ("elu", (1.0, 2.0), {}, TypeError, r"elu\(\) takes from 1 to 2 positional arguments but 3 were given"),
     ("elu", (1.0,), {"alpha": 2.0}, TypeError, r"multiple values for argument 'alpha'"),
     ("elu", (), {"beta": 2.0}, TypeError, "beta"),
-    ("prelu", (), {}, TypeError, r"prelu\(\) missing required argument: 'weight'"),
-    ("threshold", (), {}, TypeError, "missing required argument: 'threshold'"),
-    ("threshold", (1.0,), {}, TypeError, "missing required argument: 'value'"),
-    ("threshold", (), {"value": 1.0}, TypeError, "missing required argument: 'threshold'"),
+    ("prelu", (), {}, TypeError, r"prelu\(\) missing 1 required positional argument: 'weight'"),
+    ("threshold", (), {}, TypeError, "missing .* required positional arguments?: 'threshold'"),
+    ("threshold", (1.0,), {}, TypeError, "missing 1 required positional argument: 'value'"),
+    ("threshold", (), {"value": 1.0}, TypeError, "missing .* required positional arguments?: 'threshold'"),
     ("prelu", (np.zeros(5, "f"),), {}, ValueError, "broadcast"),
     ("prelu", (1j,), {}, TypeError, "prelu"),
     ("elu", ("a",), {}, TypeError, "elu"),
