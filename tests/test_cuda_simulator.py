@@ -506,7 +506,7 @@ BAD = [
     ("prelu", (X, no_copy()), {}, TypeError, "prelu: x must be a number or on the device"),
     ("prelu", (no_copy(), "a"), {}, TypeError, "prelu: weight must be"),
     ("prelu", (no_copy(), 1j), {}, TypeError, "prelu: weight must be"),
-    ("prelu", (no_copy(),), {}, TypeError, "missing required argument: 'weight'"),
+    ("prelu", (no_copy(),), {}, TypeError, "missing 1 required positional argument: 'weight'"),
     ("prelu", (no_copy(), DeviceArray(np.ones(3, "f"))), {}, ValueError, "broadcast"),
     (
         "prelu",
