@@ -76,6 +76,7 @@ cdef enum:
     CHUNK = 4096      # elements whose sum is one tree
     BATCH = 16        # short rows whose scalar parts are done together
     BATCH_ELEMENTS = 4096  # in all of them
+    GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
     TILE = 64         # rows that are packed side by side
     COLUMNS = 128     # columns that are worked on together
     SHORT = 24        # rows up to this length are packed
@@ -170,10 +171,10 @@ cdef inline void add_term(real e, real *high, real *low, float *ones, int kind) 
 
 
 cdef inline void add_gradient_term(real gy, real y, double *high, double *low, int kind) noexcept nogil:
-    """Add gy, or gy * y, to a lane; float32 needs no `low`."""
+    """Add gy, or gy * y, to a lane; float32 needs no `low`, and its product rounds: y is no more exact."""
     cdef double product
     if real is float:
-        high[0] += gy if kind == LOG_SOFTMAX_GRADIENT else <double>gy * y
+        high[0] += gy if kind == LOG_SOFTMAX_GRADIENT else gy * y
     elif kind == LOG_SOFTMAX_GRADIENT:
         merge_lane(high, low, gy, 0.0, gy)
     else:
@@ -1012,7 +1013,8 @@ cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
 
 
 cdef int run_rows(const Job *job, int threads, real *type_tag) except -1 nogil:
-    cdef ptrdiff_t together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, BATCH_ELEMENTS // job.length))
+    cdef ptrdiff_t elements = GRADIENT_ELEMENTS if is_gradient(job.kind) else BATCH_ELEMENTS
+    cdef ptrdiff_t together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
     cdef ptrdiff_t batches = (job.rows + together - 1) // together, k
     cdef Row row
     if job.rows < threads and job.length >= 2 * PER_THREAD:

@@ -45,8 +45,8 @@ def softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     Notes
     -----
     At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
-    where gy almost cancels with the sum, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of |gy|
-    and sum(|gy y|), times y, if this is more.
+    where gy almost cancels with the sum, that is of four times the larger of |gy| and sum(|gy y|), times y (float64: of
+    2⁻⁶ of that), if this is more. As much comes from y, which is rounded itself.
 
     NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
     y is 0, gets 0. An empty axis gives an empty result.
@@ -101,8 +101,8 @@ def softmin(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     Notes
     -----
     At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
-    where gy almost cancels with the sum, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of |gy|
-    and sum(|gy y|), times y, if this is more.
+    where gy almost cancels with the sum, that is of four times the larger of |gy| and sum(|gy y|), times y (float64: of
+    2⁻⁶ of that), if this is more. As much comes from y, which is rounded itself.
 
     NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
     y is 0, gets 0. An empty axis gives an empty result.

@@ -17,7 +17,7 @@ INF, NAN = np.inf, np.nan
 SPARSE = SPARSE[1:]
 # Where terms cancel: this much of a unit in the last place of the larger of them.
 OF_TERMS = {
-    "softmax": {"float32": 2.0**-12, "float64": 2.0**-6},
+    "softmax": {"float32": 4.0, "float64": 2.0**-6},
     "log_softmax": {"float32": 2.0**-2, "float64": 2.0**-2},
     "sparsemax": {"float32": 2.0**-12, "float64": 2.0**-6},
     "entmax15": {"float32": 2.0**-12, "float64": 2.0**-6},
