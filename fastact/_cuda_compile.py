@@ -103,6 +103,7 @@ def barrier():
 FORMULA_PRIMITIVES = {
     "fma": fma,
     "fabs": math.fabs,
+    "sqrt": math.sqrt,
     "copysign": math.copysign,
     "power_of_two": power_of_two,
     "product_error": _math.product_error_by_fma,

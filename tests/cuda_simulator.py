@@ -28,6 +28,11 @@ def fma(a, b, c):
     return np.float64(libm.fma(a, b, c))
 
 
+def sqrt(a):
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(a)
+
+
 def power_of_two(t):
     bits = {4: (np.uint32, 23), 8: (np.uint64, 52)}[t.itemsize]
     return (t.view(bits[0]) << bits[0](bits[1])).view(t.dtype)
@@ -37,6 +42,7 @@ def power_of_two(t):
 FORMULA_PRIMITIVES = {
     "fma": partial(fma),
     "fabs": np.abs,
+    "sqrt": partial(sqrt),
     "copysign": np.copysign,
     "power_of_two": partial(power_of_two),
     "product_error": _math.product_error_by_fma,

@@ -10,6 +10,8 @@ from processes import run
 
 import fastact
 
+pytestmark = pytest.mark.skipif(fastact.backend == "numpy", reason="the fallback works on one thread")
+
 
 @pytest.fixture(autouse=True)
 def threads_as_before():
