@@ -17,7 +17,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 import cuda_simulator as simulator
 from cuda_simulator import DeviceArray
 
-from fastact import _backend, _dispatch, cuda
+from fastact import _backend, _dispatch, _reduction_gradients, _reductions, cuda
 from fastact import _cuda_arrays as arrays
 from fastact import _cuda_kernels as kernels
 
@@ -430,6 +430,8 @@ def test_what_is_not_done_on_a_device(nothing_launched):
 def test_backend_cuda(monkeypatch):
     """NumPy's arrays go to the device, too; objects with ways of their own, and keywords of NumPy's, do not."""
     monkeypatch.setattr(_backend, "backend", "cuda")
+    for module in (_reductions, _reduction_gradients):  # as chosen at import
+        monkeypatch.setattr(module, "reduce_contiguous", lambda *given: None)
     _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, True)
     try:
         before = len(simulator.launches)
