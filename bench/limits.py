@@ -70,8 +70,8 @@ the table below; for memory, `fastact bench --peers copy --preallocated` compare
   with one element takes is left out.
 
 Where `reached` is at `ports`, only a formula with fewer instructions would be faster. Where it is far above, as for
-`relu` and its kin, what limits is moving numbers between cache and registers. Figures below `ports` are llvm-mca's: it
-takes divisions and square roots for slower than they are.
+`relu` and its kin, what limits is moving numbers between cache and registers. Figures below `ports`
+show how far llvm-mca's model of this CPU is from the CPU.
 
 ## What was tried
 

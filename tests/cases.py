@@ -19,6 +19,23 @@ WITH_FMA = fastact.backend != "x86-64"
 MAX_ULP = 1.5 if WITH_FMA else 4
 MAX_ULP_OF_ROWS = {"float16": 1, "float32": 2 if WITH_FMA else 3, "float64": 4}
 
+INF, NAN = np.inf, np.nan
+# Rows of which softmax, sparsemax and entmax15 are the same, to the bit; None: NaN throughout.
+EDGES_OF_ALL = [
+    ([INF, 1.0, 2.0], [1.0, 0.0, 0.0]),
+    ([1.0, 2.0, INF], [0.0, 0.0, 1.0]),
+    ([INF, -INF], [1.0, 0.0]),
+    ([INF], [1.0]),
+    ([INF, INF, 0.0], None),
+    ([-INF, -INF], None),
+    ([-INF], None),
+    ([NAN, 1.0], None),
+    ([INF, NAN, 1.0], None),
+    ([1.0, -INF, 1.0], [0.5, 0.0, 0.5]),
+    ([5.0], [1.0]),
+    ([0.0, -0.0], [0.5, 0.5]),
+]
+
 # Every function with each of these; where it has defaults, they come first.
 ARGUMENTS = {
     "elu": [(1.0,), (0.3,), (-2.5,)],

@@ -4,7 +4,19 @@ import json
 
 import numpy as np
 import pytest
-from cases import CALLS, LAYOUTS, MAX_ULP_OF_ROWS, REDUCTIONS, bits, exact, exact_reduction, gy_for, public, ulps
+from cases import (
+    CALLS,
+    EDGES_OF_ALL,
+    LAYOUTS,
+    MAX_ULP_OF_ROWS,
+    REDUCTIONS,
+    bits,
+    exact,
+    exact_reduction,
+    gy_for,
+    public,
+    ulps,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.exceptions import AxisError
@@ -310,18 +322,7 @@ def test_hard_rows(name, row, dtype):
 
 # rows with their softmax, to the bit; None: NaN throughout
 EDGES = [
-    ([INF, 1.0, 2.0], [1.0, 0.0, 0.0]),
-    ([1.0, 2.0, INF], [0.0, 0.0, 1.0]),
-    ([INF, -INF], [1.0, 0.0]),
-    ([INF], [1.0]),
-    ([INF, INF, 0.0], None),
-    ([-INF, -INF], None),
-    ([-INF], None),
-    ([NAN, 1.0], None),
-    ([INF, NAN, 1.0], None),
-    ([1.0, -INF, 1.0], [0.5, 0.0, 0.5]),
-    ([5.0], [1.0]),
-    ([0.0, -0.0], [0.5, 0.5]),
+    *EDGES_OF_ALL,
     ([-INF] * 9 + [INF] + [3.0] * 20, [0.0] * 9 + [1.0] + [0.0] * 20),
     ([-INF] * 29 + [1.0], [0.0] * 29 + [1.0]),
     ([1.0] * 30 + [NAN], None),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from cases import (
     DTYPES,
+    EDGES_OF_ALL,
     LAYOUTS,
     MAX_ULP_OF_ROWS,
     REDUCTIONS,
@@ -195,18 +196,7 @@ def test_integers(name, code):
 
 # rows with their softmax, to the bit; None: NaN throughout. log_softmax: its logarithm, softmin: of -row.
 EDGES = [
-    ([INF, 1.0, 2.0], [1.0, 0.0, 0.0]),
-    ([1.0, 2.0, INF], [0.0, 0.0, 1.0]),
-    ([INF, -INF], [1.0, 0.0]),
-    ([INF], [1.0]),
-    ([INF, INF, 0.0], None),
-    ([-INF, -INF], None),
-    ([-INF], None),
-    ([NAN, 1.0], None),
-    ([INF, NAN, 1.0], None),
-    ([1.0, -INF, 1.0], [0.5, 0.0, 0.5]),
-    ([5.0], [1.0]),
-    ([0.0, -0.0], [0.5, 0.5]),
+    *EDGES_OF_ALL,
     ([3e4, 3e4, 3e4, 3e4], [0.25] * 4),
     ([6e4, -6e4], [1.0, 0.0]),
 ]
