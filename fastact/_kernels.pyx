@@ -30,14 +30,6 @@ cdef extern from *:
     #endif
     """
 
-cdef extern from "_runtime.h" nogil:
-    ctypedef unsigned int fastact_flags
-    fastact_flags fastact_save_flags()
-    void fastact_restore_flags(fastact_flags)
-    void fastact_start_threads()
-    int fastact_threads()
-    int fastact_limit
-
 cdef extern from "fastact_formulas.h" nogil:
     void fastact_exp_start_float32(float, float, float, float *, float *, float *, float *, float *, float *)
     void fastact_exp_start_float64(double, double, double, double *, double *, double *, double *, double *, double *)
@@ -55,17 +47,7 @@ cdef extern from "fastact_formulas.h" nogil:
     float FASTACT_UP_float32
     double FASTACT_UP_float64
 
-cdef extern from "_transpose.h" nogil:
-    void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
-    void fastact_unpack_float(float **rows, const float *tile, ptrdiff_t width, ptrdiff_t n)
-    void fastact_pack_double(double **rows, double *tile, ptrdiff_t width, ptrdiff_t n)
-    void fastact_unpack_double(double **rows, const double *tile, ptrdiff_t width, ptrdiff_t n)
-
-ctypedef fused real:
-    float
-    double
-
-include "_layout.pxi"
+include "_axes.pxi"
 
 cdef enum:
     SOFTMAX, SOFTMIN, LOG_SOFTMAX, SCALED, SCALED_LOGARITHM, LOGSUMEXP, SOFTMAX_GRADIENT, SOFTMIN_GRADIENT, LOG_SOFTMAX_GRADIENT

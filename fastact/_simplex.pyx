@@ -20,28 +20,10 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-include "_layout.pxi"
-
-cdef extern from "_runtime.h" nogil:
-    ctypedef unsigned int fastact_flags
-    fastact_flags fastact_save_flags()
-    void fastact_restore_flags(fastact_flags)
-    void fastact_start_threads()
-    int fastact_threads()
-    int fastact_limit
+include "_axes.pxi"
 
 cdef extern from "fastact_formulas.h" nogil:
     double fastact_fma_float64(double, double, double)
-
-cdef extern from "_transpose.h" nogil:
-    void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
-    void fastact_unpack_float(float **rows, const float *tile, ptrdiff_t width, ptrdiff_t n)
-    void fastact_pack_double(double **rows, double *tile, ptrdiff_t width, ptrdiff_t n)
-    void fastact_unpack_double(double **rows, const double *tile, ptrdiff_t width, ptrdiff_t n)
-
-ctypedef fused real:
-    float
-    double
 
 cdef enum:
     HARDMAX, SPARSEMAX, ENTMAX15, SPARSEMAX_GRADIENT, ENTMAX15_GRADIENT

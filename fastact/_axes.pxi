@@ -1,4 +1,22 @@
-# Where the rows of a reduction over any axes lie, whatever the layout of the arrays.
+# What the kernels over axes share: numbers, threads, and where the rows lie, whatever the layout of the arrays.
+
+ctypedef fused real:
+    float
+    double
+
+cdef extern from "_runtime.h" nogil:
+    ctypedef unsigned int fastact_flags
+    fastact_flags fastact_save_flags()
+    void fastact_restore_flags(fastact_flags)
+    void fastact_start_threads()
+    int fastact_threads()
+    int fastact_limit
+
+cdef extern from "_transpose.h" nogil:
+    void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_unpack_float(float **rows, const float *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_pack_double(double **rows, double *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_unpack_double(double **rows, const double *tile, ptrdiff_t width, ptrdiff_t n)
 
 cdef enum:
     MAX_DIMENSIONS = 64
