@@ -3,53 +3,28 @@
 import numpy as np
 
 from fastact import _backend, _dispatch
+from fastact._documentation import documented
 from fastact._reductions import axes_of, checked_out, reduce_contiguous, reduce_into, result_type_of, temperature_of
 
+NOTES = """At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
+where gy almost cancels with the sum, that is of four times the larger of |gy| and sum(|gy y|), times y (float64: of
+2⁻⁶ of that), if this is more. As much comes from y, which is rounded itself.
 
+NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
+y is 0, gets 0. An empty axis gives an empty result."""
+
+
+@documented(notes=NOTES)
 def softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     """Gradient of softmax, from its result y: y (gy - sum(gy y)) / temperature.
 
     .. math:: g_i = \\frac{y_i}{T} \\left(gy_i - \\sum_j gy_j y_j\\right)
 
-    Parameters
-    ----------
-    gy : array_like
-        The gradient for y: real numbers, of any shape.
-    y : array_like
-        What `fastact.softmax` returned, of the shape of `gy`.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over, as for `fastact.softmax`; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-    temperature : float, default 1
-        The one that `fastact.softmax` was given.
-
-    Returns
-    -------
-    ndarray or scalar
-        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
-        integers are promoted as by `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `gy` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `y` or `out` has another shape than `gy`, `out` is read-only, an axis is repeated, or the temperature is
-        not positive and finite.
+    {arguments}
 
     Notes
     -----
-    At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
-    where gy almost cancels with the sum, that is of four times the larger of |gy| and sum(|gy y|), times y (float64: of
-    2⁻⁶ of that), if this is more. As much comes from y, which is rounded itself.
-
-    NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
-    y is 0, gets 0. An empty axis gives an empty result.
+    {notes}
 
     Examples
     --------
@@ -62,50 +37,17 @@ def softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     return _apply("softmax", gy, y, axis, out, dtype, temperature)
 
 
+@documented(notes=NOTES)
 def softmin(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     """Gradient of softmin, from its result y: -y (gy - sum(gy y)) / temperature.
 
     .. math:: g_i = -\\frac{y_i}{T} \\left(gy_i - \\sum_j gy_j y_j\\right)
 
-    Parameters
-    ----------
-    gy : array_like
-        The gradient for y: real numbers, of any shape.
-    y : array_like
-        What `fastact.softmin` returned, of the shape of `gy`.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over, as for `fastact.softmin`; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-    temperature : float, default 1
-        The one that `fastact.softmin` was given.
-
-    Returns
-    -------
-    ndarray or scalar
-        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
-        integers are promoted as by `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `gy` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `y` or `out` has another shape than `gy`, `out` is read-only, an axis is repeated, or the temperature is
-        not positive and finite.
+    {arguments}
 
     Notes
     -----
-    At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
-    where gy almost cancels with the sum, that is of four times the larger of |gy| and sum(|gy y|), times y (float64: of
-    2⁻⁶ of that), if this is more. As much comes from y, which is rounded itself.
-
-    NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
-    y is 0, gets 0. An empty axis gives an empty result.
+    {notes}
 
     Examples
     --------
@@ -118,50 +60,21 @@ def softmin(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     return _apply("softmin", gy, y, axis, out, dtype, temperature)
 
 
+@documented
 def log_softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     """Gradient of log_softmax, from its result y: (gy - exp(y) sum(gy)) / temperature.
 
     .. math:: g_i = \\frac{1}{T} \\left(gy_i - e^{y_i} \\sum_j gy_j\\right)
 
-    Parameters
-    ----------
-    gy : array_like
-        The gradient for y: real numbers, of any shape.
-    y : array_like
-        What `fastact.log_softmax` returned, of the shape of `gy`.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over, as for `fastact.log_softmax`; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-    temperature : float, default 1
-        The one that `fastact.log_softmax` was given.
-
-    Returns
-    -------
-    ndarray or scalar
-        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
-        integers are promoted as by `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `gy` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `y` or `out` has another shape than `gy`, `out` is read-only, an axis is repeated, or the temperature is
-        not positive and finite.
+    {arguments}
 
     Notes
     -----
     At most 1 unit in the last place of the result or, if this is more, a quarter of one of the larger of |gy| and
     eʸ sum(|gy|): rows of any length (measured). Digits are kept where one element has almost all the weight.
 
-    NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose y is
-    -inf, gets its gy. An empty axis gives an
-    empty result.
+    NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
+    y is -inf, gets its gy. An empty axis gives an empty result.
 
     Examples
     --------
@@ -174,39 +87,14 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     return _apply("log_softmax", gy, y, axis, out, dtype, temperature)
 
 
+@documented
 def sparsemax(gy, y, axis=-1, *, out=None, dtype=None):
     """Gradient of sparsemax, from its result y: gy less its mean, both where y > 0; 0 elsewhere.
 
     .. math:: g_i = gy_i - \\frac{1}{|S|} \\sum_{j \\in S} gy_j \\text{ if } i \\in S, \\text{ else } 0,
         \\quad S = \\{ j : y_j > 0 \\}
 
-    Parameters
-    ----------
-    gy : array_like
-        The gradient for y: real numbers, of any shape.
-    y : array_like
-        What `fastact.sparsemax` returned, of the shape of `gy`.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over, as for `fastact.sparsemax`; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-
-    Returns
-    -------
-    ndarray or scalar
-        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
-        integers are promoted as by `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `gy` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+    {arguments}
 
     Notes
     -----
@@ -229,38 +117,13 @@ def sparsemax(gy, y, axis=-1, *, out=None, dtype=None):
     return _apply("sparsemax", gy, y, axis, out, dtype)
 
 
+@documented
 def entmax15(gy, y, axis=-1, *, out=None, dtype=None):
     """Gradient of entmax15, from its result y: s (gy - sum(s gy) / sum(s)), with s = sqrt(y).
 
     .. math:: g_i = s_i \\left(gy_i - \\frac{\\sum_j s_j gy_j}{\\sum_j s_j}\\right), \\quad s_i = \\sqrt{y_i}
 
-    Parameters
-    ----------
-    gy : array_like
-        The gradient for y: real numbers, of any shape.
-    y : array_like
-        What `fastact.entmax15` returned, of the shape of `gy`.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over, as for `fastact.entmax15`; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `gy`; may be `gy` or `y` itself.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-
-    Returns
-    -------
-    ndarray or scalar
-        The gradient for x, of the shape of `gy`. float16, float32 and float64 are kept, the wider of two;
-        integers are promoted as by `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `gy` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `y` or `out` has another shape than `gy`, `out` is read-only, or an axis is repeated.
+    {arguments}
 
     Notes
     -----

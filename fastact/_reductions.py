@@ -7,6 +7,7 @@ from numpy.exceptions import AxisError
 from numpy.lib.stride_tricks import as_strided
 
 from fastact import _backend, _dispatch
+from fastact._documentation import documented
 
 if _backend.backend == _backend.PLAIN:
     from fastact._numpy import reduce
@@ -33,50 +34,20 @@ RESULT_TYPES = {
 COMPUTED_AS = {"e": np.dtype("f"), "f": np.dtype("f"), "d": np.dtype("d")}
 
 
+@documented
 def softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     """Softmax: exp(x) / sum(exp(x)), the sum over one axis, several, or all.
 
     .. math:: y_i = \\frac{e^{x_i - m}}{\\sum_j e^{x_j - m}}, \\quad m = \\max_j x_j
 
-    Parameters
-    ----------
-    x : array_like
-        Real numbers (scores, logits), of any shape.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `x`; may be `x` itself.
-    where : array_like of bool, optional
-        Elements that take part; the result of the others is 0. Broadcasts to the shape of `x`.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-    temperature : float, default 1
-        What `x` is divided by, a positive number: above 1 the results are more even, below 1 less. As exact as
-        without, which an `x` that was rounded after a division is not.
-
-    Returns
-    -------
-    ndarray or scalar
-        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
-        `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `x` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, an axis is repeated, or the temperature is not
-        positive and finite.
+    {arguments}
 
     Notes
     -----
     At most 2 units in the last place from the exact result in float32, 4 in float64, for any length and
     spread (measured).
 
-    A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
-    with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
+    {limits}
 
     References
     ----------
@@ -93,42 +64,13 @@ def softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     return _apply("softmax", x, axis, out, where, dtype, temperature)
 
 
+@documented
 def softmin(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     """Softmin: softmax(-x), over one axis, several, or all.
 
     .. math:: y_i = \\frac{e^{m - x_i}}{\\sum_j e^{m - x_j}}, \\quad m = \\min_j x_j
 
-    Parameters
-    ----------
-    x : array_like
-        Real numbers, of any shape.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `x`; may be `x` itself.
-    where : array_like of bool, optional
-        Elements that take part; the result of the others is 0. Broadcasts to the shape of `x`.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-    temperature : float, default 1
-        What `x` is divided by, a positive number: above 1 the results are more even, below 1 less. As exact as
-        without, which an `x` that was rounded after a division is not.
-
-    Returns
-    -------
-    ndarray or scalar
-        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
-        `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `x` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, an axis is repeated, or the temperature is not
-        positive and finite.
+    {arguments}
 
     Notes
     -----
@@ -147,42 +89,13 @@ def softmin(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     return _apply("softmin", x, axis, out, where, dtype, temperature)
 
 
+@documented(left_out="-inf")
 def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     """Logarithm of softmax: x - log(sum(exp(x))), over one axis, several, or all.
 
     .. math:: y_i = x_i - m - \\log \\sum_j e^{x_j - m}, \\quad m = \\max_j x_j
 
-    Parameters
-    ----------
-    x : array_like
-        Real numbers (scores, logits), of any shape.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `x`; may be `x` itself.
-    where : array_like of bool, optional
-        Elements that take part; the result of the others is -inf. Broadcasts to the shape of `x`.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-    temperature : float, default 1
-        What `x` is divided by, a positive number: above 1 the results are more even, below 1 less. As exact as
-        without, which an `x` that was rounded after a division is not.
-
-    Returns
-    -------
-    ndarray or scalar
-        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
-        `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `x` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, an axis is repeated, or the temperature is not
-        positive and finite.
+    {arguments}
 
     Notes
     -----
@@ -202,6 +115,7 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0
     return _apply("log_softmax", x, axis, out, where, dtype, temperature)
 
 
+@documented
 def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     """Logarithm of the sum of exponentials: log(sum(exp(x))), over one axis, several, or all.
 
@@ -209,41 +123,30 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
 
     Parameters
     ----------
-    x : array_like
-        Real numbers, of any shape.
-    axis : int, tuple of ints or None, default -1
-        What the sum runs over; None is everything.
+    {x}
+    {axis}
     keepdims : bool, default False
         Whether the axes that were summed over stay, with size 1.
     out : ndarray or tuple of one ndarray, optional
         Where the result goes, of its shape.
     where : array_like of bool, optional
         Elements that take part. Broadcasts to the shape of `x`.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
+    {dtype}
 
     Returns
     -------
     ndarray or scalar
-        Of the shape of `x` without `axis`. float16, float32 and float64 are kept; integers are promoted as by
-        `numpy.exp`, int64 to float64.
+        Of the shape of `x` without `axis`.
+        {kept}
 
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `x` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+    {raises}
 
     Notes
     -----
     At most 1 unit in the last place from the exact result in float32, 1.5 in float64, for any length and spread
     (measured); where m and the logarithm cancel, in the last place of the larger of these.
 
-    A NaN makes its sum NaN. One inf or several give inf; where all are -inf, or there is nothing to sum, it is
-    -inf.
+    A NaN makes its sum NaN. One inf or several give inf; where all are -inf, or there is nothing to sum, it is -inf.
 
     Examples
     --------

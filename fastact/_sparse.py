@@ -1,38 +1,16 @@
 """hardmax, sparsemax and entmax15: softmax's kin whose results are 0 for most elements."""
 
+from fastact._documentation import documented
 from fastact._reductions import _apply
 
 
+@documented
 def hardmax(x, axis=-1, *, out=None, dtype=None):
     """Hardmax: 1 at the maximum, 0 elsewhere, over one axis, several, or all.
 
     .. math:: y_i = 1 \\text{ if } i = \\min \\{ j : x_j = m \\}, \\text{ else } 0, \\quad m = \\max_j x_j
 
-    Parameters
-    ----------
-    x : array_like
-        Real numbers (scores, logits), of any shape.
-    axis : int, tuple of ints or None, default -1
-        What each maximum is taken over; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `x`; may be `x` itself.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-
-    Returns
-    -------
-    ndarray or scalar
-        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
-        `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `x` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `out` has the wrong shape or is read-only, or an axis is repeated.
+    {arguments}
 
     Notes
     -----
@@ -51,46 +29,20 @@ def hardmax(x, axis=-1, *, out=None, dtype=None):
     return _apply("hardmax", x, axis, out, None, dtype)
 
 
+@documented
 def sparsemax(x, axis=-1, *, out=None, where=None, dtype=None):
     """Sparsemax: the nearest point to x among the probabilities, over one axis, several, or all.
 
     .. math:: y_i = \\max(x_i - \\tau, 0), \\quad \\tau \\text{ such that } \\sum_j y_j = 1
 
-    Parameters
-    ----------
-    x : array_like
-        Real numbers (scores, logits), of any shape.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `x`; may be `x` itself.
-    where : array_like of bool, optional
-        Elements that take part; the result of the others is 0. Broadcasts to the shape of `x`.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-
-    Returns
-    -------
-    ndarray or scalar
-        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
-        `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `x` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+    {arguments}
 
     Notes
     -----
     At most 1 unit in the last place from the exact result, for any length and spread; where x is so near to the
     threshold that the result is below 1e-15 (float32) or 1e-22 (float64), at most by as much (measured).
 
-    A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
-    with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
+    {limits}
 
     References
     ----------
@@ -107,46 +59,20 @@ def sparsemax(x, axis=-1, *, out=None, where=None, dtype=None):
     return _apply("sparsemax", x, axis, out, where, dtype)
 
 
+@documented
 def entmax15(x, axis=-1, *, out=None, where=None, dtype=None):
     """1.5-entmax: between softmax and sparsemax, smooth and yet with zeros, over one axis, several, or all.
 
     .. math:: y_i = \\max(x_i / 2 - \\tau, 0)^2, \\quad \\tau \\text{ such that } \\sum_j y_j = 1
 
-    Parameters
-    ----------
-    x : array_like
-        Real numbers (scores, logits), of any shape.
-    axis : int, tuple of ints or None, default -1
-        What each sum runs over; None is everything.
-    out : ndarray or tuple of one ndarray, optional
-        Where the result goes, of the shape of `x`; may be `x` itself.
-    where : array_like of bool, optional
-        Elements that take part; the result of the others is 0. Broadcasts to the shape of `x`.
-    dtype : dtype, optional
-        float16, float32 or float64: what to compute in and to return.
-
-    Returns
-    -------
-    ndarray or scalar
-        Of the shape of `x`. float16, float32 and float64 are kept; integers are promoted as by
-        `numpy.exp`, int64 to float64.
-
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        Where `x` has no such axis.
-    TypeError
-        For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
-    ValueError
-        Where `out` or `where` has the wrong shape, `out` is read-only, or an axis is repeated.
+    {arguments}
 
     Notes
     -----
     At most 1 unit in the last place from the exact result, for any length and spread; where x is so near to the
     threshold that the result is below 1e-15 (float32) or 1e-22 (float64), at most by as much (measured).
 
-    A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
-    with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
+    {limits}
 
     References
     ----------
