@@ -4,13 +4,7 @@ ctypedef fused real:
     float
     double
 
-cdef extern from "_runtime.h" nogil:
-    ctypedef unsigned int fastact_flags
-    fastact_flags fastact_save_flags()
-    void fastact_restore_flags(fastact_flags)
-    void fastact_start_threads()
-    int fastact_threads()
-    int fastact_limit
+include "_runtime.pxi"
 
 cdef extern from "_transpose.h" nogil:
     void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)

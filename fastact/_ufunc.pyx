@@ -56,14 +56,7 @@ cdef extern from "numpy/halffloat.h" nogil:
     float npy_half_to_float(uint16_t)
     uint16_t npy_float_to_half(float)
 
-cdef extern from "_runtime.h" nogil:
-    ctypedef unsigned int fastact_flags
-    fastact_flags fastact_save_flags()
-    void fastact_restore_flags(fastact_flags)
-    void fastact_start_threads()
-    int fastact_threads()
-    int fastact_limit
-    void fastact_prefetch(const char *, ptrdiff_t)
+include "_runtime.pxi"
 
 cdef extern from "_dispatch.h":
     void fastact_install_dispatch(object)
