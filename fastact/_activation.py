@@ -138,21 +138,19 @@ ENGINES: list = []  # which hold the loops, and live as long as the ufuncs: as t
 def compile_loops(row):
     """What `make_ufunc` wants to know of a row's loops, for each type."""
     try:
-        from fastact import _compile
+        from fastact import _compile, _machine_code
     except ModuleNotFoundError as error:
         raise ImportError(MISSING) from error
-    level = _backend.level
-    with_fma = level not in _compile.LEVELS_WITHOUT_FMA
     makers = {"loop": _compile.compile_loop}
     if row.parameters:
         makers["scalar"] = _compile.compile_scalar_loop
     arrays, dtypes = len(row.arrays), {"f": "float32", "d": "float64"}
     text = _compile.link(
-        (f"{kind}_{character}", *make(row.formula, arrays, row.nin, dtype, with_fma))
+        (f"{kind}_{character}", *make(row.formula, arrays, row.nin, dtype))
         for character, dtype in dtypes.items()
         for kind, make in makers.items()
     )
-    engine = _compile.execute(text, level)
+    engine = _machine_code.execute(text, _backend.level)
     ENGINES.append(engine)
     compiled = {
         character: (arrays, *(engine.get_function_address(f"{kind}_{character}") for kind in ("loop", "scalar")))

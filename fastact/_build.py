@@ -1,8 +1,9 @@
-"""Build time only: formulas -> Numba's ufunc loops -> one object file per CPU level, and their table in C.
+"""Build time only: formulas -> Numba's ufunc loops, as LLVM's text, and their table in C.
 
-    python fastact/_build.py OUTPUT_DIRECTORY LEVEL...
+    python fastact/_build.py table|float64|others FILE
 
-What makes them is `_compile.py`; nothing depends on the CPU of the machine that builds. Run by meson.build.
+The loops come in two parts, by dtype, which can be made at once. What makes them is `_compile.py`; nothing depends on
+the CPU of the machine that builds. Run by meson.build.
 """
 
 import os
@@ -13,20 +14,10 @@ import _bootstrap  # noqa: F401
 # What Numba sees of the machine, before it is imported: nothing.
 os.environ.update(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_DISABLE_JIT="0")
 
-from functools import cache
 from pathlib import Path
 
-import llvmlite.binding as llvm
 import numpy as np
 
-from fastact._compile import (
-    LEVELS_WITHOUT_FMA,
-    compile_loop,
-    compile_scalar_loop,
-    link,
-    machine_of,
-    optimise,
-)
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATED
 
@@ -47,39 +38,31 @@ def computed_as(character):
 
 
 def loops():
-    """Every loop there is: (symbol, what compiles it, formula, number of arrays, of inputs, dtype)."""
+    """Every loop there is: (symbol, what of `_compile` makes it, formula, number of arrays, of inputs, dtype)."""
     for row in ROWS:
         arrays = len(row.arrays)
         for dtype in dict.fromkeys(map(computed_as, row.types)):
             symbol = f"fastact_{row.name}_{dtype}"
-            yield symbol, compile_loop, row.formula, arrays, row.nin, dtype
+            yield symbol, "compile_loop", row.formula, arrays, row.nin, dtype
             if row.parameters:
-                yield f"{symbol}_scalar", compile_scalar_loop, row.formula, arrays, row.nin, dtype
+                yield f"{symbol}_scalar", "compile_scalar_loop", row.formula, arrays, row.nin, dtype
             if row.has_defaults:
-                yield f"{symbol}_default", compile_loop, at_defaults(row), arrays, arrays, dtype
+                yield f"{symbol}_default", "compile_loop", at_defaults(row), arrays, arrays, dtype
 
 
-@cache
-def link_all(with_fma):
-    """One module of all loops."""
-    return link(
-        (symbol, *compile_one(formula, arrays, nin, dtype, with_fma))
-        for symbol, compile_one, formula, arrays, nin, dtype in loops()
+def part(name):
+    """One module of the loops for float64, or of the others."""
+    from fastact import _compile  # Numba, which the table does without
+
+    return _compile.link(
+        (symbol, *getattr(_compile, maker)(formula, arrays, nin, dtype))
+        for symbol, maker, formula, arrays, nin, dtype in loops()
+        if (dtype == "float64") == (name == "float64")
     )
 
 
-# Four vectors at a time hide the latency of the long formulas (measured: 10 to 40 % faster than one).
-llvm.set_option("fastact", "-force-vector-interleave=4")
-
-
-def emit(level):
-    """Machine code of the loops for one level."""
-    machine = machine_of(level, reloc="pic", codemodel="small")
-    return machine.emit_object(optimise(link_all(level not in LEVELS_WITHOUT_FMA), machine))
-
-
-def header():
-    """The table of loops for the Cython modules: by ufunc and type character, and the declarations."""
+def table():
+    """The table of loops for `_ufunc.pyx`: by ufunc and type character, and the declarations."""
     lines = ["/* Made by fastact/_build.py. */", "#include <Python.h>", "#include <numpy/npy_common.h>", ""]
     loop_type = "typedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *);"
     lines += [loop_type, ""]
@@ -101,14 +84,8 @@ def header():
     return "\n".join(lines)
 
 
-def main(directory, *levels):
-    directory = Path(directory)
-    for level in levels:
-        directory.joinpath(f"loops-{level}.o").write_bytes(emit(level))
-    directory.joinpath("fastact_loops.h").write_text(header())
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    name, target = sys.argv[1:]
+    Path(target).write_text(table() if name == "table" else part(name))
     sys.stdout.flush()
     os._exit(0)  # taking Numba's many modules apart would take longer than all the rest

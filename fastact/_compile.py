@@ -1,7 +1,7 @@
-"""Formulas -> Numba's ufunc loops over them -> vector code, for `_build.py` when the package is built and
+"""Formulas -> Numba's ufunc loops over them, as LLVM's text, for `_build.py` when the package is built and
 `_activation.py` later.
 
-Numba types and lowers a formula without optimising; LLVM then optimises the whole, for a CPU level.
+Numba types and lowers a formula without optimising; LLVM then optimises the whole, for a CPU level: `_machine_code.py`.
 """
 
 from contextlib import contextmanager
@@ -11,13 +11,14 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import config, types
+from numba.core import cgutils, config, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 from numba.np.ufunc.ufuncbuilder import UFuncBuilder
 from numba.np.ufunc.wrappers import build_ufunc_wrapper
 
-from fastact import _math
+from fastact._machine_code import HAS_FMA
+from fastact._math import product_error_by_fma, product_error_by_splitting
 from fastact._specialise import specialise
 
 
@@ -32,12 +33,27 @@ def call_llvm(name):
     return generate
 
 
-def multiply_add(name):
-    @intrinsic
-    def fma(typing_context, a, b, c):
-        return a(a, a, a), call_llvm(name)
+@intrinsic
+def fma(typing_context, a, b, c):
+    return a(a, a, a), call_llvm("llvm.fma")
 
-    return fma
+
+@intrinsic
+def has_fma(typing_context):
+    """Whether the level has that instruction; a constant by the time the code is optimised."""
+
+    def generate(context, builder, signature, values):
+        kind = ir.FunctionType(ir.IntType(1), ())
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, HAS_FMA), ())
+
+    return types.boolean(), generate
+
+
+llvm.add_symbol(HAS_FMA, 1)  # for Numba's machine code, which never runs
+
+
+def product_error(a, b, p):
+    return product_error_by_fma(a, b, p) if has_fma() else product_error_by_splitting(a, b, p)
 
 
 @intrinsic
@@ -93,6 +109,8 @@ def binary_fraction(builder, bits, mantissa):
 
 
 PRIMITIVES = {
+    "fma": fma,
+    "product_error": product_error,
     "fabs": fabs,
     "sqrt": sqrt,
     "copysign": copysign,
@@ -100,16 +118,6 @@ PRIMITIVES = {
     "binary_exponent": binary_exponent,
     "binary_fraction": binary_fraction,
 }
-WITH_FMA = PRIMITIVES | {"fma": multiply_add("llvm.fma"), "product_error": _math.product_error_by_fma}
-# llvm.fma would become a call of libm's for each element
-WITHOUT_FMA = PRIMITIVES | {"fma": multiply_add("llvm.fmuladd"), "product_error": _math.product_error_by_splitting}
-
-
-# level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
-LEVELS = {"x86-64": "x86-64", "x86-64-v3": "x86-64-v3", "x86-64-v4": "x86-64-v4", "native": "generic"}
-LEVELS_WITHOUT_FMA = {"x86-64"}
-# LLVM keeps to 256 bits at v4 unless told otherwise; whole registers take 0.5 to 0.6 of that time (Zen 5).
-FEATURES = {"x86-64-v4": "-prefer-256-bit"}
 
 SIGNATURE = types.void(
     types.CPointer(types.voidptr), types.CPointer(types.intp), types.CPointer(types.intp), types.voidptr
@@ -141,13 +149,13 @@ jit = numba.njit(error_model="numpy")
 
 
 @cache
-def helpers(dtype, with_fma):
+def helpers(dtype):
     """What `specialise` has compiled, by function: all formulas share it."""
     return {}
 
 
-def specialised(formula, dtype, with_fma):
-    return specialise(formula, dtype, WITH_FMA if with_fma else WITHOUT_FMA, jit, helpers(dtype, with_fma))
+def specialised(formula, dtype):
+    return specialise(formula, dtype, PRIMITIVES, jit, helpers(dtype))
 
 
 @contextmanager
@@ -162,18 +170,18 @@ def unoptimised():
             config.OPT = before
 
 
-def compile_scalar_loop(formula, arrays, nin, dtype, with_fma):
+def compile_scalar_loop(formula, arrays, nin, dtype):
     """As `compile_loop`, for parameters, the inputs after the arrays, that are the same for all elements."""
     kind = numba.from_dtype(np.dtype(dtype))
-    loop = with_scalar_parameters(specialised(formula, dtype, with_fma), arrays, nin, kind)
+    loop = with_scalar_parameters(specialised(formula, dtype), arrays, nin, kind)
     with unoptimised():
         compiled = numba.cfunc(SIGNATURE, error_model="numpy")(loop)
     return compiled._library, compiled._wrapper_name
 
 
-def compile_loop(formula, arrays, nin, dtype, with_fma):
+def compile_loop(formula, arrays, nin, dtype):
     """Numba's library with a ufunc loop over `formula`, and the loop's name in it."""
-    builder = UFuncBuilder(specialised(formula, dtype, with_fma), targetoptions={"nopython": True})
+    builder = UFuncBuilder(specialised(formula, dtype), targetoptions={"nopython": True})
     kind = numba.from_dtype(np.dtype(dtype))
     with unoptimised():
         result = builder.add(kind(*[kind] * nin))
@@ -204,34 +212,3 @@ def link(loops):
         else:
             module.link_in(part)
     return str(module)
-
-
-def machine_of(level, **options):
-    """LLVM's target machine for a level."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple(llvm.get_default_triple())
-    return target.create_target_machine(cpu=LEVELS[level], features=FEATURES.get(level, ""), opt=3, **options)
-
-
-def optimise(text, machine):
-    """The module of that text, optimised for a target machine."""
-    module = llvm.parse_assembly(text)
-    module.triple, module.data_layout = machine.triple, str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = options.loop_unrolling = True
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
-    module.verify()
-    undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-    if undefined:
-        raise RuntimeError(f"the loops need functions from outside: {undefined}")
-    return module
-
-
-def execute(text, level):
-    """An engine that holds the machine code, for this process."""
-    machine = machine_of(level, jit=True)
-    engine = llvm.create_mcjit_compiler(optimise(text, machine), machine)
-    engine.finalize_object()
-    return engine
