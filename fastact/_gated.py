@@ -6,7 +6,7 @@ import numpy as np
 
 from fastact import _backend, ufuncs
 from fastact._gates import GATES, GRADIENT_NOTES, NOTES, documented
-from fastact._reductions import axis_of, checked_out, result_type_of, returned
+from fastact._reductions import axis_of, checked_out, result_type_of, returned, wider_result_type
 
 FUNCTION = """Gated linear unit: a * {activation}(b), of the halves a and b of an array; {activation}(b) is {math}.
 
@@ -128,11 +128,7 @@ def _gradient(name):
 
     def function(gy, x, axis=-1, *, out=None, dtype=None):
         gy, x = np.asarray(gy), np.asarray(x)
-        result_type = max(
-            result_type_of(name, "gy", gy.dtype, dtype),
-            result_type_of(name, "x", x.dtype, dtype),
-            key=lambda t: t.itemsize,
-        )
+        result_type = wider_result_type(name, dtype, gy=gy, x=x)
         a, b = _halved(name, x, axis)
         if gy.shape != a.shape:
             raise ValueError(f"gy must have the shape of half of x, {a.shape}, got {gy.shape}")

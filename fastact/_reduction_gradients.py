@@ -4,7 +4,7 @@ import numpy as np
 
 from fastact import _backend, _dispatch
 from fastact._documentation import documented
-from fastact._reductions import axes_of, checked_out, reduce_contiguous, reduce_into, result_type_of, temperature_of
+from fastact._reductions import axes_of, checked_out, reduce_contiguous, reduce_into, temperature_of, wider_result_type
 
 NOTES = """At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
 where gy almost cancels with the sum, that is of four times the larger of |gy| and sum(|gy y|), times y (float64: of
@@ -158,9 +158,7 @@ def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
         if result is not NotImplemented:
             return result
     gy, y = np.asarray(gy), np.asarray(y)
-    result_type = max(
-        result_type_of(name, "gy", gy.dtype, dtype), result_type_of(name, "y", y.dtype, dtype), key=lambda t: t.itemsize
-    )
+    result_type = wider_result_type(name, dtype, gy=gy, y=y)
     axes = axes_of(axis, gy.ndim)
     if y.shape != gy.shape:
         raise ValueError(f"y must have the shape of gy, {gy.shape}, got {y.shape}")

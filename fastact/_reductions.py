@@ -251,6 +251,12 @@ def result_type_of(name, argument, given, dtype):
     return RESULT_TYPES[dtype.char]
 
 
+def wider_result_type(name, dtype, **arrays):
+    """The same for several arguments."""
+    types = [result_type_of(name, argument, array.dtype, dtype) for argument, array in arrays.items()]
+    return max(types, key=lambda t: t.itemsize)
+
+
 def temperature_of(temperature, argument="temperature"):
     if type(temperature) is not float:
         number = np.asarray(temperature)
