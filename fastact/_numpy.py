@@ -155,17 +155,20 @@ def normal_density(a):
 
 def normal_tail(a):
     """The upper tail of the normal distribution, for a >= 0: a power series, and Laplace's continued fraction."""
-    near = np.minimum(a, 1.5)
-    term, total = near, np.zeros_like(a)
+    tail, beyond = np.empty_like(a), a > 1.5
+    near = a[~beyond]
+    term, total = near, np.zeros_like(near)
     for k in range(3, 99, 2):
         total, term = total + term, term * near * near / k
-    tail = np.asarray(a.dtype.type(0.5) - normal_density(near) * total)
-    beyond = a > 1.5
-    far = np.minimum(a, 1e5)[beyond]
-    fraction = np.zeros_like(far)
-    for k in range(400, 0, -1):
-        fraction = k / (far + fraction)
-    tail[beyond] = normal_density(far) / (far + fraction)
+    tail[~beyond] = a.dtype.type(0.5) - normal_density(near) * total
+    for low, high in ((1.5, 3), (3, np.inf)):
+        band = (a > low) & (a <= high)
+        far = np.minimum(a[band], 1e5)
+        fraction = np.zeros_like(far)
+        bits = np.finfo(a.dtype).nmant + 8
+        for k in range(int((bits * np.log(2) / (2 * low)) ** 2), 0, -1):  # n steps leave out e**(-2 a sqrt(n)) of it
+            fraction = k / (far + fraction)
+        tail[band] = normal_density(far) / (far + fraction)
     return tail
 
 

@@ -185,7 +185,7 @@ def test_threads(name, shape, axis, dtype):
     want_gradient = joined(name, gy, x, axis)
     before = fastact.get_num_threads()
     try:
-        for n in (1, 2, 3, 8):
+        for n in (1, 2, 3, 8) if COMPILED else (1,):  # plain NumPy has no threads
             fastact.set_num_threads(n)
             assert np.array_equal(bits(function(x, axis)), bits(want))
             assert np.array_equal(bits(gradient(gy, x, axis)), bits(want_gradient))

@@ -58,7 +58,8 @@ def test_out(name):
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_out_that_overlaps(name):
-    base = np.resize(X, 70_000)
+    # enough for threads, which plain NumPy has not: it takes element by element here
+    base = np.resize(X, 5_000 if fastact.backend == "numpy" else 70_000)
     want = call(name, base)
     for source, target in [(np.s_[1:], np.s_[:-1]), (np.s_[:-1], np.s_[1:]), (np.s_[::-1], np.s_[:])]:
         array = base.copy()
