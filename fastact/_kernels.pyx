@@ -3,8 +3,10 @@
 Forward: max-shift, exponentials, sum, quotient. Gradients: a sum over the row, then each element by itself.
 
 Every row's sum is taken in an order that depends on the row's length alone: LANES interleaved partial
-sums over each chunk of CHUNK elements, combined as a tree, the chunks one after another. Whatever path a
-row takes (alone, as a column beside others, through a tile, by several threads), its bits are the same.
+sums over each chunk of CHUNK elements, combined as a tree, the chunks one after another. In gradients these
+are the sums of blocks of BLOCK elements, whose rounding errors are left alone, and then that of the blocks.
+Whatever path a row takes (alone, as a column beside others, through a tile, by several threads), its bits
+are the same.
 
 Ones are counted apart from the other terms of the sum, so that log_softmax keeps its digits where the
 maximum has almost all the weight.
@@ -47,6 +49,13 @@ cdef extern from "fastact_formulas.h" nogil:
     float FASTACT_UP_float32
     double FASTACT_UP_float64
 
+cdef extern from "_lanes.h" nogil:
+    float fastact_sum_of_floats(const float *lanes)
+    double fastact_sum_of_doubles(const double *lanes)
+    float fastact_block_sum_float(const float *x, const float *y, ptrdiff_t n, bint times_y)
+    double fastact_block_sum_double(const double *x, const double *y, ptrdiff_t n, bint times_y)
+    void fastact_sum_of_pairs(const double *highs, const double *lows, double *high, double *low)
+
 include "_axes.pxi"
 
 cdef enum:
@@ -56,6 +65,7 @@ cdef enum:
 cdef enum:
     LANES = 16
     CHUNK = 4096      # elements whose sum is one tree
+    BLOCK = 8 * LANES # the same for gradients
     BATCH = 16        # short rows whose scalar parts are done together
     BATCH_ELEMENTS = 4096  # in all of them
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
@@ -74,12 +84,17 @@ ctypedef struct Sum:
     double low
 
 
-cdef inline void add(Sum *total, double ones, double high, double low) noexcept nogil:
-    cdef double s = total.high + high
-    cdef double part = s - total.high
+cdef inline void add(Sum *total, double ones, double high, double low, real type_tag) noexcept nogil:
+    """Add to a sum; float32 has no use for the rounding errors of float64."""
+    cdef double s, part
     total.ones += ones
-    total.low += (total.high - (s - part)) + (high - part) + low
-    total.high = s
+    if real is float:
+        total.high += high
+    else:
+        s = total.high + high
+        part = s - total.high
+        total.low += (total.high - (s - part)) + (high - part) + low
+        total.high = s
 
 
 cdef inline bint is_gradient(int kind) noexcept nogil:
@@ -152,18 +167,6 @@ cdef inline void add_term(real e, real *high, real *low, float *ones, int kind) 
     high[0] = s
 
 
-cdef inline void add_gradient_term(real gy, real y, double *high, double *low, int kind) noexcept nogil:
-    """Add gy, or gy * y, to a lane; float32 needs no `low`, and its product rounds: y is no more exact."""
-    cdef double product
-    if real is float:
-        high[0] += gy if kind == LOG_SOFTMAX_GRADIENT else gy * y
-    elif kind == LOG_SOFTMAX_GRADIENT:
-        merge_lane(high, low, gy, 0.0, gy)
-    else:
-        product = gy * y
-        merge_lane(high, low, product, fastact_fma_float64(gy, y, -product), gy)
-
-
 cdef inline void lane_total(real high, real low, real start, double *total, double *total_low) noexcept nogil:
     if real is float:
         total[0] = <double>(high - start) + low
@@ -172,16 +175,12 @@ cdef inline void lane_total(real high, real low, real start, double *total, doub
         total_low[0] = low
 
 
-cdef inline void merge_lane(double *high, double *low, double high_2, double low_2, real type_tag) noexcept nogil:
-    """Add one lane to another."""
-    cdef double s, part
-    if real is float:
-        high[0] += high_2
-    else:
-        s = high[0] + high_2
-        part = s - high[0]
-        low[0] += ((high[0] - (s - part)) + (high_2 - part)) + low_2
-        high[0] = s
+cdef inline void merge_lane(real *high, real *low, real high_2, real low_2) noexcept nogil:
+    """Add one pair to another."""
+    cdef real s = high[0] + high_2
+    cdef real part = s - high[0]
+    low[0] += ((high[0] - (s - part)) + (high_2 - part)) + low_2
+    high[0] = s
 
 
 cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real *low) noexcept nogil:
@@ -190,9 +189,9 @@ cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real 
     cdef double down = 1.0 / up(m)
     if is_gradient(kind):
         s_low = total.low if total.low == total.low else 0.0  # NaN where the sum is infinite
-        s = total.high + s_low
+        s = total.high if real is float else total.high + s_low
         high[0] = <real>s
-        low[0] = <real>((total.high - high[0]) + s_low)
+        low[0] = <real>(total.high - high[0] if real is float else (total.high - high[0]) + s_low)
         return
     a = total.ones
     b = total.high * down
@@ -234,7 +233,7 @@ cdef inline real finish_one(
     real x, real second, real e, real high, real low, real r, real r_low, int kind
 ) noexcept nogil:
     """An element's result; e is what the first pass left in `out`."""
-    cdef real d, part, y, y_low
+    cdef real d, y, y_low
     if kind == SOFTMAX or kind == SOFTMIN:
         return multiply_add(e, high, e * low)
     if kind == LOG_SOFTMAX:
@@ -243,13 +242,11 @@ cdef inline real finish_one(
     if kind == SCALED_LOGARITHM:
         return multiply_add(d, r, multiply_add(d, r_low, -low))
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
-        part = d - x
-        part = ((x - (d - part)) - (high + part)) - low
         if kind == SOFTMAX_GRADIENT:
-            return multiply_add(second, d, second * part)
+            return multiply_add(second, d, -second * low)  # d's rounding error is small beside the sum's
         y = second * r
         y_low = multiply_add(second, r, -y) + second * r_low
-        return multiply_add(y, d, multiply_add(y_low, d, y * part))
+        return multiply_add(y, d, multiply_add(y_low, d, -y * low))
     if real is float:
         d = fastact_minus_exp_product_float32(x, second, high, low)
     else:
@@ -305,12 +302,6 @@ ctypedef struct Row:
     bint scaled    # whether terms are
     double high    # these two: see `factor_of`
     double low
-
-# The partial sums of the rows of a batch.
-ctypedef struct RowLanes:
-    double high[BATCH][LANES]
-    double low[BATCH][LANES]
-    float ones[BATCH][LANES]
 
 
 cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
@@ -383,9 +374,8 @@ cdef inline void sum_of_kind(
     cdef real high[LANES]
     cdef real low[LANES]
     cdef float ones[LANES]
-    cdef real row_high[BATCH][LANES]
-    cdef real row_low[BATCH][LANES]
-    cdef RowLanes lanes
+    cdef double total[LANES]
+    cdef double total_low[LANES]
     cdef ptrdiff_t i, k
     cdef int j
     cdef int remaining = n % LANES
@@ -428,81 +418,48 @@ cdef inline void sum_of_kind(
             for j in range(LANES):
                 add_term(e[j] if j < remaining else <real>0.0, &high[j], &low[j], &ones[j], kind)
         for j in range(LANES):
-            row_high[k][j] = high[j]
-            row_low[k][j] = low[j]
-            lanes.ones[k][j] = ones[j]
-    for k in range(count):
-        for j in range(LANES):
-            lane_total(
-                row_high[k][j], row_low[k][j], lane_start(kind, type_tag), &lanes.high[k][j], &lanes.low[k][j]
-            )
-    merge_rows(rows, count, &lanes, is_logarithm(kind), type_tag)
+            lane_total(high[j], low[j], lane_start(kind, type_tag), &total[j], &total_low[j])
+        merge_lanes(&rows[k], total, total_low, ones, is_logarithm(kind), type_tag)
+
+
+cdef inline void merge_lanes(
+    Row *row, const double *high, const double *low, const float *ones, bint with_ones, real type_tag
+) noexcept nogil:
+    """Bring the lanes of a row together, and add them to its sum."""
+    cdef double total, total_low = 0.0
+    if real is float:
+        total = fastact_sum_of_doubles(high)
+    else:
+        fastact_sum_of_pairs(high, low, &total, &total_low)
+    add(&row.total, fastact_sum_of_floats(ones) if with_ones else 0.0, total, total_low, type_tag)
+
+
+cdef inline real block_sum(const real *x, const real *second, ptrdiff_t n, int kind) noexcept nogil:
+    if real is float:
+        return fastact_block_sum_float(x, second, n, kind != LOG_SOFTMAX_GRADIENT)
+    else:
+        return fastact_block_sum_double(x, second, n, kind != LOG_SOFTMAX_GRADIENT)
+
+
+cdef inline void add_gradient(Sum *total, const real *x, const real *second, ptrdiff_t n, int kind) noexcept nogil:
+    """The terms of a chunk."""
+    cdef Sum chunk
+    cdef ptrdiff_t i
+    memset(&chunk, 0, sizeof(Sum))
+    for i in range(n // BLOCK):
+        add(&chunk, 0.0, block_sum(x + i * BLOCK, second + i * BLOCK, BLOCK, kind), 0.0, x[0])
+    i = n - n % BLOCK
+    if i < n:
+        add(&chunk, 0.0, block_sum(x + i, second + i, n - i, kind), 0.0, x[0])
+    add(total, 0.0, chunk.high, chunk.low, x[0])
 
 
 cdef inline void gradient_sum_of_kind(
     Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, int kind, real type_tag
 ) noexcept nogil:
-    """The same for a gradient."""
-    cdef const real *x
-    cdef const real *second
-    cdef real a[LANES]
-    cdef real b[LANES]
-    cdef double high[LANES]
-    cdef double low[LANES]
-    cdef RowLanes lanes
-    cdef ptrdiff_t i, k
-    cdef int j
-    cdef int remaining = n % LANES
-    for k in range(count):
-        x = <const real *>rows[k].x + start
-        second = <const real *>rows[k].second + start
-        for j in range(LANES):
-            high[j] = low[j] = 0.0
-        for i in range(n // LANES):
-            for j in range(LANES):
-                add_gradient_term(x[j], second[j], &high[j], &low[j], kind)
-            x += LANES
-            second += LANES
-        if remaining:
-            for j in range(LANES):
-                a[j] = b[j] = 0.0
-            memcpy(a, x, remaining * sizeof(real))
-            memcpy(b, second, remaining * sizeof(real))
-            for j in range(LANES):
-                add_gradient_term(a[j], b[j], &high[j], &low[j], kind)
-        for j in range(LANES):
-            lanes.high[0][j] = high[j]
-            lanes.low[0][j] = low[j]
-        merge_rows(&rows[k], 1, &lanes, False, type_tag)  # while the next row comes from memory
-
-
-cdef inline void merge_rows(Row *rows, ptrdiff_t count, RowLanes *lanes, bint with_ones, real type_tag) noexcept nogil:
-    """Bring the lanes of each row together, and add them to its sum. For all rows at once: none waits for another."""
     cdef ptrdiff_t k
-    merge_half(lanes, count, 8, with_ones, type_tag)
-    merge_half(lanes, count, 4, with_ones, type_tag)
-    merge_half(lanes, count, 2, with_ones, type_tag)
-    merge_half(lanes, count, 1, with_ones, type_tag)
     for k in range(count):
-        add(
-            &rows[k].total, lanes.ones[k][0] if with_ones else 0.0, lanes.high[k][0],
-            lanes.low[k][0] if real is double else 0.0,
-        )
-
-
-cdef inline void merge_half(RowLanes *lanes, ptrdiff_t count, int half, bint with_ones, real type_tag) noexcept nogil:
-    cdef double *high
-    cdef double *low
-    cdef float *ones
-    cdef ptrdiff_t k
-    cdef int j
-    for k in range(count):
-        high, low, ones = lanes.high[k], lanes.low[k], lanes.ones[k]
-        for j in range(half):
-            merge_lane(&high[j], &low[j], high[j + half], low[j + half], type_tag)
-        if with_ones:
-            for j in range(half):
-                ones[j] += ones[j + half]
+        add_gradient(&rows[k].total, <const real *>rows[k].x + start, <const real *>rows[k].second + start, n, kind)
 
 
 cdef void sum_chunk(Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
@@ -593,6 +550,42 @@ cdef void factors(Row *rows, ptrdiff_t count, int kind, real type_tag) noexcept 
     else: factors_of_kind(rows, count, SOFTMAX, type_tag)
 
 
+cdef inline void gradients_of_kind(
+    const Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, int finish, real type_tag
+) noexcept nogil:
+    cdef real high[BATCH]
+    cdef real low[BATCH]
+    cdef real r = <real>rows[0].factor.r, r_low = <real>rows[0].factor.r_low
+    cdef Sum total
+    cdef const real *x
+    cdef const real *second
+    cdef real *out
+    cdef ptrdiff_t i, k
+    for k in range(count):
+        x, second = <const real *>rows[k].x, <const real *>rows[k].second
+        memset(&total, 0, sizeof(Sum))
+        for i in range((n + CHUNK - 1) // CHUNK):
+            add_gradient(&total, x + i * CHUNK, second + i * CHUNK, min(<ptrdiff_t>CHUNK, n - i * CHUNK), kind)
+        factor_of(&total, r, SOFTMAX_GRADIENT, &high[k], &low[k])
+    for k in range(count):
+        x, second, out = <const real *>rows[k].x, <const real *>rows[k].second, <real *>rows[k].out
+        if isfinite(high[k]):
+            finish_of_kind(x, second, out, high[k], low[k], r, r_low, n, finish)
+        else:
+            for i in range(n):
+                out[i] = finish_overflown(x[i], second[i], high[k], r, kind)
+
+
+cdef void gradients(const Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
+    """Of up to BATCH rows, as `batch`."""
+    cdef real t = 0.0
+    kind = kind_of_finish(kind, &rows[0].factor)
+    if kind == SOFTMAX_GRADIENT: gradients_of_kind(rows, count, n, SOFTMAX_GRADIENT, SOFTMAX_GRADIENT, t)
+    elif kind == SCALED_GRADIENT: gradients_of_kind(rows, count, n, SOFTMAX_GRADIENT, SCALED_GRADIENT, t)
+    elif kind == LOG_SOFTMAX_GRADIENT: gradients_of_kind(rows, count, n, LOG_SOFTMAX_GRADIENT, LOG_SOFTMAX_GRADIENT, t)
+    else: gradients_of_kind(rows, count, n, LOG_SOFTMAX_GRADIENT, SCALED_LOG_GRADIENT, t)
+
+
 cdef inline void start_row(Row *row, real m, int kind) noexcept nogil:
     """The row's extreme is m."""
     cdef real shift, lowest, offset, magic, rest, rest_low
@@ -606,13 +599,15 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_ta
     """Up to BATCH rows of n elements, pass by pass: what takes long for one overlaps with the others."""
     cdef ptrdiff_t k, start, finite = 0
     cdef real m
+    if is_gradient(kind):
+        gradients[real](rows, count, n, kind, NULL)
+        return
     for k in range(count):
-        if not is_gradient(kind):
-            m = extreme(<const real *>rows[k].x, n, kind)
-            if isinf(m):
-                at_infinity(<const real *>rows[k].x, 1, <real *>rows[k].out, 1, n, m, kind)
-                continue
-            start_row(&rows[k], m, kind)
+        m = extreme(<const real *>rows[k].x, n, kind)
+        if isinf(m):
+            at_infinity(<const real *>rows[k].x, 1, <real *>rows[k].out, 1, n, m, kind)
+            continue
+        start_row(&rows[k], m, kind)
         if finite != k:
             rows[finite] = rows[k]
         finite += 1
@@ -648,7 +643,7 @@ cdef int row_by_threads(Row *row, ptrdiff_t n, int kind, int threads, real *type
             parts[k] = row[0]
             sum_chunk[real](&parts[k], 1, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
         for k in range(chunks):
-            add(&row.total, parts[k].total.ones, parts[k].total.high, parts[k].total.low)
+            add(&row.total, parts[k].total.ones, parts[k].total.high, parts[k].total.low, <real>0.0)
         factors(row, 1, kind, <real>0.0)
         for k in prange(chunks, num_threads=threads, schedule="static"):
             finish_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
@@ -700,29 +695,33 @@ cdef void add_columns(
 
 
 cdef void add_gradient_columns(
-    const real *x, const real *second, ptrdiff_t width, double *high, double *low, int kind
+    const real *x, const real *second, real *lane, ptrdiff_t width, bint first, int kind
 ) noexcept nogil:
     cdef ptrdiff_t c
     if kind == LOG_SOFTMAX_GRADIENT:
         for c in range(width):
-            add_gradient_term(x[c], second[c], high + c, low + c, LOG_SOFTMAX_GRADIENT)
+            lane[c] = (<real>0.0 if first else lane[c]) + x[c]
     else:
         for c in range(width):
-            add_gradient_term(x[c], second[c], high + c, low + c, SOFTMAX_GRADIENT)
+            lane[c] = (<real>0.0 if first else lane[c]) + x[c] * second[c]
 
 
-cdef void merge_columns(double *total, double *total_low, ptrdiff_t width, int used, real type_tag) noexcept nogil:
-    """Bring all lanes together in the first, in the order of `sum_of_kind`; beyond `used` they are 0."""
+cdef void merge_columns(real *total, real *total_low, ptrdiff_t width, int used, bint in_pairs) noexcept nogil:
+    """Bring all lanes together in the first, in the order of `_lanes.h`; beyond `used` they are 0."""
     cdef int half = LANES // 2, j
     cdef ptrdiff_t c
-    cdef double *high
-    cdef double *low
+    cdef real *high
+    cdef real *low
     while half:
         for j in range(max(0, min(half, used - half))):
             high = total + j * width
             low = total_low + j * width
-            for c in range(width):
-                merge_lane(high + c, low + c, high[half * width + c], low[half * width + c], type_tag)
+            if in_pairs:
+                for c in range(width):
+                    merge_lane(high + c, low + c, high[half * width + c], low[half * width + c])
+            else:
+                for c in range(width):
+                    high[c] += high[half * width + c]
         half //= 2
 
 
@@ -790,6 +789,7 @@ cdef void finite_columns(
 ) noexcept nogil:
     """Those from `first` on, of finite extremes m."""
     cdef Sum sums[COLUMNS]
+    cdef Sum chunk_sums[COLUMNS]
     cdef real starts[START * COLUMNS]
     cdef real lanes[LANES * COLUMNS]
     cdef real lanes_low[LANES * COLUMNS]
@@ -801,7 +801,7 @@ cdef void finite_columns(
     cdef const real *x = <const real *>all.x + first
     cdef const real *second = <const real *>all.second + first
     cdef real *out = <real *>all.out + first
-    cdef ptrdiff_t i, c, k, start, stop, lane
+    cdef ptrdiff_t i, c, k, start, stop, lane, in_block
     cdef bint finite = True, scaled = is_tempered(&all.factor)
     cdef int used, terms
     cdef real r = <real>all.factor.r, r_low = <real>all.factor.r_low
@@ -823,17 +823,23 @@ cdef void finite_columns(
     for k in range((n + CHUNK - 1) // CHUNK):
         start = k * CHUNK
         stop = min(n, start + CHUNK)
-        used = <int>min(<ptrdiff_t>LANES, n - start)
-        memset(ones, 0, width * sizeof(float))
         if is_gradient(kind):
-            memset(total, 0, used * width * sizeof(double))
-            memset(total_low, 0, used * width * sizeof(double))
+            memset(chunk_sums, 0, width * sizeof(Sum))
             for i in range(start, stop):
-                lane = (i - start) % LANES * width
+                in_block = (i - start) % BLOCK
                 add_gradient_columns(
-                    x + i * all.x_step, second + i * all.second_step, width, total + lane, total_low + lane, terms
+                    x + i * all.x_step, second + i * all.second_step, lanes + in_block % LANES * width, width,
+                    in_block < LANES, terms,
                 )
+                if in_block + 1 == BLOCK or i + 1 == stop:
+                    merge_columns[real](lanes, lanes_low, width, <int>min(<ptrdiff_t>LANES, in_block + 1), False)
+                    for c in range(width):
+                        add(&chunk_sums[c], 0.0, lanes[c], 0.0, r)
+            for c in range(width):
+                add(&sums[c], 0.0, chunk_sums[c].high, chunk_sums[c].low, r)
         else:
+            used = <int>min(<ptrdiff_t>LANES, n - start)
+            memset(ones, 0, width * sizeof(float))
             for i in range(used * width):
                 lanes[i] = lanes_start
                 lanes_low[i] = 0.0
@@ -845,9 +851,9 @@ cdef void finite_columns(
                 )
             for i in range(used * width):
                 lane_total(lanes[i], lanes_low[i], lanes_start, &total[i], &total_low[i])
-        merge_columns(total, total_low, width, used, r)
-        for c in range(width):
-            add(&sums[c], ones[c], total[c], total_low[c] if real is double else 0.0)
+            merge_columns[double](total, total_low, width, used, real is double)
+            for c in range(width):
+                add(&sums[c], ones[c], total[c], total_low[c], r)
     if kind == LOGSUMEXP: column_factors_of_kind(sums, m, high, low, width, LOGSUMEXP)
     elif kind == LOG_SOFTMAX and is_tempered(&all.factor):
         column_factors_of_kind(sums, m, high, low, width, SCALED_LOGARITHM)
@@ -862,6 +868,10 @@ cdef void finite_columns(
             if not isfinite(high[c]):
                 finite = False
     for i in range(n):
+        if all.x_step > width:
+            fastact_prefetch(<const char *>(x + width), width * sizeof(real))
+            if is_gradient(kind):
+                fastact_prefetch(<const char *>(second + width), width * sizeof(real))
         if finite:
             finish_columns(x, second, out, high, low, r, r_low, width, kind_of_finish(kind, &all.factor))
         else:
@@ -881,15 +891,15 @@ cdef void finite_columns(
 
 
 
-cdef inline Row row_at(const Job *job, ptrdiff_t index) noexcept nogil:
+cdef inline void start_at(Row *row, const Job *job, ptrdiff_t index) noexcept nogil:
+    """The row number `index`."""
     cdef Place p = place(job.kept, job.n_kept, index)
-    cdef Row row
-    memset(&row, 0, sizeof(Row))
     row.x = job.x + p.x
     row.second = job.second + p.second
     row.out = job.out + p.out
+    row.total.ones = row.total.high = row.total.low = 0.0
+    row.m = 0.0
     row.factor = job.factor
-    return row
 
 
 cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *tile) noexcept nogil:
@@ -906,7 +916,7 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
     cdef real *second = tile + n * width
     cdef const Dimension *along = &job.reduced[0]
     for c in range(width):
-        rows[c] = row_at(job, first + c)
+        start_at(&rows[c], job, first + c)
     if job.n_reduced > 1 or job.masked:
         for i in range(n):
             p = place(job.reduced, job.n_reduced, i)
@@ -1001,7 +1011,7 @@ cdef int run_rows(const Job *job, int threads, real *type_tag) except -1 nogil:
     cdef Row row
     if job.rows < threads and job.length >= 2 * PER_THREAD:
         for k in range(job.rows):
-            row = row_at(job, k)
+            start_at(&row, job, k)
             row_by_threads[real](&row, job.length, job.kind, threads, NULL)
         return 0
     if threads == 1:
@@ -1017,7 +1027,7 @@ cdef void one_batch(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type
     cdef Row rows[BATCH]
     cdef ptrdiff_t k
     for k in range(count):
-        rows[k] = row_at(job, first + k)
+        start_at(&rows[k], job, first + k)
     batch[real](rows, count, job.length, job.kind, NULL)
 
 
@@ -1041,8 +1051,9 @@ cdef void one_group(
 ) noexcept nogil:
     """`together` columns, or as many as are left of those that lie beside one another."""
     cdef ptrdiff_t column = k % groups * together, width = min(together, across - column)
-    cdef Row row = row_at(job, k // groups * across + column)
+    cdef Row row
     cdef Columns all
+    start_at(&row, job, k // groups * across + column)
     all.x, all.second, all.out, all.factor = row.x, row.second, row.out, row.factor
     all.x_step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
     all.second_step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)

@@ -11,7 +11,6 @@ from fastact._math import (
     LOG2E,
     MAGIC,
     MAGIC_UP,
-    exp_parts,
     exp_tail,
     fma,
     multiply,
@@ -86,16 +85,13 @@ def log_pair(s, s_low):
 
 
 def minus_exp_product(gy, y, total, total_low):
-    """gy - e**y * (total + total_low), rounded about once, for y <= 0."""
-    high, low, s = exp_parts(y, 0.0)
+    """gy - e**y * (total + total_low), for y <= 0; where the two are about the same, no digit is lost."""
+    s, n, r = reduce_exp(EXP_LOW if y < EXP_LOW else y, MAGIC_UP)
     s = s * DOWN if y > EXP_LOW else 0.0
     a = total * s
-    product = a * high
-    product_low = fma(a, high, -product)
-    d = gy - product
-    part = d - gy
-    d_low = (gy - (d - part)) - (product + part)
-    return d + (d_low - fma(a, low, fma(total_low * s, high, product_low)))
+    d = gy - a
+    rest = fma(-total_low, s, (gy - d) - a)  # d's rounding error too, unless a is the larger
+    return d + fma(-a, r + exp_tail(n, r, 0.0), rest)
 
 
 # Each with the dtypes that it is needed in.

@@ -6,9 +6,8 @@ from fastact import _backend, _dispatch
 from fastact._documentation import documented
 from fastact._reductions import axes_of, checked_out, reduce_contiguous, reduce_into, temperature_of, wider_result_type
 
-NOTES = """At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured);
-where gy almost cancels with the sum, that is of four times the larger of |gy| and sum(|gy y|), times y (float64: of
-2⁻⁶ of that), if this is more. As much comes from y, which is rounded itself.
+NOTES = """At most 1 unit in the last place of the result or, if this is more, 6 of the larger of |y gy| and |y| sum(|gy y|)
+(measured): as many as PyTorch's for short rows, a quarter of its for long ones.
 
 NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
 y is 0, gets 0. An empty axis gives an empty result."""
@@ -70,8 +69,8 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
 
     Notes
     -----
-    At most 1 unit in the last place of the result or, if this is more, a quarter of one of the larger of |gy| and
-    eʸ sum(|gy|): rows of any length (measured). Digits are kept where one element has almost all the weight.
+    At most 1 unit in the last place of the result or, if this is more, 3 of the larger of |gy| and eʸ sum(|gy|), in
+    rows of any length (measured). Digits are kept where one element has almost all the weight.
 
     NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
     y is -inf, gets its gy. An empty axis gives an empty result.

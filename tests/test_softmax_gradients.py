@@ -15,10 +15,10 @@ from fastact import _reduction_gradients as grad
 
 INF, NAN = np.inf, np.nan
 SPARSE = SPARSE[1:]
-# Where terms cancel: this much of a unit in the last place of the larger of them.
+# Where terms cancel: units in the last place of the larger of them.
 OF_TERMS = {
-    "softmax": {"float32": 4.0, "float64": 2.0**-6},
-    "log_softmax": {"float32": 2.0**-2, "float64": 2.0**-2},
+    "softmax": {"float16": 2.0**-10, "float32": 6.0, "float64": 6.0},
+    "log_softmax": {"float16": 2.0**-11, "float32": 3.0, "float64": 3.0},
     "sparsemax": {"float32": 2.0**-12, "float64": 2.0**-6},
     "entmax15": {"float32": 2.0**-12, "float64": 2.0**-6},
 }
@@ -46,9 +46,11 @@ def error(name, got, gy, y, axis, dtype=None):
         else:
             terms = np.abs(y) * np.maximum(np.abs(gy), np.sum(np.abs(gy * y), axes, keepdims=True))
         part = OF_TERMS["softmax" if name == "softmin" else name].get(dtype, 0)
-        part = part if WITH_FMA else 4.0
-        scale = np.maximum(np.maximum(np.abs(want), terms * part), info.tiny)
-        unit = np.exp2(np.floor(np.log2(scale)) - info.nmant)
+        part = part if WITH_FMA else max(part, 4.0)
+        of_want, of_terms = (
+            np.exp2(np.floor(np.log2(np.maximum(scale, info.tiny))) - info.nmant) for scale in (np.abs(want), terms)
+        )
+        unit = np.maximum(of_want, part * of_terms)
         errors = np.abs(got.astype(np.longdouble) - want) / unit
     agree = (got == want) | (np.isnan(got) & np.isnan(want))
     return float(np.max(np.where(agree, 0, errors), initial=0))

@@ -1,0 +1,94 @@
+/* The sum of 16 lanes as a tree: the second half is added to the first until one is left. In registers: left to
+   itself, GCC adds number by number. */
+
+#ifndef FASTACT_LANES_H
+#define FASTACT_LANES_H
+
+#include <stddef.h>
+#include <string.h>
+
+typedef double fastact_double_4 __attribute__((vector_size(32), aligned(8), may_alias));
+typedef double fastact_double_2 __attribute__((vector_size(16), aligned(8), may_alias));
+typedef float fastact_float_4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+#define FASTACT_HALVES(whole, first, second) \
+    memcpy(&first, &whole, sizeof(first));   \
+    memcpy(&second, (const char *)&whole + sizeof(first), sizeof(first));
+
+static inline double fastact_sum_of_doubles(const double *lanes) {
+    const fastact_double_4 *v = (const fastact_double_4 *)lanes;
+    fastact_double_4 four = (v[0] + v[2]) + (v[1] + v[3]);
+    fastact_double_2 two, two_2;
+    FASTACT_HALVES(four, two, two_2)
+    two += two_2;
+    return two[0] + two[1];
+}
+
+static inline float fastact_sum_of_floats(const float *lanes) {
+    const fastact_float_4 *v = (const fastact_float_4 *)lanes;
+    fastact_float_4 four = (v[0] + v[2]) + (v[1] + v[3]);
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+/* Of pairs, whose low parts take the rounding errors. */
+static inline void fastact_sum_of_pairs(const double *highs, const double *lows, double *high, double *low) {
+#define FASTACT_ADD(type, sum, sum_low, a, a_low, b, b_low) \
+    type sum = a + b, sum##_part = sum - a;                 \
+    type sum_low = a_low + (((a - (sum - sum##_part)) + (b - sum##_part)) + b_low);
+    const fastact_double_4 *h = (const fastact_double_4 *)highs, *l = (const fastact_double_4 *)lows;
+    FASTACT_ADD(fastact_double_4, a, a_low, h[0], l[0], h[2], l[2])
+    FASTACT_ADD(fastact_double_4, b, b_low, h[1], l[1], h[3], l[3])
+    FASTACT_ADD(fastact_double_4, four, four_low, a, a_low, b, b_low)
+    fastact_double_2 first, first_low, second, second_low;
+    FASTACT_HALVES(four, first, second)
+    FASTACT_HALVES(four_low, first_low, second_low)
+    FASTACT_ADD(fastact_double_2, two, two_low, first, first_low, second, second_low)
+    FASTACT_ADD(double, one, one_low, two[0], two_low[0], two[1], two_low[1])
+    *high = one;
+    *low = one_low;
+#undef FASTACT_ADD
+}
+
+/* Of x, or of x * y, element i in lane i % 16. */
+#if defined(__AVX512F__)
+#define FASTACT_WIDTH 64
+#elif defined(__AVX__)
+#define FASTACT_WIDTH 32
+#else
+#define FASTACT_WIDTH 16
+#endif
+
+#define FASTACT_BLOCK_SUM(type)                                                                                  \
+    typedef type fastact_##type##_wide __attribute__((vector_size(FASTACT_WIDTH), aligned(sizeof(type)), may_alias)); \
+    static inline type fastact_block_sum_##type(const type *x, const type *y, ptrdiff_t n, int times_y) {        \
+        enum { EACH = FASTACT_WIDTH / sizeof(type), COUNT = 16 / EACH };                                         \
+        fastact_##type##_wide sums[COUNT];                                                                       \
+        type a[16], b[16], lanes[16];                                                                            \
+        for (int k = 0; k < COUNT; k++) sums[k] = (fastact_##type##_wide){0};                                    \
+        while (n > 0) {                                                                                          \
+            if (n < 16) {                                                                                        \
+                memset(a, 0, sizeof(a));                                                                         \
+                memset(b, 0, sizeof(b));                                                                         \
+                for (int j = 0; j < n; j++) {                                                                    \
+                    a[j] = x[j];                                                                                 \
+                    if (times_y) b[j] = y[j];                                                                    \
+                }                                                                                                \
+                x = a;                                                                                           \
+                y = b;                                                                                           \
+            }                                                                                                    \
+            for (int k = 0; k < COUNT; k++) {                                                                    \
+                fastact_##type##_wide term = *(const fastact_##type##_wide *)(x + k * EACH);                     \
+                if (times_y) term *= *(const fastact_##type##_wide *)(y + k * EACH);                             \
+                sums[k] += term;                                                                                 \
+            }                                                                                                    \
+            x += 16;                                                                                             \
+            y += 16;                                                                                             \
+            n -= 16;                                                                                             \
+        }                                                                                                        \
+        for (int k = 0; k < COUNT; k++) *(fastact_##type##_wide *)(lanes + k * EACH) = sums[k];                  \
+        return fastact_sum_of_##type##s(lanes);                                                                  \
+    }
+FASTACT_BLOCK_SUM(float)
+FASTACT_BLOCK_SUM(double)
+
+#endif
