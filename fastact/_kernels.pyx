@@ -60,6 +60,7 @@ cdef enum:
     BATCH_ELEMENTS = 4096  # in all of them
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
     TILE = 64         # rows that are packed side by side
+    PACKED = 262144   # bytes of them that a thread keeps, unless a row is longer
     COLUMNS = 128     # columns that are worked on together
     SHORT = 24        # rows up to this length are packed
     NARROW = 16       # fewer columns than this are packed
@@ -624,10 +625,16 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_ta
         finish_chunk[real](&rows[k], 0, n, kind, NULL)
 
 
+cdef void sum_of_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, Sum *total, real *type_tag) noexcept nogil:
+    cdef Row part = row[0]
+    sum_chunk[real](&part, 1, start, n, kind, NULL)
+    total[0] = part.total
+
+
 cdef int row_by_threads(Row *row, ptrdiff_t n, int kind, int threads, real *type_tag) except -1 nogil:
     """One long row; the chunks are shared out."""
     cdef ptrdiff_t chunks = (n + CHUNK - 1) // CHUNK, k
-    cdef Row *parts = <Row *>malloc(chunks * sizeof(Row))
+    cdef Sum *parts = <Sum *>malloc(chunks * sizeof(Sum))
     cdef real *extremes = <real *>malloc(chunks * sizeof(real))
     cdef const real *x = <const real *>row.x
     cdef real m
@@ -645,10 +652,9 @@ cdef int row_by_threads(Row *row, ptrdiff_t n, int kind, int threads, real *type
         at_infinity(x, 1, <real *>row.out, 1, n, m, kind)
     else:
         for k in prange(chunks, num_threads=threads, schedule="static"):
-            parts[k] = row[0]
-            sum_chunk[real](&parts[k], 1, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
+            sum_of_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, &parts[k], NULL)
         for k in range(chunks):
-            add(&row.total, parts[k].total.ones, parts[k].total.high, parts[k].total.low)
+            add(&row.total, parts[k].ones, parts[k].high, parts[k].low)
         factors(row, 1, kind, <real>0.0)
         for k in prange(chunks, num_threads=threads, schedule="static"):
             finish_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
@@ -974,9 +980,10 @@ cdef inline void pack(real **starts, ptrdiff_t step, real *tile, ptrdiff_t width
 
 
 cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
-    cdef ptrdiff_t width = 1 if job.length > LONG else TILE
-    cdef ptrdiff_t tiles = (job.rows + width - 1) // width, t
     cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
+    cdef ptrdiff_t fitting = PACKED // (operands * job.length * <ptrdiff_t>sizeof(real))
+    cdef ptrdiff_t width = 1 if job.length > LONG else min(<ptrdiff_t>TILE, fitting)
+    cdef ptrdiff_t tiles = (job.rows + width - 1) // width, t
     cdef ptrdiff_t bytes = (operands * job.length * width * sizeof(real) + 63) // 64 * 64
     cdef char *scratch
     threads = <int>min(<ptrdiff_t>threads, tiles)

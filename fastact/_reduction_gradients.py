@@ -3,7 +3,15 @@
 import numpy as np
 
 from fastact import _backend, _dispatch
-from fastact._reductions import axes_of, checked_out, reduce_contiguous, reduce_into, result_type_of, temperature_of
+from fastact._reductions import (
+    axes_of,
+    checked_out,
+    reduce_contiguous,
+    reduce_into,
+    result_type_of,
+    returned,
+    temperature_of,
+)
 
 
 def softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
@@ -303,7 +311,9 @@ def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
         raise ValueError(f"y must have the shape of gy, {gy.shape}, got {y.shape}")
     if out is not None:
         out = checked_out(name, out, "gy", gy.shape, result_type)
-    return reduce_into(f"{name}_gradient", gy, y, axes, out, result_type, temperature)
+    result = np.empty_like(gy, dtype=result_type, subok=False) if out is None else out
+    reduce_into(f"{name}_gradient", gy, y, axes, result, result_type, temperature)
+    return returned(result, out)
 
 
 for _function in (softmax, softmin, log_softmax, sparsemax, entmax15):

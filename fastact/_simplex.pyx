@@ -31,7 +31,7 @@ cdef enum:
 cdef enum:
     LANES = 16
     SHORT = 192       # rows up to this length are columns of a tile
-    TOGETHER = 65536  # elements at most in strided long rows that are packed together
+    PACKED = 262144   # bytes at most of strided long rows that are packed together, unless one is longer
     PASSES = 64
     PARALLEL = 32768  # elements from which on there are threads
 
@@ -557,9 +557,10 @@ cdef void some_rows(
 cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef fastact_flags flags = fastact_save_flags()
     cdef ptrdiff_t n = job.length
-    cdef ptrdiff_t width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, TOGETHER // n))
-    cdef ptrdiff_t groups = (job.rows + width - 1) // width
     cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
+    cdef ptrdiff_t fitting = PACKED // (operands * n * <ptrdiff_t>sizeof(real))
+    cdef ptrdiff_t width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, fitting))
+    cdef ptrdiff_t groups = (job.rows + width - 1) // width
     cdef ptrdiff_t blocks = n if n <= SHORT else (n + LANES - 1) // LANES
     cdef ptrdiff_t tile = blocks * LANES * sizeof(real)
     cdef ptrdiff_t packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else width * n * sizeof(real)
