@@ -152,10 +152,14 @@ def compile_loops(row):
         for character, dtype in dtypes.items()
         for kind, make in makers.items()
     )
-    engine = _compile.execute(text, level)
+    engine, worth = _compile.execute(text, level)
     ENGINES.append(engine)
     compiled = {
-        character: (arrays, *(engine.get_function_address(f"{kind}_{character}") for kind in ("loop", "scalar")))
+        character: (
+            arrays,
+            *(engine.get_function_address(f"{kind}_{character}") for kind in ("loop", "scalar")),
+            worth[f"loop_{character}"],
+        )
         for character in dtypes
     }
     return {**compiled, "e": compiled["f"]}

@@ -23,6 +23,7 @@ from fastact._compile import (
     LEVELS_WITHOUT_FMA,
     compile_loop,
     compile_scalar_loop,
+    elements_worth_a_thread,
     link,
     machine_of,
     optimise,
@@ -75,7 +76,13 @@ llvm.set_option("fastact", "-force-vector-interleave=4")
 def emit(level):
     """Machine code of the loops for one level."""
     machine = machine_of(level, reloc="pic", codemodel="small")
-    return machine.emit_object(optimise(link_all(level not in LEVELS_WITHOUT_FMA), machine))
+    module = optimise(link_all(level not in LEVELS_WITHOUT_FMA), machine)
+    constants = [
+        f"@{symbol}_per_thread = constant i32 {elements_worth_a_thread(module.get_function(symbol))}"
+        for symbol, *_ in loops()
+    ]
+    module.link_in(llvm.parse_assembly("\n".join(constants)))
+    return machine.emit_object(module)
 
 
 def header():
@@ -83,9 +90,11 @@ def header():
     lines = ["/* Made by fastact/_build.py. */", "#include <Python.h>", "#include <numpy/npy_common.h>", ""]
     loop_type = "typedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *);"
     lines += [loop_type, ""]
-    lines += [f"extern fastact_loop {symbol};" for symbol, *_ in loops()]
-    lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters. */"]
+    lines += [f"extern fastact_loop {symbol}; extern const int {symbol}_per_thread;" for symbol, *_ in loops()]
+    lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters."]
+    lines += ["   `per_thread`: elements that are worth a thread, at the module's level. */"]
     lines += ["typedef struct {", "    const char *ufunc; char type; int arrays, nin; fastact_loop *loop, *scalar;"]
+    lines += ["    const int *per_thread;"]
     lines += ["} fastact_loop_row;"]
     lines += ["", "static const fastact_loop_row fastact_loops[] = {"]
     for row in ROWS:
@@ -94,10 +103,10 @@ def header():
             symbol = f"fastact_{row.name}_{computed_as(character)}"
             start = f"    {{\"{row.name}\", '{character}', {arrays}, "
             scalar = f"{symbol}_scalar" if row.parameters else "0"
-            lines.append(f"{start}{row.nin}, {symbol}, {scalar}}},")
+            lines.append(f"{start}{row.nin}, {symbol}, {scalar}, &{symbol}_per_thread}},")
             if row.has_defaults:
-                lines.append(f"{start}{arrays}, {symbol}_default, 0}},")
-    lines += ["    {0, 0, 0, 0, 0, 0},", "};", ""]
+                lines.append(f"{start}{arrays}, {symbol}_default, 0, &{symbol}_default_per_thread}},")
+    lines += ["    {0, 0, 0, 0, 0, 0, 0},", "};", ""]
     return "\n".join(lines)
 
 

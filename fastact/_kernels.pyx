@@ -65,7 +65,6 @@ cdef enum:
     SHORT = 24        # rows up to this length are packed
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
-    PER_THREAD = 16384
     START = 6         # numbers that `exp_start` gives
 
 # A row's sum: `ones` terms that are exactly 1 (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
@@ -1006,11 +1005,12 @@ cdef int run_rows(const Job *job, int threads, real *type_tag) except -1 nogil:
     cdef ptrdiff_t together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
     cdef ptrdiff_t batches = (job.rows + together - 1) // together, k
     cdef Row row
-    if job.rows < threads and job.length >= 2 * PER_THREAD:
+    if job.rows < threads and job.length * <ptrdiff_t>sizeof(real) >= 8 * PER_THREAD:  # which are woken three times
         for k in range(job.rows):
             row = row_at(job, k)
             row_by_threads[real](&row, job.length, job.kind, threads, NULL)
         return 0
+    threads = <int>min(<ptrdiff_t>threads, batches)
     if threads == 1:
         for k in range(batches):
             one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
@@ -1034,6 +1034,7 @@ cdef int run_columns(const Job *job, int threads, real *type_tag) except -1 nogi
     cdef ptrdiff_t together = COLUMNS * sizeof(float) // sizeof(real)
     cdef ptrdiff_t groups = (across + together - 1) // together
     cdef ptrdiff_t all_groups = job.rows // across * groups, k
+    threads = <int>min(<ptrdiff_t>threads, all_groups)
     if threads == 1:
         for k in range(all_groups):
             one_group[real](job, k, groups, across, together, NULL)
@@ -1072,7 +1073,7 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
     cdef bint plain = not job.masked and job.n_reduced == 1
-    if job.rows * job.length < 2 * PER_THREAD:
+    if job.rows * job.length * size < 2 * PER_THREAD:
         threads = 1
     if plain and contiguous(job, along, size) and (job.length > SHORT or job.rows < NARROW):
         run_rows[real](job, threads, NULL)

@@ -33,7 +33,6 @@ cdef enum:
     SHORT = 192       # rows up to this length are columns of a tile
     PACKED = 262144   # bytes at most of strided long rows that are packed together, unless one is longer
     PASSES = 64
-    PARALLEL = 32768  # elements from which on there are threads
 
 # What is known of each column, or of all of them together where they are one row.
 ctypedef struct Lanes:
@@ -565,7 +564,8 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef ptrdiff_t tile = blocks * LANES * sizeof(real)
     cdef ptrdiff_t packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else width * n * sizeof(real)
     cdef ptrdiff_t bytes = (operands * (tile + packed) + blocks * sizeof(ptrdiff_t) + 63) // 64 * 64
-    cdef int threads = 1 if job.rows * n < PARALLEL else <int>min(<ptrdiff_t>fastact_threads(), groups)
+    cdef bint small = job.rows * n * <ptrdiff_t>sizeof(real) < 2 * PER_THREAD
+    cdef int threads = 1 if small else <int>min(<ptrdiff_t>fastact_threads(), groups)
     cdef char *memory = <char *>malloc(bytes * threads + 63)
     cdef char *aligned = memory + (-<ptrdiff_t>memory & 63)
     cdef ptrdiff_t g

@@ -1,7 +1,9 @@
 """Threads: the same bits for any number of them, calls from many at once, and after a fork."""
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +57,17 @@ def test_many_python_threads():
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(80)))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux counts how often a thread sleeps")
+def test_small_calls_wake_no_thread():
+    """What is large depends on a function's cost."""
+    script = str(Path(__file__).with_name("wakes.py"))
+    done = run(script, OMP_NUM_THREADS="2", GOMP_SPINCOUNT="0", FASTACT_NUM_THREADS="2")
+    assert done.returncode == 0, done.stderr
+    calls = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert len(calls) > 300
+    assert [name for should, did, name in calls if should != did] == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
