@@ -565,10 +565,11 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef ptrdiff_t packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else width * n * sizeof(real)
     cdef ptrdiff_t bytes = (operands * (tile + packed) + blocks * sizeof(ptrdiff_t) + 63) // 64 * 64
     cdef bint small = job.rows * n * <ptrdiff_t>sizeof(real) < 2 * PER_THREAD
-    cdef int threads = 1 if small else <int>min(<ptrdiff_t>fastact_threads(), groups)
+    cdef int threads = 1 if small else <int>min(<ptrdiff_t>fastact_threads_now(), groups)
     cdef char *memory = <char *>malloc(bytes * threads + 63)
     cdef char *aligned = memory + (-<ptrdiff_t>memory & 63)
-    cdef ptrdiff_t g
+    cdef ptrdiff_t last = fastact_last_own(groups, threads), g
+    cdef fastact_team team
     if not memory:
         with gil:
             raise MemoryError
@@ -576,10 +577,14 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
         for g in range(groups):
             one_group[real](job, g * width, min(width, job.rows - g * width), aligned, blocks, packed, NULL)
     else:
+        fastact_call_team(&team)
         for g in prange(groups, num_threads=threads, schedule="static"):
             one_group[real](
                 job, g * width, min(width, job.rows - g * width), aligned + bytes * threadid(), blocks, packed, NULL
             )
+            if g == last:
+                fastact_own_part_done(&team)
+        fastact_team_done(&team)
     free(memory)
     fastact_restore_flags(flags)
     return 0
@@ -624,8 +629,9 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
 
 
 def set_num_threads(int n):
-    global fastact_limit
+    global fastact_limit, fastact_alone_until
     fastact_limit = n
+    fastact_alone_until = 0  # try anew
 
 
 cnp.import_array()

@@ -61,8 +61,14 @@ cdef extern from "_runtime.h" nogil:
     fastact_flags fastact_save_flags()
     void fastact_restore_flags(fastact_flags)
     void fastact_start_threads()
-    int fastact_threads()
+    int fastact_threads_now()
+    ctypedef struct fastact_team:
+        pass
+    void fastact_call_team(fastact_team *)
+    void fastact_own_part_done(fastact_team *)
+    void fastact_team_done(const fastact_team *)
     int fastact_limit
+    double fastact_alone_until
     void fastact_prefetch(const char *, ptrdiff_t)
 
 cdef extern from "_dispatch.h":
@@ -291,7 +297,7 @@ cdef inline void run_rows(
 ) noexcept nogil:
     """The loop over rows of one length, which lie `jumps` bytes apart; several must not overlap with the output."""
     cdef ptrdiff_t n = rows * length
-    cdef int nin = loop.nin, k
+    cdef int nin = loop.nin, threads = 1, k
     cdef bint direct = not loop.half, copied = loop.half
     cdef ptrdiff_t per_thread = loop.per_thread
     cdef fastact_flags flags
@@ -313,8 +319,10 @@ cdef inline void run_rows(
             copied = copied or (steps[k] != loop.size and steps[k] != 0)
         if copied:
             per_thread = min(per_thread, COPIED_PER_THREAD)
-        if n >= 2 * per_thread and fastact_threads() > 1:
-            run_threads(loop, args, steps, rows, length, jumps, direct, per_thread)
+        if n >= 2 * per_thread:
+            threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
+        if threads > 1:
+            run_threads(loop, args, steps, rows, length, jumps, direct, threads)
         elif rows == 1:
             run_row(loop, args, steps, n, direct)
         else:
@@ -396,21 +404,25 @@ cdef void run_short_rows(
 
 cdef void run_threads(
     const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
-    bint direct, ptrdiff_t per_thread,
+    bint direct, int parts,
 ) noexcept nogil:
     cdef ptrdiff_t n = rows * length
-    cdef int parts = <int>min(<ptrdiff_t>fastact_threads(), n // per_thread)
     # whole cache lines and whole blocks to each thread
     cdef ptrdiff_t block = BLOCK_BYTES // loop.size
     cdef ptrdiff_t share = ((n + parts - 1) // parts + block - 1) // block * block
     cdef ptrdiff_t start
     cdef int part
+    cdef fastact_team team
     if is_short(loop, rows, length):  # and whole rows
         share = (share + length - 1) // length * length
+    fastact_call_team(&team)
     for part in prange(parts, num_threads=parts, schedule="static"):
         start = part * share
         if start < n:
             run_part(loop, args, steps, rows, length, jumps, start, min(share, n - start), direct)
+        if part == 0:
+            fastact_own_part_done(&team)
+    fastact_team_done(&team)
 
 
 cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept with gil:
@@ -584,8 +596,9 @@ def set_dispatcher(dispatcher, bint everything):
 
 
 def set_num_threads(int n):
-    global fastact_limit
+    global fastact_limit, fastact_alone_until
     fastact_limit = n
+    fastact_alone_until = 0  # try anew
 
 
 _import_array()

@@ -70,6 +70,32 @@ def test_small_calls_wake_no_thread():
     assert [name for should, did, name in calls if should != did] == []
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot choose cores here")
+def test_threads_without_a_core_are_left_alone():
+    """Two threads on one core: every call of both would take a time slice of the system's, a hundred times as long."""
+    done = run(
+        "-c",
+        """
+import os, time, numpy as np, fastact
+x = np.ones((100, 1000), "f")
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+for function in fastact.sigmoid, fastact.softmax:
+    counts = []
+    for threads in 1, 2:
+        fastact.set_num_threads(threads)
+        count, end = 0, time.process_time() + 1
+        while time.process_time() < end:
+            function(x, out=x)
+            count += 1
+        counts.append(count)
+    print(counts[1] / counts[0])
+""",
+        OMP_NUM_THREADS="2",
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(float(share) > 0.5 for share in done.stdout.split()), done.stdout
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_works():
     done = run(
