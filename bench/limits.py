@@ -11,7 +11,7 @@ scheduled     cycles an element with latencies and the size of the CPU's buffers
 reached       cycles an element of a call with arrays of 24 KB in all, which fit the first cache, and `out`, on one
               thread: the least of many, less that with an eighth of each array, over the elements between
 
-Needs objdump (GNU binutils) and llvm-mca (LLVM 13 or later). --page writes docs/limits.md.
+Needs objdump (GNU binutils) and llvm-mca (LLVM 13 or later). --page writes the table of docs/limits.md.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from fastact._formulas import ACTIVATIONS, GRADIENTS
 TABLE = ACTIVATIONS | GRADIENTS
 CACHED = 24 * 1024  # bytes
 SECONDS = 0.5  # for each figure
+HEADING = "\n## The loops\n"  # in docs/limits.md, above the table
 BYTES = {"xmm": 16, "ymm": 32, "zmm": 64}
 CHAIN = """
 define i64 @chain(i64 %count) {
@@ -55,38 +56,6 @@ cycle:
 end:
   ret i64 %x4
 }
-"""
-
-
-PAGE = """# What limits the loops
-
-Arrays that fit the caches are limited by the arithmetic of the loops, larger ones by memory. `bench/limits.py` makes
-the table below; for memory, `fastact bench --peers copy --preallocated` compares with a copy of the same arrays.
-
-- **instructions**, an element, of the loop's main cycle, which `objdump` shows.
-- **ports**: cycles an element that the busiest execution port needs. No order of the same instructions is faster.
-- **scheduled**: cycles an element by `llvm-mca`, with latencies and the size of the CPU's buffers.
-- **reached**: cycles an element of a call, on one thread, with arrays that fit the first cache and `out`: what the
-  last seven eighths of the elements take, so that the call itself is left out.
-
-Where `reached` is at `ports`, only a formula with fewer instructions would be faster. Where it is far above, as for
-`relu` and its kin, what limits is moving numbers between cache and registers. Figures below `ports`
-show how far llvm-mca's model of this CPU is from the CPU.
-
-## What was tried
-
-- Four vectors in a cycle hide the latencies: with 1, 2, 3, 4 and 8, `sigmoid` in float32 takes 0.55, 0.50, 0.48, 0.46
-  and 0.47 ns, `silu` 0.63, 0.56, 0.56, 0.53 and 0.53, `tanh` 0.57, 0.51, 0.51, 0.49 and 0.51 (AVX-512 at 3.7 GHz).
-- Registers of 512 bits take 0.5 to 0.6 of the time that those of 256 bits take (AVX-512 with whole units).
-- The residual of `sigmoid`'s quotient from e / (1 + e) itself, instead of from the two parts of 1 + e: 72 instead of 80
-  multiplications for four vectors, 0.45 to 0.43 ns.
-- Not done: approximate reciprocals of AVX-512 in place of divisions, whose error the residual would mend. The
-  instruction's bits are the CPU's, and a result would depend on where it was computed.
-- Not done: a polynomial of one degree less for e**x. It would save one of 18 multiplications in `sigmoid`, for 0.08
-  units in the last place.
-
-## The loops
-
 """
 
 
@@ -177,7 +146,7 @@ def main():
     parser.add_argument("--level", default=fastact.backend, choices=list(REGISTERS))
     parser.add_argument("--cpu", default=llvm.get_host_cpu_name(), help="LLVM's name; default: this one")
     parser.add_argument("--llvm-mca", default="llvm-mca", metavar="PROGRAM", help="one that knows this CPU")
-    parser.add_argument("--page", action="store_true", help="write docs/limits.md")
+    parser.add_argument("--page", action="store_true", help="write the table of docs/limits.md")
     options = parser.parse_args()
     for program in ("objdump", options.llvm_mca):
         if not shutil.which(program):
@@ -195,7 +164,8 @@ def main():
     print(where)
     if options.page:
         page = Path(__file__).parents[1] / "docs" / "limits.md"
-        page.write_text(f"{PAGE}{where}\n\n" + "\n".join(lines) + "\n")
+        before, heading, _ = page.read_text(encoding="utf-8").partition(HEADING)
+        page.write_text(f"{before}{heading}\n{where}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

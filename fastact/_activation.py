@@ -150,10 +150,14 @@ def compile_loops(row):
         for character, dtype in dtypes.items()
         for kind, make in makers.items()
     )
-    engine = _machine_code.execute(text, _backend.level)
+    engine, worth = _machine_code.execute(text, _backend.level)
     ENGINES.append(engine)
     compiled = {
-        character: (arrays, *(engine.get_function_address(f"{kind}_{character}") for kind in ("loop", "scalar")))
+        character: (
+            arrays,
+            *(engine.get_function_address(f"{kind}_{character}") for kind in ("loop", "scalar")),
+            worth[f"loop_{character}"],
+        )
         for character in dtypes
     }
     return {**compiled, "e": compiled["f"]}

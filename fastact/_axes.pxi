@@ -14,6 +14,7 @@ cdef extern from "_transpose.h" nogil:
 
 cdef enum:
     MAX_DIMENSIONS = 64
+    PER_THREAD = 32768  # bytes of rows that are worth waking a thread: 3 to 6 us, and more if rows are short
 
 ctypedef struct Dimension:
     ptrdiff_t size

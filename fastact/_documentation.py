@@ -1,7 +1,8 @@
 """What the docstrings of softmax, its kin and their gradients have in common, for the {fields} in them."""
 
 from functools import partial
-from inspect import cleandoc
+
+from fastact._table import documentation
 
 PARAMETERS = {
     "x": """x : array_like
@@ -82,7 +83,7 @@ def documented(function=None, **fields):
         "temperature_too": TEMPERATURE if "temperature" in names else "",
         "name": function.__name__,
     }
-    doc = cleandoc(function.__doc__)
+    doc = documentation(function)
     for field, text in fields.items():
         doc = doc.replace(f"{{{field}}}", text)
     function.__doc__ = doc

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastact import _backend, ufuncs
 from fastact._gates import GATES, GRADIENT_NOTES, NOTES, documented
-from fastact._reductions import axis_of, checked_out, result_type_of, returned, wider_result_type
+from fastact._reductions import COPIED, apart, axis_of, checked_out, pieces, result_type_of, wider_result_type
 
 FUNCTION = """Gated linear unit: a * {activation}(b), of the halves a and b of an array; {activation}(b) is {math}.
 
@@ -90,11 +90,11 @@ def _halved(name, x, axis):
     return x[(*before, slice(half))], x[(*before, slice(half, None))]
 
 
-def _call(ufunc, *operands):
-    if not _backend.ufunc_module.over_rows(ufunc, *operands):
-        *inputs, out = operands
+def _call(ufunc, dtype, *operands):
+    *inputs, out = operands
+    if out.dtype != dtype or not _backend.ufunc_module.over_rows(ufunc, *operands):
         with np.errstate(all="ignore"):  # of casts
-            ufunc(*inputs, out=out, dtype=out.dtype)
+            ufunc(*inputs, out=out, dtype=dtype)
 
 
 def _function(name):
@@ -106,9 +106,9 @@ def _function(name):
         a, b = _halved(name, x, axis)
         if out is not None:
             out = checked_out(name, out, "half of x", a.shape, result_type)
-        target = np.empty_like(a, dtype=result_type) if out is None or out.dtype != result_type else out
-        _call(ufunc, a, b, target)
-        return returned(target, out, result_type)
+        result = np.empty_like(a, dtype=result_type) if out is None else out
+        _call(ufunc, result_type, a, b, result)
+        return result
 
     rest = documented(
         name,
@@ -134,15 +134,20 @@ def _gradient(name):
             raise ValueError(f"gy must have the shape of half of x, {a.shape}, got {gy.shape}")
         if out is not None:
             out = checked_out(name, out, "x", x.shape, result_type)
-        # what is for a must not overwrite what is yet to be read
-        if out is None or out.dtype != result_type or np.may_share_memory(out, x) or np.may_share_memory(out, gy):
-            target = np.empty_like(x, dtype=result_type)
+        result = np.empty_like(x, dtype=result_type) if out is None else out
+        gy, x = apart(gy, result), apart(x, result)
+        a, b = _halved(name, x, axis)
+        for_a, for_b = _halved(name, result, axis)
+        if np.may_share_memory(x, result):  # what is for a must not overwrite what is yet to be read
+            for piece in pieces(a.shape, (), COPIED // result_type.itemsize):
+                kept = np.empty_like(a[piece], dtype=result_type)
+                _call(ufunc, result_type, gy[piece], b[piece], kept)
+                _call(ufunc_grad, result_type, gy[piece], a[piece], b[piece], for_b[piece])
+                for_a[piece] = kept
         else:
-            target = out
-        for_a, for_b = _halved(name, target, axis)
-        _call(ufunc, gy, b, for_a)
-        _call(ufunc_grad, gy, a, b, for_b)
-        return returned(target, out, result_type)
+            _call(ufunc, result_type, gy, b, for_a)
+            _call(ufunc_grad, result_type, gy, a, b, for_b)
+        return result
 
     rest = documented(
         name,

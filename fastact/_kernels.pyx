@@ -70,11 +70,11 @@ cdef enum:
     BATCH_ELEMENTS = 4096  # in all of them
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
     TILE = 64         # rows that are packed side by side
+    PACKED = 262144   # bytes of them that a thread keeps, unless a row is longer
     COLUMNS = 128     # columns that are worked on together
     SHORT = 24        # rows up to this length are packed
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
-    PER_THREAD = 16384
     START = 6         # numbers that `exp_start` gives
 
 # A row's sum: `ones` terms that are exactly 1 (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
@@ -619,13 +619,21 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_ta
         finish_chunk[real](&rows[k], 0, n, kind, NULL)
 
 
+cdef void sum_of_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, Sum *total, real *type_tag) noexcept nogil:
+    cdef Row part = row[0]
+    sum_chunk[real](&part, 1, start, n, kind, NULL)
+    total[0] = part.total
+
+
 cdef int row_by_threads(Row *row, ptrdiff_t n, int kind, int threads, real *type_tag) except -1 nogil:
     """One long row; the chunks are shared out."""
     cdef ptrdiff_t chunks = (n + CHUNK - 1) // CHUNK, k
-    cdef Row *parts = <Row *>malloc(chunks * sizeof(Row))
+    cdef Sum *parts = <Sum *>malloc(chunks * sizeof(Sum))
     cdef real *extremes = <real *>malloc(chunks * sizeof(real))
     cdef const real *x = <const real *>row.x
     cdef real m
+    cdef ptrdiff_t last = fastact_last_own(chunks, threads)
+    cdef fastact_team team
     if not parts or not extremes:
         free(parts)
         free(extremes)
@@ -640,13 +648,16 @@ cdef int row_by_threads(Row *row, ptrdiff_t n, int kind, int threads, real *type
         at_infinity(x, 1, <real *>row.out, 1, n, m, kind)
     else:
         for k in prange(chunks, num_threads=threads, schedule="static"):
-            parts[k] = row[0]
-            sum_chunk[real](&parts[k], 1, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
+            sum_of_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, &parts[k], NULL)
         for k in range(chunks):
-            add(&row.total, parts[k].total.ones, parts[k].total.high, parts[k].total.low, <real>0.0)
+            add(&row.total, parts[k].ones, parts[k].high, parts[k].low, <real>0.0)
         factors(row, 1, kind, <real>0.0)
+        fastact_call_team(&team)
         for k in prange(chunks, num_threads=threads, schedule="static"):
             finish_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
+            if k == last:
+                fastact_own_part_done(&team)
+        fastact_team_done(&team)
     free(parts)
     free(extremes)
     return 0
@@ -984,12 +995,16 @@ cdef inline void pack(real **starts, ptrdiff_t step, real *tile, ptrdiff_t width
 
 
 cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
-    cdef ptrdiff_t width = 1 if job.length > LONG else TILE
-    cdef ptrdiff_t tiles = (job.rows + width - 1) // width, t
     cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
+    cdef ptrdiff_t fitting = PACKED // (operands * job.length * <ptrdiff_t>sizeof(real))
+    cdef ptrdiff_t width = 1 if job.length > LONG else min(<ptrdiff_t>TILE, fitting)
+    cdef ptrdiff_t tiles = (job.rows + width - 1) // width, t
     cdef ptrdiff_t bytes = (operands * job.length * width * sizeof(real) + 63) // 64 * 64
     cdef char *scratch
+    cdef ptrdiff_t last
+    cdef fastact_team team
     threads = <int>min(<ptrdiff_t>threads, tiles)
+    last = fastact_last_own(tiles, threads)
     scratch = <char *>malloc(bytes * threads)
     if not scratch:
         with gil:
@@ -998,8 +1013,12 @@ cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
         for t in range(tiles):
             through_tile[real](job, t * width, min(width, job.rows - t * width), <real *>scratch)
     else:
+        fastact_call_team(&team)
         for t in prange(tiles, num_threads=threads, schedule="static"):
             through_tile[real](job, t * width, min(width, job.rows - t * width), <real *>(scratch + bytes * threadid()))
+            if t == last:
+                fastact_own_part_done(&team)
+        fastact_team_done(&team)
     free(scratch)
     return 0
 
@@ -1008,18 +1027,26 @@ cdef int run_rows(const Job *job, int threads, real *type_tag) except -1 nogil:
     cdef ptrdiff_t elements = GRADIENT_ELEMENTS if is_gradient(job.kind) else BATCH_ELEMENTS
     cdef ptrdiff_t together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
     cdef ptrdiff_t batches = (job.rows + together - 1) // together, k
+    cdef ptrdiff_t last
+    cdef fastact_team team
     cdef Row row
-    if job.rows < threads and job.length >= 2 * PER_THREAD:
+    if job.rows < threads and job.length * <ptrdiff_t>sizeof(real) >= 8 * PER_THREAD:  # which are woken three times
         for k in range(job.rows):
             start_at(&row, job, k)
             row_by_threads[real](&row, job.length, job.kind, threads, NULL)
         return 0
+    threads = <int>min(<ptrdiff_t>threads, batches)
+    last = fastact_last_own(batches, threads)
     if threads == 1:
         for k in range(batches):
             one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
     else:
+        fastact_call_team(&team)
         for k in prange(batches, num_threads=threads, schedule="static"):
             one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
+            if k == last:
+                fastact_own_part_done(&team)
+        fastact_team_done(&team)
     return 0
 
 
@@ -1037,12 +1064,20 @@ cdef int run_columns(const Job *job, int threads, real *type_tag) except -1 nogi
     cdef ptrdiff_t together = COLUMNS * sizeof(float) // sizeof(real)
     cdef ptrdiff_t groups = (across + together - 1) // together
     cdef ptrdiff_t all_groups = job.rows // across * groups, k
+    cdef ptrdiff_t last
+    cdef fastact_team team
+    threads = <int>min(<ptrdiff_t>threads, all_groups)
+    last = fastact_last_own(all_groups, threads)
     if threads == 1:
         for k in range(all_groups):
             one_group[real](job, k, groups, across, together, NULL)
     else:
+        fastact_call_team(&team)
         for k in prange(all_groups, num_threads=threads, schedule="static"):
             one_group[real](job, k, groups, across, together, NULL)
+            if k == last:
+                fastact_own_part_done(&team)
+        fastact_team_done(&team)
     return 0
 
 
@@ -1071,13 +1106,13 @@ cdef inline bint contiguous(const Job *job, const Dimension *one, ptrdiff_t size
 cdef int run(const Job *job, real *type_tag) except -1 nogil:
     """Choose the path by layout and shape."""
     cdef fastact_flags flags = fastact_save_flags()
-    cdef int threads = fastact_threads()
+    cdef int threads = 1
     cdef const Dimension *inner = &job.kept[job.n_kept - 1]
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
     cdef bint plain = not job.masked and job.n_reduced == 1
-    if job.rows * job.length < 2 * PER_THREAD:
-        threads = 1
+    if job.rows * job.length * size >= 2 * PER_THREAD:
+        threads = fastact_threads_now()
     if plain and contiguous(job, along, size) and (job.length > SHORT or job.rows < NARROW):
         run_rows[real](job, threads, NULL)
     elif (
@@ -1199,8 +1234,9 @@ cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):
 
 
 def set_num_threads(int n):
-    global fastact_limit
+    global fastact_limit, fastact_alone_until
     fastact_limit = n
+    fastact_alone_until = 0  # try anew
 
 
 def get_num_threads():

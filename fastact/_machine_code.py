@@ -1,6 +1,8 @@
 """LLVM's text of loops -> vector code for a CPU level, for `_emit.py` when the package is built and `_activation.py`
 later."""
 
+import re
+
 import llvmlite.binding as llvm
 
 # level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
@@ -47,15 +49,43 @@ def optimise(text, level, machine):
     return module
 
 
+# Vector instructions that are worth waking a thread: 4 us. To share out a call costs 2.3 us if the threads wait for it.
+WORTH = 25_000
+
+
+def elements_worth_a_thread(loop):
+    """How many elements keep a loop's main cycle busy for as long; `loop` is an optimised function."""
+    cycles = []  # of each block: elements that it stores, and minus the instructions for one
+    for block in str(loop).split("\n\n"):  # once: LLVM numbers all of the module for each text
+        instructions = re.findall(r"^  .+$", block, re.MULTILINE)
+        stores = [found for text in instructions if (found := re.match(r"\s*store (?:<(\d+) x )?", text))]
+        if stores:
+            elements = sum(int(store[1] or 1) for store in stores)
+            cycles.append((elements, -len(instructions) / elements))
+    _, cost = max(cycles, default=(1, -1))  # the others are for what is left, and for strides
+    return round(-WORTH / cost)
+
+
+def worth_by_loop(module):
+    """What is worth a thread, by loop."""
+    loops = (f for f in module.functions if not f.is_declaration and f.linkage == llvm.Linkage.external)
+    return {loop.name: elements_worth_a_thread(loop) for loop in loops}
+
+
 def emit(text, level):
-    """An object file."""
+    """An object file: the loops, and for each the constant LOOP_per_thread."""
     machine = machine_of(level, reloc="pic", codemodel="small")
-    return machine.emit_object(optimise(text, level, machine))
+    module = optimise(text, level, machine)
+    constants = (f"@{loop}_per_thread = constant i32 {elements}" for loop, elements in worth_by_loop(module).items())
+    module.link_in(llvm.parse_assembly("\n".join(constants)))
+    return machine.emit_object(module)
 
 
 def execute(text, level):
-    """An engine that holds the machine code, for this process."""
+    """An engine that holds the machine code, for this process; and what is worth a thread, by loop."""
     machine = machine_of(level, jit=True)
-    engine = llvm.create_mcjit_compiler(optimise(text, level, machine), machine)
+    module = optimise(text, level, machine)
+    worth = worth_by_loop(module)
+    engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    return engine
+    return engine, worth

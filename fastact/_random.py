@@ -57,9 +57,13 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
     x = np.asarray(x)
     dtype = ufuncs.relu_squared.resolve_dtypes((x.dtype, None))[-1]
     drawn = np.promote_types(dtype, np.float32)
-    lower, upper = (np.broadcast_to(np.asarray(bound, drawn), x.shape) for bound in (lower, upper))
-    slopes = rng.random(x.shape, drawn)
-    return np.asarray(slopes * (upper - lower) + lower, dtype)
+    lower, upper = np.asarray(lower, drawn), np.asarray(upper, drawn)
+    for bound in (lower, upper):
+        np.broadcast_to(bound, x.shape)  # or a ValueError, before anything is drawn
+    slopes = np.asarray(rng.random(x.shape, drawn))
+    slopes *= upper - lower
+    slopes += lower
+    return slopes.astype(dtype, copy=False)
 
 
 def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
@@ -127,8 +131,12 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     dtype = result_type_of("gumbel_softmax", "logits", logits.dtype, None)
     drawn = np.promote_types(dtype, np.float32).type
     # -log(u) is exponentially distributed; 0, which may come out, stands for what is less than the next number
-    noise = np.log(np.maximum(rng.standard_exponential(logits.shape, drawn), np.finfo(drawn).eps / 4))
+    y = np.asarray(rng.standard_exponential(logits.shape, drawn))
+    np.log(np.maximum(y, np.finfo(drawn).eps / 4, out=y), out=y)
     with np.errstate(all="ignore"):
-        noisy = logits.astype(drawn) - noise
-    y = softmax(noisy, axis, temperature=tau)
-    return np.asarray(hardmax(y, axis) if hard else y).astype(dtype)[()]
+        np.subtract(logits, y, out=y, dtype=drawn)
+    softmax(y, axis, out=y, temperature=tau)
+    if hard:
+        hardmax(y, axis, out=y)
+    y = y.astype(dtype, copy=False)
+    return y if y.ndim else y[()]

@@ -4,10 +4,18 @@ import numpy as np
 
 from fastact import _backend, _dispatch
 from fastact._documentation import documented
-from fastact._reductions import axes_of, checked_out, reduce_contiguous, reduce_into, temperature_of, wider_result_type
+from fastact._reductions import (
+    axes_of,
+    checked_out,
+    reduce_contiguous,
+    reduce_into,
+    returned,
+    temperature_of,
+    wider_result_type,
+)
 
-NOTES = """At most 1 unit in the last place of the result or, if this is more, 6 of the larger of |y gy| and |y| sum(|gy y|)
-(measured): as many as PyTorch's for short rows, a quarter of its for long ones.
+NOTES = """At most 1 unit in the last place of the result or, if this is more, 6 of the larger of |y gy| and
+|y| sum(|gy y|) (measured): as many as PyTorch's for short rows, a quarter of its for long ones.
 
 NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
 y is 0, gets 0. An empty axis gives an empty result."""
@@ -163,7 +171,9 @@ def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
         raise ValueError(f"y must have the shape of gy, {gy.shape}, got {y.shape}")
     if out is not None:
         out = checked_out(name, out, "gy", gy.shape, result_type)
-    return reduce_into(f"{name}_gradient", gy, y, axes, out, result_type, temperature)
+    result = np.empty_like(gy, dtype=result_type, subok=False) if out is None else out
+    reduce_into(f"{name}_gradient", gy, y, axes, result, result_type, temperature)
+    return returned(result, out)
 
 
 for _function in (softmax, softmin, log_softmax, sparsemax, entmax15):

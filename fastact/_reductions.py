@@ -1,6 +1,8 @@
 """softmax, softmin, log_softmax and logsumexp: their arguments checked, then handed to the backend."""
 
+import math
 import operator
+from itertools import product
 
 import numpy as np
 from numpy.exceptions import AxisError
@@ -32,6 +34,7 @@ RESULT_TYPES = {
     for character in characters
 }
 COMPUTED_AS = {"e": np.dtype("f"), "f": np.dtype("f"), "d": np.dtype("d")}
+COPIED = 2**18  # bytes of operands that have another dtype, at a time
 
 
 @documented
@@ -162,18 +165,13 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
         where = _mask(where, x.shape)
     if out is not None:
         out = checked_out("logsumexp", out, "the result", tuple(sizes), result_type)
-    computed_as = COMPUTED_AS[result_type.char]
-    target = out if out is not None and out.dtype == computed_as and out.flags.aligned else np.empty(sizes, computed_as)
-    if x.size == 0:
+    result = np.empty(sizes, result_type) if out is None else out
+    target = result if keepdims else np.expand_dims(result, axes)
+    if x.size:
+        reduce_into("logsumexp", x, where, axes, target, result_type)
+    else:
         target[...] = -np.inf
-        return returned(target, out, result_type)
-    x = _operand(x, computed_as, target)
-    if where is not None:
-        where = _operand(where, np.dtype(bool), target)
-    spread = target if keepdims else np.expand_dims(target, axes)
-    steps = [0 if k in axes else step for k, step in enumerate(spread.strides)]
-    reduce("logsumexp", x, axes, as_strided(spread, x.shape, steps), where)
-    return returned(target, out, result_type)
+    return returned(result, out)
 
 
 def _apply(name, x, axis, out, where, dtype, temperature=1.0):
@@ -194,48 +192,72 @@ def _apply(name, x, axis, out, where, dtype, temperature=1.0):
         where = _mask(where, x.shape)
     if out is not None:
         out = checked_out(name, out, "x", x.shape, result_type)
-    return reduce_into(name, x, where, axes, out, result_type, temperature)
+    result = np.empty_like(x, dtype=result_type, subok=False) if out is None else out
+    reduce_into(name, x, where, axes, result, result_type, temperature)
+    return returned(result, out)
 
 
 def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
-    """Call the backend's `reduce` with what it asks for, whatever the dtype and layout of these are."""
+    """Call the backend's `reduce`, whatever the dtype and layout of these are. What has another dtype than it computes
+    in, or is not aligned, is copied: a few rows at a time, so that it takes no memory to speak of."""
     computed_as = COMPUTED_AS[result_type.char]
-    if out is not None and out.dtype == computed_as and out.flags.aligned:
-        target = out
-    else:
-        target = np.empty_like(x, dtype=computed_as, subok=False)
-    x = _operand(x, computed_as, target)
-    if second is not None:
-        second = _operand(second, computed_as if name.endswith("_gradient") else np.dtype(bool), target)
-    if name in SPARSE:
-        SPARSE[name](name, x, axes, target, second)
-    else:
-        reduce(name, x, axes, target, second, temperature)
-    return returned(target, out, result_type)
-
-
-def returned(target, out, result_type):
-    """What was computed, in the dtype and place that were asked for."""
-    given_out = out
-    if target is out:
-        return out
-    if out is None:
-        if target.dtype == result_type:
-            return target[()] if target.ndim == 0 else target
-        out = np.empty_like(target, dtype=result_type)
+    kind_of_second = computed_as if name.endswith("_gradient") else np.dtype(bool)
+    x = apart(x, out)
+    second = None if second is None else apart(second, out)
+    if fits(x, computed_as) and fits(out, computed_as) and (second is None or fits(second, kind_of_second)):
+        _reduce(name, x, axes, out, second, temperature)
+        return
+    copies = computed_as.itemsize + (0 if second is None else kind_of_second.itemsize)
     with np.errstate(all="ignore"):
-        np.copyto(out, target, casting="same_kind")
-    return out[()] if out.ndim == 0 and out is not given_out else out
+        for piece in pieces(x.shape, axes, COPIED // copies):
+            given, there = x[piece].astype(computed_as), out[piece]
+            beside = None if second is None else np.array(second[piece], kind_of_second)
+            if fits(out, computed_as):
+                _reduce(name, given, axes, there, beside, temperature)
+            else:
+                target = given if given.shape == there.shape else np.empty(there.shape, computed_as)
+                _reduce(name, given, axes, target, beside, temperature)
+                np.copyto(there, target, casting="same_kind")
 
 
-def _operand(x, dtype, target):
-    """As `reduce` takes it: of that dtype, and not overlapping the target unless it is the target."""
-    if x.dtype != dtype or not x.flags.aligned:
-        with np.errstate(all="ignore"):
-            return x.astype(dtype)
-    if x is not target and np.may_share_memory(x, target) and not _same_memory(x, target):
+def _reduce(name, x, axes, out, second, temperature):
+    if name in SPARSE:
+        SPARSE[name](name, x, axes, out, second)
+    elif name == "logsumexp":  # one result for a row
+        steps = [0 if k in axes else step for k, step in enumerate(out.strides)]
+        reduce(name, x, axes, as_strided(out, x.shape, steps), second)
+    else:
+        reduce(name, x, axes, out, second, temperature)
+
+
+def pieces(shape, axes, elements):
+    """Indices that cut an array, but not across `axes`, into pieces of so many elements, or one row where that is
+    more."""
+    size = math.prod(shape)
+    ranges = []
+    for k, n in enumerate(shape):
+        step = n
+        if k not in axes and size > elements:
+            step = max(1, elements * n // size)
+            size = size // n * step
+        ranges.append([slice(start, start + step) for start in range(0, n, step or 1)])
+    return ((*piece, ...) for piece in product(*ranges))
+
+
+def fits(x, dtype):
+    return x.dtype == dtype and x.flags.aligned
+
+
+def apart(x, out):
+    """x, or a copy of it where it lies across `out`."""
+    if x is not out and np.may_share_memory(x, out) and not same_memory(x, out):
         return x.copy(order="K")
     return x
+
+
+def returned(result, out):
+    """A new array of no dimensions is a scalar."""
+    return result[()] if out is None and result.ndim == 0 else result
 
 
 def result_type_of(name, argument, given, dtype):
@@ -316,5 +338,5 @@ def checked_out(name, out, argument, shape, result_type):
     return out
 
 
-def _same_memory(a, b):
+def same_memory(a, b):
     return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.shape == b.shape

@@ -51,6 +51,40 @@ static inline void fastact_start_threads(void) {
 #endif
 }
 
+/* A thread whose core others use does not come when it is called: the caller waits for a time slice, 4 ms and more, over
+   what takes microseconds. After such a wait calls stay on one thread for a while, longer if it soon happens again. */
+#define FASTACT_SHORTEST_PAUSE 0.25 /* seconds */
+#define FASTACT_LONGEST_PAUSE 4.0
+#define FASTACT_LATE 0.0002 /* threads that sleep need a quarter of that to wake */
+
+static volatile double fastact_alone_until = 0;
+static volatile double fastact_pause = FASTACT_SHORTEST_PAUSE;
+
+typedef struct { double start, own; } fastact_team;
+
+static inline double fastact_now(void) {
+#ifdef _OPENMP
+    return omp_get_wtime();
+#else
+    return 0;
+#endif
+}
+
+/* To be called before a loop over threads, by the caller when it has done its part, and after the loop. */
+static inline void fastact_call_team(fastact_team *team) { team->start = fastact_now(); }
+static inline void fastact_own_part_done(fastact_team *team) { team->own = fastact_now(); }
+static inline void fastact_team_done(const fastact_team *team) {
+    double now = fastact_now(), waited = now - team->own, pause = fastact_pause;
+    if (waited > FASTACT_LATE && 2 * waited > team->own - team->start) {
+        pause = now < fastact_alone_until + 4 * pause ? 2 * pause : FASTACT_SHORTEST_PAUSE;
+        fastact_pause = pause < FASTACT_LONGEST_PAUSE ? pause : FASTACT_LONGEST_PAUSE;
+        fastact_alone_until = now + fastact_pause;
+    }
+}
+
+/* The last of n steps that the caller does, in a loop that is shared out evenly. */
+static inline ptrdiff_t fastact_last_own(ptrdiff_t n, int threads) { return (n + threads - 1) / threads - 1; }
+
 /* The limit that was set; threadpoolctl and omp_set_num_threads can only lower it. */
 static inline int fastact_threads(void) {
 #ifdef _OPENMP
@@ -62,6 +96,12 @@ static inline int fastact_threads(void) {
 #else
     return 1;
 #endif
+}
+
+/* As many, or one while the others would not come. */
+static inline int fastact_threads_now(void) {
+    int threads = fastact_threads();
+    return threads > 1 && fastact_alone_until > 0 && fastact_now() < fastact_alone_until ? 1 : threads;
 }
 
 #endif

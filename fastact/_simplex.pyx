@@ -31,9 +31,8 @@ cdef enum:
 cdef enum:
     LANES = 16
     SHORT = 192       # rows up to this length are columns of a tile
-    TOGETHER = 65536  # elements at most in strided long rows that are packed together
+    PACKED = 262144   # bytes at most of strided long rows that are packed together, unless one is longer
     PASSES = 64
-    PARALLEL = 32768  # elements from which on there are threads
 
 # What is known of each column, or of all of them together where they are one row.
 ctypedef struct Lanes:
@@ -557,17 +556,20 @@ cdef void some_rows(
 cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef fastact_flags flags = fastact_save_flags()
     cdef ptrdiff_t n = job.length
-    cdef ptrdiff_t width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, TOGETHER // n))
-    cdef ptrdiff_t groups = (job.rows + width - 1) // width
     cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
+    cdef ptrdiff_t fitting = PACKED // (operands * n * <ptrdiff_t>sizeof(real))
+    cdef ptrdiff_t width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, fitting))
+    cdef ptrdiff_t groups = (job.rows + width - 1) // width
     cdef ptrdiff_t blocks = n if n <= SHORT else (n + LANES - 1) // LANES
     cdef ptrdiff_t tile = blocks * LANES * sizeof(real)
     cdef ptrdiff_t packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else width * n * sizeof(real)
     cdef ptrdiff_t bytes = (operands * (tile + packed) + blocks * sizeof(ptrdiff_t) + 63) // 64 * 64
-    cdef int threads = 1 if job.rows * n < PARALLEL else <int>min(<ptrdiff_t>fastact_threads(), groups)
+    cdef bint small = job.rows * n * <ptrdiff_t>sizeof(real) < 2 * PER_THREAD
+    cdef int threads = 1 if small else <int>min(<ptrdiff_t>fastact_threads_now(), groups)
     cdef char *memory = <char *>malloc(bytes * threads + 63)
     cdef char *aligned = memory + (-<ptrdiff_t>memory & 63)
-    cdef ptrdiff_t g
+    cdef ptrdiff_t last = fastact_last_own(groups, threads), g
+    cdef fastact_team team
     if not memory:
         with gil:
             raise MemoryError
@@ -575,10 +577,14 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
         for g in range(groups):
             one_group[real](job, g * width, min(width, job.rows - g * width), aligned, blocks, packed, NULL)
     else:
+        fastact_call_team(&team)
         for g in prange(groups, num_threads=threads, schedule="static"):
             one_group[real](
                 job, g * width, min(width, job.rows - g * width), aligned + bytes * threadid(), blocks, packed, NULL
             )
+            if g == last:
+                fastact_own_part_done(&team)
+        fastact_team_done(&team)
     free(memory)
     fastact_restore_flags(flags)
     return 0
@@ -623,8 +629,9 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
 
 
 def set_num_threads(int n):
-    global fastact_limit
+    global fastact_limit, fastact_alone_until
     fastact_limit = n
+    fastact_alone_until = 0  # try anew
 
 
 cnp.import_array()

@@ -140,6 +140,10 @@ def parameters_of(formula):
     return {p.name: p.default for p in parameters}
 
 
+def documentation(function):
+    return inspect.cleandoc(function.__doc__ or "")  # there is none under `python -OO`
+
+
 def activation(formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks, options=None):
     """Enter a formula into the table. With `integers`, integers are kept as they are; `max_ulp` is how far a
     float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `options` are
@@ -147,7 +151,7 @@ def activation(formula=None, *, integers=False, max_ulp=1.0, monotone=True, kink
     if formula is None:
         return partial(activation, integers=integers, max_ulp=max_ulp, monotone=monotone, kinks=kinks, options=options)
     promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
-    doc = inspect.cleandoc(formula.__doc__)
+    doc = documentation(formula)
     doc = doc.replace("{x}", X).replace("{out}", OUT).replace("{integers}", promotion)
     doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{accuracy(max_ulp, monotone)}\n\n")
     types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
@@ -166,9 +170,9 @@ def derivative(formula, *, max_ulp=2.0):
     def enter(derived):
         row = ACTIVATIONS[formula.__name__]
         assert parameters_of(derived) == row.parameters, derived
-        _, _, rest = inspect.cleandoc(formula.__doc__).partition("{x}\n")
+        _, _, rest = documentation(formula).partition("{x}\n")
         parameters, _, _ = rest.partition("{out}")
-        text, example = inspect.cleandoc(derived.__doc__).split("\n\n>>> ")
+        text, _, example = documentation(derived).partition("\n\n>>> ")
         first, _, notes = text.partition("\n\n")
         doc = GRADIENT.format(
             name=row.name,

@@ -71,13 +71,14 @@ cdef extern from "fastact_loops.h":
         int nin
         fastact_loop *loop
         fastact_loop *scalar
+        const int *per_thread
     const fastact_loop_row fastact_loops[]
 
 cdef enum:
     MAX_OPERANDS = 8
     BLOCK_BYTES = 4096  # of each operand; five of them leave room in a first-level cache of 32 KB
-    PER_THREAD = 16384  # elements that are worth waking a thread
     BLOCK_WORDS = 512  # BLOCK_BYTES / 8
+    COPIED_PER_THREAD = 4096  # elements that are worth waking a thread for the copies alone
     PIECE_BYTES = 1024  # of a row; while it is worked on, that of the next row is fetched
     STRIDE_BYTES = 256  # what a compiled loop does at a time: four vectors of 256 bits
 
@@ -90,6 +91,7 @@ ctypedef struct Loop:
     int arrays  # inputs before the parameters
     int nin
     int size  # bytes an element in the user's arrays
+    int per_thread  # elements that are worth waking a thread
     bint half  # float16 there, float32 in the compiled loop
 
 
@@ -282,8 +284,9 @@ cdef inline void run_rows(
 ) noexcept nogil:
     """The loop over rows of one length, which lie `jumps` bytes apart; several must not overlap with the output."""
     cdef ptrdiff_t n = rows * length
-    cdef int nin = loop.nin, k
-    cdef bint direct = not loop.half
+    cdef int nin = loop.nin, threads = 1, k
+    cdef bint direct = not loop.half, copied = loop.half
+    cdef ptrdiff_t per_thread = loop.per_thread
     cdef fastact_flags flags
     cdef fexcept_t all_flags
     if n <= 0:
@@ -300,8 +303,13 @@ cdef inline void run_rows(
         for k in range(nin + 1):
             if k < loop.arrays or k == nin or not scalar_parameters(loop, steps):
                 direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
-        if n >= 2 * PER_THREAD and fastact_threads() > 1:
-            run_threads(loop, args, steps, rows, length, jumps, direct)
+            copied = copied or (steps[k] != loop.size and steps[k] != 0)
+        if copied:
+            per_thread = min(per_thread, COPIED_PER_THREAD)
+        if n >= 2 * per_thread:
+            threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
+        if threads > 1:
+            run_threads(loop, args, steps, rows, length, jumps, direct, threads)
         elif rows == 1:
             run_row(loop, args, steps, n, direct)
         else:
@@ -383,20 +391,25 @@ cdef void run_short_rows(
 
 cdef void run_threads(
     const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
-    bint direct,
+    bint direct, int parts,
 ) noexcept nogil:
     cdef ptrdiff_t n = rows * length
-    cdef int parts = <int>min(<ptrdiff_t>fastact_threads(), n // PER_THREAD)
     # whole cache lines and whole blocks to each thread
-    cdef ptrdiff_t share = ((n + parts - 1) // parts + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES
+    cdef ptrdiff_t block = BLOCK_BYTES // loop.size
+    cdef ptrdiff_t share = ((n + parts - 1) // parts + block - 1) // block * block
     cdef ptrdiff_t start
     cdef int part
+    cdef fastact_team team
     if is_short(loop, rows, length):  # and whole rows
         share = (share + length - 1) // length * length
+    fastact_call_team(&team)
     for part in prange(parts, num_threads=parts, schedule="static"):
         start = part * share
         if start < n:
             run_part(loop, args, steps, rows, length, jumps, start, min(share, n - start), direct)
+        if part == 0:
+            fastact_own_part_done(&team)
+    fastact_team_done(&team)
 
 
 cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept with gil:
@@ -439,6 +452,7 @@ cdef int find_loop(Loop *loop, bytes name, char type, int nin) except -1:
             loop.arrays = fastact_loops[row].arrays
             loop.run = fastact_loops[row].loop
             loop.run_scalar = fastact_loops[row].scalar
+            loop.per_thread = fastact_loops[row].per_thread[0]
             return 0
         row += 1
     raise ValueError(f"no compiled loop for {name.decode()} of type {chr(type)!r} with {nin} inputs")
@@ -447,7 +461,8 @@ cdef int find_loop(Loop *loop, bytes name, char type, int nin) except -1:
 def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compiled=None):
     """The ufunc `name`, with a loop for each of NumPy's type characters in `types`: the one of this module; or
     callback(out, *inputs), given arrays of one dimension; or compiled[type], which is the number of arrays
-    before the parameters, and the addresses of a loop and of one for scalar parameters, or 0."""
+    before the parameters, the addresses of a loop and of one for scalar parameters, or 0, and how many elements are
+    worth a thread."""
     cdef int count = len(types), k, operand, number
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef PyUFuncGenericFunction *functions
@@ -483,6 +498,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
             loop.arrays = compiled[types[k]][0]
             loop.run = <fastact_loop *><size_t>compiled[types[k]][1]
             loop.run_scalar = <fastact_loop *><size_t>compiled[types[k]][2]
+            loop.per_thread = compiled[types[k]][3]
         else:
             find_loop(loop, name_bytes, ord(types[k]), nin)
     names_and_docs.append((name_bytes, doc_bytes))
@@ -492,6 +508,18 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
     if compiled is None:  # one of fastact's own, of which there is another for the GPU
         fastact_install_dispatch(ufunc)
     return ufunc
+
+
+def per_thread(ufunc):
+    """How many elements are worth waking a thread, by type character, for a ufunc of this module's loops."""
+    cdef PyUFuncObject *of = <PyUFuncObject *>ufunc
+    cdef const Loop *loop
+    cdef dict found = {}
+    cdef int k
+    for k in range(of.ntypes):
+        loop = <const Loop *>of.data[k]
+        found[ufunc.types[k][-1]] = loop.per_thread
+    return found
 
 
 def over_rows(ufunc, *operands):
@@ -555,8 +583,9 @@ def set_dispatcher(dispatcher, bint everything):
 
 
 def set_num_threads(int n):
-    global fastact_limit
+    global fastact_limit, fastact_alone_until
     fastact_limit = n
+    fastact_alone_until = 0  # try anew
 
 
 _import_array()

@@ -16,6 +16,7 @@ from fastact import _gated, ufuncs
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
 from fastact._reduction_gradients import entmax15, log_softmax, softmax, softmin, sparsemax
+from fastact._reductions import COPIED, pieces
 
 __all__ = [
     *ACTIVATIONS,
@@ -83,6 +84,11 @@ def prelu_weight(gy, x, weight):
         raise ValueError(f"weight of shape {shape} does not broadcast to the shape of x and gy, {x.shape}")
     missing = x.ndim - len(shape)
     axes = tuple(k for k in range(x.ndim) if k < missing or shape[k - missing] == 1)
+    wide = np.promote_types(dtype, np.float32)
+    total = np.zeros([1 if k in axes else n for k, n in enumerate(x.shape)])
     with np.errstate(all="ignore"):
-        products = np.multiply(gy, np.minimum(x, 0), dtype=np.promote_types(dtype, np.float32))
-        return np.sum(products, axis=axes, dtype=np.float64).reshape(shape).astype(dtype)[()]
+        for piece in pieces(x.shape, (), COPIED // wide.itemsize):
+            products = np.multiply(gy[piece], np.minimum(x[piece], 0), dtype=wide)
+            part = tuple(slice(None) if k in axes else piece[k] for k in range(x.ndim))
+            total[part] += np.sum(products, axis=axes, dtype=np.float64, keepdims=True)
+        return total.reshape(shape).astype(dtype)[()]

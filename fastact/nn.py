@@ -16,6 +16,7 @@ LeakyReLU(negative_slope=0.1)
 import inspect
 import operator
 import re
+import sys
 from numbers import Real
 
 import numpy as np
@@ -200,6 +201,9 @@ def _notes(sections):
     return sections["Notes"] + references
 
 
+DOCUMENTED = sys.flags.optimize < 2  # `python -OO` leaves nothing to make docstrings of
+
+
 def _documentation(row):
     """Made from the function's docstring, whose example becomes the module's."""
     head, sections = _sections(row.doc)
@@ -249,7 +253,7 @@ def _elementwise(row):
         parameters=[inspect.Parameter("self", kind), *signature.parameters.values()]
     )
     body = {
-        "__doc__": _documentation(row),
+        "__doc__": _documentation(row) if DOCUMENTED else "",
         "__module__": __name__,
         "__init__": __init__,
         "_row": row,
@@ -453,24 +457,27 @@ OF_GATED = OF_SPARSE | {
 }
 
 
-def _over_axis(name, base, texts):
-    function = getattr(fastact, name)
-    head, sections = _sections(inspect.getdoc(function))
+def _documentation_over_axis(name, gradient, texts):
+    head, sections = _sections(inspect.getdoc(getattr(fastact, name)))
     head = head.replace(" over one axis, several, or all", " over one axis")
     x, y = re.search(rf">>> fastact\.{name}\((\[.*\]).*\)\n(?s:(.*))$", sections["Examples"]).groups()
-    gradient = getattr(fastact.grad, name, None)
+    return OVER_AXIS.format(
+        head=head,
+        function=name,
+        and_gradient=f" and `fastact.grad.{name}`" if gradient else "",
+        which="" if gradient else ", which is 0: the\nresult is constant but for jumps",
+        notes=_notes(sections),
+        name=module_name(name),
+        x=x,
+        y=y.rstrip(),
+        **texts,
+    )
+
+
+def _over_axis(name, base, texts):
+    function, gradient = getattr(fastact, name), getattr(fastact.grad, name, None)
     body = {
-        "__doc__": OVER_AXIS.format(
-            head=head,
-            function=name,
-            and_gradient=f" and `fastact.grad.{name}`" if gradient else "",
-            which="" if gradient else ", which is 0: the\nresult is constant but for jumps",
-            notes=_notes(sections),
-            name=module_name(name),
-            x=x,
-            y=y.rstrip(),
-            **texts,
-        ),
+        "__doc__": _documentation_over_axis(name, gradient, texts) if DOCUMENTED else "",
         "__module__": __name__,
         "_function": staticmethod(function),
         "_gradient": staticmethod(gradient or _zero_gradient),

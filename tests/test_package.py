@@ -28,6 +28,11 @@ def test_import_is_light():
     assert not imported & {"numba", "llvmlite", "scipy", "Cython", "importlib.metadata", "argparse", "matplotlib"}
 
 
+def test_import_without_docstrings():
+    done = run("-OO", "-c", "import fastact; print(fastact.softmax([1.0, 1.0]), fastact.nn.ReLU(), fastact.glu)")
+    assert done.returncode == 0 and done.stdout.startswith("[0.5 0.5]"), done.stderr
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_forced_backend(backend):
     code = (

@@ -1,7 +1,9 @@
 """Threads: the same bits for any number of them, calls from many at once, and after a fork."""
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +57,43 @@ def test_many_python_threads():
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(80)))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux counts how often a thread sleeps")
+def test_small_calls_wake_no_thread():
+    """What is large depends on a function's cost."""
+    script = str(Path(__file__).with_name("wakes.py"))
+    done = run(script, OMP_NUM_THREADS="2", GOMP_SPINCOUNT="0", FASTACT_NUM_THREADS="2")
+    assert done.returncode == 0, done.stderr
+    calls = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert len(calls) > 300
+    assert [name for should, did, name in calls if should != did] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot choose cores here")
+def test_threads_without_a_core_are_left_alone():
+    """Two threads on one core: every call of both would take a time slice of the system's, a hundred times as long."""
+    done = run(
+        "-c",
+        """
+import os, time, numpy as np, fastact
+x = np.ones((100, 1000), "f")
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+for function in fastact.sigmoid, fastact.softmax:
+    counts = []
+    for threads in 1, 2:
+        fastact.set_num_threads(threads)
+        count, end = 0, time.process_time() + 1
+        while time.process_time() < end:
+            function(x, out=x)
+            count += 1
+        counts.append(count)
+    print(counts[1] / counts[0])
+""",
+        OMP_NUM_THREADS="2",
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(float(share) > 0.5 for share in done.stdout.split()), done.stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
