@@ -9,3 +9,5 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]  # math.py here is not Python's
 sys.modules["fastact"] = ModuleType("fastact")
 sys.modules["fastact"].__path__ = [HERE]
+# An editable install builds the package anew for whoever imports it: for its own build, too, again and again.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "_fastact_editable_loader"]
