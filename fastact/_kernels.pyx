@@ -900,8 +900,6 @@ cdef void finite_columns(
 
 # ---- any memory layout -----------------------------------------------------------------------------
 
-
-
 cdef inline void start_at(Row *row, const Job *job, ptrdiff_t index) noexcept nogil:
     """The row number `index`."""
     cdef Place p = place(job.kept, job.n_kept, index)
@@ -911,6 +909,7 @@ cdef inline void start_at(Row *row, const Job *job, ptrdiff_t index) noexcept no
     row.total.ones = row.total.high = row.total.low = 0.0
     row.m = 0.0
     row.factor = job.factor
+    row.scaled = False
 
 
 cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *tile) noexcept nogil:
