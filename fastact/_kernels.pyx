@@ -14,7 +14,6 @@ maximum has almost all the weight.
 
 cimport cython
 cimport numpy as cnp
-from cython.parallel cimport prange, threadid
 from libc.float cimport DBL_MAX, FLT_MAX
 from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isinf
 from libc.stddef cimport ptrdiff_t
@@ -619,50 +618,6 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_ta
         finish_chunk[real](&rows[k], 0, n, kind, NULL)
 
 
-cdef void sum_of_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, Sum *total, real *type_tag) noexcept nogil:
-    cdef Row part = row[0]
-    sum_chunk[real](&part, 1, start, n, kind, NULL)
-    total[0] = part.total
-
-
-cdef int row_by_threads(Row *row, ptrdiff_t n, int kind, int threads, real *type_tag) except -1 nogil:
-    """One long row; the chunks are shared out."""
-    cdef ptrdiff_t chunks = (n + CHUNK - 1) // CHUNK, k
-    cdef Sum *parts = <Sum *>malloc(chunks * sizeof(Sum))
-    cdef real *extremes = <real *>malloc(chunks * sizeof(real))
-    cdef const real *x = <const real *>row.x
-    cdef real m
-    cdef ptrdiff_t last = fastact_last_own(chunks, threads)
-    cdef fastact_team team
-    if not parts or not extremes:
-        free(parts)
-        free(extremes)
-        with gil:
-            raise MemoryError
-    if not is_gradient(kind):
-        for k in prange(chunks, num_threads=threads, schedule="static"):
-            extremes[k] = extreme(x + k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind)
-        m = extreme(extremes, chunks, kind)
-        start_row(row, m, kind)
-    if isinf(row.m):
-        at_infinity(x, 1, <real *>row.out, 1, n, m, kind)
-    else:
-        for k in prange(chunks, num_threads=threads, schedule="static"):
-            sum_of_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, &parts[k], NULL)
-        for k in range(chunks):
-            add(&row.total, parts[k].ones, parts[k].high, parts[k].low, <real>0.0)
-        factors(row, 1, kind, <real>0.0)
-        fastact_call_team(&team)
-        for k in prange(chunks, num_threads=threads, schedule="static"):
-            finish_chunk[real](row, k * CHUNK, min(<ptrdiff_t>CHUNK, n - k * CHUNK), kind, NULL)
-            if k == last:
-                fastact_own_part_done(&team)
-        fastact_team_done(&team)
-    free(parts)
-    free(extremes)
-    return 0
-
-
 # ---- columns, side by side -------------------------------------------------------------------------
 
 # Where columns are: their first elements, and the steps, in elements, from one element of a column to the next.
@@ -993,63 +948,46 @@ cdef inline void pack(real **starts, ptrdiff_t step, real *tile, ptrdiff_t width
         fastact_pack_double(starts, tile, width, n)
 
 
-cdef int run_tiles(const Job *job, int threads, real *type_tag) except -1 nogil:
-    cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
-    cdef ptrdiff_t fitting = PACKED // (operands * job.length * <ptrdiff_t>sizeof(real))
-    cdef ptrdiff_t width = 1 if job.length > LONG else min(<ptrdiff_t>TILE, fitting)
-    cdef ptrdiff_t tiles = (job.rows + width - 1) // width, t
-    cdef ptrdiff_t bytes = (operands * job.length * width * sizeof(real) + 63) // 64 * 64
-    cdef char *scratch
-    cdef ptrdiff_t last
-    cdef fastact_team team
-    threads = <int>min(<ptrdiff_t>threads, tiles)
-    last = fastact_last_own(tiles, threads)
-    scratch = <char *>malloc(bytes * threads)
-    if not scratch:
-        with gil:
-            raise MemoryError
-    if threads == 1:  # OpenMP would take longer than a few short rows
-        for t in range(tiles):
-            through_tile[real](job, t * width, min(width, job.rows - t * width), <real *>scratch)
+# ---- in pieces, for threads -----------------------------------------------------------------------
+
+cdef enum:
+    TILES, ROWS, COLUMN_GROUPS, CHUNK_EXTREMES, CHUNK_SUMS, CHUNK_RESULTS
+
+# What pieces are of, how large they are, and where they keep what.
+ctypedef struct Pieces:
+    const Job *job
+    int what
+    bint is_float
+    ptrdiff_t together  # rows or columns
+    ptrdiff_t groups    # of columns that lie beside one another
+    char *scratch       # of each thread
+    ptrdiff_t bytes
+    const Row *row      # for chunks of a long one
+    void *extremes
+    Sum *sums
+
+
+cdef inline ptrdiff_t pieces_of(ptrdiff_t n, ptrdiff_t size) noexcept nogil:
+    return (n + size - 1) // size
+
+
+cdef void piece(const void *pieces, ptrdiff_t k, int thread) noexcept nogil:
+    if (<const Pieces *>pieces).is_float:
+        piece_of_dtype[float](<const Pieces *>pieces, k, thread, NULL)
     else:
-        fastact_call_team(&team)
-        for t in prange(tiles, num_threads=threads, schedule="static"):
-            through_tile[real](job, t * width, min(width, job.rows - t * width), <real *>(scratch + bytes * threadid()))
-            if t == last:
-                fastact_own_part_done(&team)
-        fastact_team_done(&team)
-    free(scratch)
-    return 0
+        piece_of_dtype[double](<const Pieces *>pieces, k, thread, NULL)
 
 
-cdef int run_rows(const Job *job, int threads, real *type_tag) except -1 nogil:
-    cdef ptrdiff_t elements = GRADIENT_ELEMENTS if is_gradient(job.kind) else BATCH_ELEMENTS
-    cdef ptrdiff_t together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
-    cdef ptrdiff_t batches = (job.rows + together - 1) // together, k
-    cdef ptrdiff_t last
-    cdef fastact_team team
-    cdef Row row
-    if job.rows < threads and job.length * <ptrdiff_t>sizeof(real) >= 8 * PER_THREAD:  # which are woken three times
-        for k in range(job.rows):
-            start_at(&row, job, k)
-            row_by_threads[real](&row, job.length, job.kind, threads, NULL)
-        return 0
-    threads = <int>min(<ptrdiff_t>threads, batches)
-    last = fastact_last_own(batches, threads)
-    if threads == 1:
-        for k in range(batches):
-            one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
-    else:
-        fastact_call_team(&team)
-        for k in prange(batches, num_threads=threads, schedule="static"):
-            one_batch[real](job, k * together, min(together, job.rows - k * together), NULL)
-            if k == last:
-                fastact_own_part_done(&team)
-        fastact_team_done(&team)
-    return 0
+cdef void piece_of_dtype(const Pieces *pieces, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
+    cdef ptrdiff_t start = k * pieces.together, count = min(pieces.together, pieces.job.rows - start)
+    if pieces.what == TILES:
+        through_tile[real](pieces.job, start, count, <real *>(pieces.scratch + pieces.bytes * thread))
+    elif pieces.what == ROWS: some_rows[real](pieces.job, start, count, NULL)
+    elif pieces.what == COLUMN_GROUPS: some_columns[real](pieces, k, NULL)
+    else: chunk_of_row[real](pieces, k, NULL)
 
 
-cdef void one_batch(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type_tag) noexcept nogil:
+cdef void some_rows(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type_tag) noexcept nogil:
     cdef Row rows[BATCH]
     cdef ptrdiff_t k
     for k in range(count):
@@ -1057,42 +995,106 @@ cdef void one_batch(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type
     batch[real](rows, count, job.length, job.kind, NULL)
 
 
-cdef int run_columns(const Job *job, int threads, real *type_tag) except -1 nogil:
-    """The innermost kept dimension is contiguous; there is one reduced dimension."""
-    cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
-    cdef ptrdiff_t together = COLUMNS * sizeof(float) // sizeof(real)
-    cdef ptrdiff_t groups = (across + together - 1) // together
-    cdef ptrdiff_t all_groups = job.rows // across * groups, k
-    cdef ptrdiff_t last
-    cdef fastact_team team
-    threads = <int>min(<ptrdiff_t>threads, all_groups)
-    last = fastact_last_own(all_groups, threads)
-    if threads == 1:
-        for k in range(all_groups):
-            one_group[real](job, k, groups, across, together, NULL)
-    else:
-        fastact_call_team(&team)
-        for k in prange(all_groups, num_threads=threads, schedule="static"):
-            one_group[real](job, k, groups, across, together, NULL)
-            if k == last:
-                fastact_own_part_done(&team)
-        fastact_team_done(&team)
-    return 0
-
-
-cdef void one_group(
-    const Job *job, ptrdiff_t k, ptrdiff_t groups, ptrdiff_t across, ptrdiff_t together, real *type_tag
-) noexcept nogil:
+cdef void some_columns(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexcept nogil:
     """`together` columns, or as many as are left of those that lie beside one another."""
-    cdef ptrdiff_t column = k % groups * together, width = min(together, across - column)
+    cdef const Job *job = pieces.job
+    cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
+    cdef ptrdiff_t column = k % pieces.groups * pieces.together, width = min(pieces.together, across - column)
     cdef Row row
     cdef Columns all
-    start_at(&row, job, k // groups * across + column)
+    start_at(&row, job, k // pieces.groups * across + column)
     all.x, all.second, all.out, all.factor = row.x, row.second, row.out, row.factor
     all.x_step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
     all.second_step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)
     all.out_step = job.reduced[0].out_step // <ptrdiff_t>sizeof(real)
     columns[real](&all, job.length, width, job.kind, NULL)
+
+
+cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexcept nogil:
+    cdef int kind = pieces.job.kind
+    cdef ptrdiff_t start = k * CHUNK, n = min(<ptrdiff_t>CHUNK, pieces.job.length - start)
+    cdef Row part = pieces.row[0]
+    if pieces.what == CHUNK_EXTREMES:
+        (<real *>pieces.extremes)[k] = extreme(<const real *>part.x + start, n, kind)
+    elif pieces.what == CHUNK_SUMS:
+        sum_chunk[real](&part, 1, start, n, kind, NULL)
+        pieces.sums[k] = part.total
+    else:
+        finish_chunk[real](&part, start, n, kind, NULL)
+
+
+cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
+    cdef const Job *job = pieces.job
+    cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
+    cdef ptrdiff_t fitting = PACKED // (operands * job.length * <ptrdiff_t>sizeof(real))
+    cdef ptrdiff_t tiles
+    pieces.what = TILES
+    pieces.together = 1 if job.length > LONG else min(<ptrdiff_t>TILE, fitting)
+    pieces.bytes = (operands * job.length * pieces.together * sizeof(real) + 63) // 64 * 64
+    tiles = pieces_of(job.rows, pieces.together)
+    pieces.scratch = <char *>malloc(pieces.bytes * min(<ptrdiff_t>threads, tiles))
+    if not pieces.scratch:
+        with gil:
+            raise MemoryError
+    fastact_share_out(piece, pieces, tiles, threads)
+    free(pieces.scratch)
+    return 0
+
+
+cdef int run_rows(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
+    cdef const Job *job = pieces.job
+    cdef ptrdiff_t elements = GRADIENT_ELEMENTS if is_gradient(job.kind) else BATCH_ELEMENTS, k
+    cdef Row row
+    if job.rows < threads and job.length * <ptrdiff_t>sizeof(real) >= 8 * PER_THREAD:  # which are called three times
+        for k in range(job.rows):
+            start_at(&row, job, k)
+            row_by_threads[real](pieces, &row, threads, NULL)
+        return 0
+    pieces.what = ROWS
+    pieces.together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
+    fastact_share_out(piece, pieces, pieces_of(job.rows, pieces.together), threads)
+    return 0
+
+
+cdef int row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) except -1 nogil:
+    """One long row; its chunks are shared out."""
+    cdef int kind = pieces.job.kind
+    cdef ptrdiff_t n = pieces.job.length, chunks = pieces_of(n, CHUNK), k
+    cdef real m
+    pieces.row = row
+    pieces.sums = <Sum *>malloc(chunks * (sizeof(Sum) + sizeof(real)))
+    pieces.extremes = pieces.sums + chunks
+    if not pieces.sums:
+        with gil:
+            raise MemoryError
+    if not is_gradient(kind):
+        pieces.what = CHUNK_EXTREMES
+        fastact_share_out(piece, pieces, chunks, threads)
+        m = extreme(<const real *>pieces.extremes, chunks, kind)
+        start_row(row, m, kind)
+    if isinf(row.m):
+        at_infinity(<const real *>row.x, 1, <real *>row.out, 1, n, m, kind)
+    else:
+        pieces.what = CHUNK_SUMS
+        fastact_share_out(piece, pieces, chunks, threads)
+        for k in range(chunks):
+            add(&row.total, pieces.sums[k].ones, pieces.sums[k].high, pieces.sums[k].low, <real>0.0)
+        factors(row, 1, kind, <real>0.0)
+        pieces.what = CHUNK_RESULTS
+        fastact_share_out(piece, pieces, 1 if kind == LOGSUMEXP else chunks, threads)
+    free(pieces.sums)
+    return 0
+
+
+cdef int run_columns(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
+    """The innermost kept dimension is contiguous; there is one reduced dimension."""
+    cdef const Job *job = pieces.job
+    cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
+    pieces.what = COLUMN_GROUPS
+    pieces.together = COLUMNS * sizeof(float) // sizeof(real)
+    pieces.groups = pieces_of(across, pieces.together)
+    fastact_share_out(piece, pieces, job.rows // across * pieces.groups, threads)
+    return 0
 
 
 cdef inline bint contiguous(const Job *job, const Dimension *one, ptrdiff_t size) noexcept nogil:
@@ -1106,21 +1108,24 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     """Choose the path by layout and shape."""
     cdef fastact_flags flags = fastact_save_flags()
     cdef int threads = 1
+    cdef Pieces pieces
     cdef const Dimension *inner = &job.kept[job.n_kept - 1]
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
     cdef bint plain = not job.masked and job.n_reduced == 1
     if job.rows * job.length * size >= 2 * PER_THREAD:
         threads = fastact_threads_now()
+    pieces.job = job
+    pieces.is_float = real is float
     if plain and contiguous(job, along, size) and (job.length > SHORT or job.rows < NARROW):
-        run_rows[real](job, threads, NULL)
+        run_rows[real](&pieces, threads, NULL)
     elif (
         plain and job.n_kept and inner.size >= NARROW and contiguous(job, inner, size)
         and along.x_step % size == 0 and along.second_step % size == 0 and along.out_step % size == 0
     ):
-        run_columns[real](job, threads, NULL)
+        run_columns[real](&pieces, threads, NULL)
     else:
-        run_tiles[real](job, threads, NULL)
+        run_tiles[real](&pieces, threads, NULL)
     fastact_restore_flags(flags)
     return 0
 
@@ -1230,12 +1235,6 @@ cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):
     cdef char *start_b = <char *>cnp.PyArray_DATA(b)
     cdef ptrdiff_t size = cnp.PyArray_NBYTES(a)
     return start_a == start_b or start_a + size <= start_b or start_b + size <= start_a
-
-
-def set_num_threads(int n):
-    global fastact_limit, fastact_alone_until
-    fastact_limit = n
-    fastact_alone_until = 0  # try anew
 
 
 def get_num_threads():

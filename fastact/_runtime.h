@@ -3,6 +3,9 @@
 #ifndef FASTACT_RUNTIME_H
 #define FASTACT_RUNTIME_H
 
+#include <math.h>
+#include <stddef.h>
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -51,40 +54,6 @@ static inline void fastact_start_threads(void) {
 #endif
 }
 
-/* A thread whose core others use does not come when it is called: the caller waits for a time slice, 4 ms and more, over
-   what takes microseconds. After such a wait calls stay on one thread for a while, longer if it soon happens again. */
-#define FASTACT_SHORTEST_PAUSE 0.25 /* seconds */
-#define FASTACT_LONGEST_PAUSE 4.0
-#define FASTACT_LATE 0.0002 /* threads that sleep need a quarter of that to wake */
-
-static volatile double fastact_alone_until = 0;
-static volatile double fastact_pause = FASTACT_SHORTEST_PAUSE;
-
-typedef struct { double start, own; } fastact_team;
-
-static inline double fastact_now(void) {
-#ifdef _OPENMP
-    return omp_get_wtime();
-#else
-    return 0;
-#endif
-}
-
-/* To be called before a loop over threads, by the caller when it has done its part, and after the loop. */
-static inline void fastact_call_team(fastact_team *team) { team->start = fastact_now(); }
-static inline void fastact_own_part_done(fastact_team *team) { team->own = fastact_now(); }
-static inline void fastact_team_done(const fastact_team *team) {
-    double now = fastact_now(), waited = now - team->own, pause = fastact_pause;
-    if (waited > FASTACT_LATE && 2 * waited > team->own - team->start) {
-        pause = now < fastact_alone_until + 4 * pause ? 2 * pause : FASTACT_SHORTEST_PAUSE;
-        fastact_pause = pause < FASTACT_LONGEST_PAUSE ? pause : FASTACT_LONGEST_PAUSE;
-        fastact_alone_until = now + fastact_pause;
-    }
-}
-
-/* The last of n steps that the caller does, in a loop that is shared out evenly. */
-static inline ptrdiff_t fastact_last_own(ptrdiff_t n, int threads) { return (n + threads - 1) / threads - 1; }
-
 /* The limit that was set; threadpoolctl and omp_set_num_threads can only lower it. */
 static inline int fastact_threads(void) {
 #ifdef _OPENMP
@@ -98,10 +67,71 @@ static inline int fastact_threads(void) {
 #endif
 }
 
-/* As many, or one while the others would not come. */
+/* A thread whose core others use does not come when it is called, or does not go on: all wait for a time slice, 4 ms and
+   more, over what takes microseconds. Once may be chance. After two such waits in a row calls stay on one thread for a
+   while, longer if it soon happens again. */
+#define FASTACT_SHORTEST_PAUSE 0.25 /* seconds */
+#define FASTACT_LONGEST_PAUSE 4.0
+#define FASTACT_LATE 0.0002 /* threads that sleep need a quarter of that to wake */
+#define FASTACT_IN_A_ROW 0.05
+
+static volatile double fastact_last_late = 0, fastact_alone_until = 0, fastact_pause = 0;
+static volatile unsigned long fastact_teams = 0; /* how often threads were called */
+
+static inline double fastact_now(void) {
+#ifdef _OPENMP
+    return omp_get_wtime();
+#else
+    return 0;
+#endif
+}
+
+/* A call took so long, and its fastest thread would have taken so long for the largest share. */
+static inline void fastact_took(double all, double fastest, double now) {
+    if (all < fastest + FASTACT_LATE || all < 2 * fastest) return;
+    if (now < fastact_last_late + FASTACT_IN_A_ROW) {
+        double pause = now < fastact_alone_until + 4 * fastact_pause ? 2 * fastact_pause : FASTACT_SHORTEST_PAUSE;
+        fastact_pause = pause < FASTACT_LONGEST_PAUSE ? pause : FASTACT_LONGEST_PAUSE;
+        fastact_alone_until = now + fastact_pause;
+    }
+    fastact_last_late = now;
+}
+
+/* As many as the limit, or one while the others would not come. */
 static inline int fastact_threads_now(void) {
     int threads = fastact_threads();
     return threads > 1 && fastact_alone_until > 0 && fastact_now() < fastact_alone_until ? 1 : threads;
+}
+
+static inline void fastact_set_threads(int n) {
+    fastact_limit = n;
+    fastact_alone_until = 0; /* try anew */
+}
+
+/* Piece k of a job, on the thread of this number. */
+typedef void (*fastact_piece)(const void *job, ptrdiff_t k, int thread);
+
+/* Pieces 0 to n - 1; with more than one thread, neighbours to the same. */
+static inline void fastact_share_out(fastact_piece piece, const void *job, ptrdiff_t n, int threads) {
+    if (threads > n) threads = (int)n;
+#ifdef _OPENMP
+    if (threads > 1) { /* for one, OpenMP would take longer than a small job */
+        double start = fastact_now(), fastest = INFINITY, now;
+        fastact_teams++;
+#pragma omp parallel num_threads(threads) reduction(min : fastest)
+        {
+            int thread = omp_get_thread_num(), all = omp_get_num_threads(); /* perhaps fewer than were asked for */
+            ptrdiff_t k = n * thread / all, end = n * (thread + 1) / all, share = end - k;
+            double began = fastact_now();
+            for (; k < end; k++) piece(job, k, thread);
+            fastest = (fastact_now() - began) * ((n + all - 1) / all) / share;
+        }
+        now = fastact_now();
+        fastact_took(now - start, fastest, now);
+        return;
+    }
+#endif
+    for (ptrdiff_t k = 0; k < n; k++) piece(job, k, 0);
 }
 
 #endif

@@ -7,12 +7,17 @@ cdef extern from "_runtime.h" nogil:
     void fastact_start_threads()
     int fastact_threads()
     int fastact_threads_now()
-    ctypedef struct fastact_team:
-        pass
-    void fastact_call_team(fastact_team *)
-    void fastact_own_part_done(fastact_team *)
-    void fastact_team_done(const fastact_team *)
-    ptrdiff_t fastact_last_own(ptrdiff_t, int)
-    int fastact_limit
-    double fastact_alone_until
+    void fastact_set_threads(int)
+    unsigned long fastact_teams
+    ctypedef void (*fastact_piece)(const void *, ptrdiff_t, int) noexcept
+    void fastact_share_out(fastact_piece, const void *, ptrdiff_t, int)
     void fastact_prefetch(const char *, ptrdiff_t)
+
+
+def set_num_threads(int n):
+    fastact_set_threads(n)
+
+
+def teams():
+    """How often threads were called."""
+    return fastact_teams

@@ -14,7 +14,6 @@ layout, threads or neighbours.
 """
 
 cimport numpy as cnp
-from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY, NAN, isfinite, isinf, sqrt
 from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free, malloc
@@ -553,57 +552,65 @@ cdef void some_rows(
         unpack(job, rows, width, packed, 1, n)
 
 
+# Groups of rows, and memory for each thread.
+ctypedef struct Groups:
+    const Job *job
+    bint is_float
+    ptrdiff_t width    # rows
+    ptrdiff_t blocks   # of LANES elements, in a tile
+    ptrdiff_t packed   # bytes of the rows, where they are not as needed
+    char *memory
+    ptrdiff_t bytes
+
+
 cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef fastact_flags flags = fastact_save_flags()
     cdef ptrdiff_t n = job.length
     cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
     cdef ptrdiff_t fitting = PACKED // (operands * n * <ptrdiff_t>sizeof(real))
-    cdef ptrdiff_t width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, fitting))
-    cdef ptrdiff_t groups = (job.rows + width - 1) // width
-    cdef ptrdiff_t blocks = n if n <= SHORT else (n + LANES - 1) // LANES
-    cdef ptrdiff_t tile = blocks * LANES * sizeof(real)
-    cdef ptrdiff_t packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else width * n * sizeof(real)
-    cdef ptrdiff_t bytes = (operands * (tile + packed) + blocks * sizeof(ptrdiff_t) + 63) // 64 * 64
-    cdef bint small = job.rows * n * <ptrdiff_t>sizeof(real) < 2 * PER_THREAD
-    cdef int threads = 1 if small else <int>min(<ptrdiff_t>fastact_threads_now(), groups)
-    cdef char *memory = <char *>malloc(bytes * threads + 63)
-    cdef char *aligned = memory + (-<ptrdiff_t>memory & 63)
-    cdef ptrdiff_t last = fastact_last_own(groups, threads), g
-    cdef fastact_team team
+    cdef ptrdiff_t tile, number
+    cdef int threads = 1 if job.rows * n * <ptrdiff_t>sizeof(real) < 2 * PER_THREAD else fastact_threads_now()
+    cdef Groups groups
+    cdef char *memory
+    groups.job = job
+    groups.is_float = real is float
+    groups.width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, fitting))
+    groups.blocks = n if n <= SHORT else (n + LANES - 1) // LANES
+    groups.packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else groups.width * n * sizeof(real)
+    tile = groups.blocks * LANES * sizeof(real)
+    groups.bytes = (operands * (tile + groups.packed) + groups.blocks * sizeof(ptrdiff_t) + 63) // 64 * 64
+    number = (job.rows + groups.width - 1) // groups.width
+    memory = <char *>malloc(groups.bytes * min(<ptrdiff_t>threads, number) + 63)
     if not memory:
         with gil:
             raise MemoryError
-    if threads == 1:  # OpenMP would take longer than a few short rows
-        for g in range(groups):
-            one_group[real](job, g * width, min(width, job.rows - g * width), aligned, blocks, packed, NULL)
-    else:
-        fastact_call_team(&team)
-        for g in prange(groups, num_threads=threads, schedule="static"):
-            one_group[real](
-                job, g * width, min(width, job.rows - g * width), aligned + bytes * threadid(), blocks, packed, NULL
-            )
-            if g == last:
-                fastact_own_part_done(&team)
-        fastact_team_done(&team)
+    groups.memory = memory + (-<ptrdiff_t>memory & 63)
+    fastact_share_out(group, &groups, number, threads)
     free(memory)
     fastact_restore_flags(flags)
     return 0
 
 
-cdef void one_group(
-    const Job *job, ptrdiff_t start, ptrdiff_t width, char *memory, ptrdiff_t blocks, ptrdiff_t packed, real *type_tag
-) noexcept nogil:
-    """Some rows, in this thread's part of the memory."""
+cdef void group(const void *groups, ptrdiff_t k, int thread) noexcept nogil:
+    if (<const Groups *>groups).is_float:
+        group_of_dtype[float](<const Groups *>groups, k, thread, NULL)
+    else:
+        group_of_dtype[double](<const Groups *>groups, k, thread, NULL)
+
+
+cdef void group_of_dtype(const Groups *groups, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
+    cdef const Job *job = groups.job
     cdef Scratch scratch
-    cdef ptrdiff_t tile = blocks * LANES * sizeof(real)
+    cdef ptrdiff_t tile = groups.blocks * LANES * sizeof(real), start = k * groups.width
+    cdef char *memory = groups.memory + groups.bytes * thread
     scratch.tile = memory
     if is_gradient(job.kind):
         memory += tile
     scratch.second = memory
     scratch.numbers = <ptrdiff_t *>(memory + tile)
-    scratch.packed = memory + tile + blocks * sizeof(ptrdiff_t)
-    scratch.packed_second = scratch.packed + packed
-    some_rows[real](job, start, width, &scratch, NULL)
+    scratch.packed = memory + tile + groups.blocks * sizeof(ptrdiff_t)
+    scratch.packed_second = scratch.packed + groups.packed
+    some_rows[real](job, start, min(groups.width, job.rows - start), &scratch, NULL)
 
 
 KINDS = {
@@ -626,12 +633,6 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
     else:
         with nogil:
             run[double](&job, NULL)
-
-
-def set_num_threads(int n):
-    global fastact_limit, fastact_alone_until
-    fastact_limit = n
-    fastact_alone_until = 0  # try anew
 
 
 cnp.import_array()

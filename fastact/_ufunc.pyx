@@ -6,7 +6,6 @@ else into that form, in blocks that fit the first-level cache, and splits large 
 
 cimport cython
 from cpython.ref cimport PyObject, Py_INCREF
-from cython.parallel cimport prange
 from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
@@ -389,27 +388,38 @@ cdef void run_short_rows(
         rows -= many
 
 
+# A call whose elements are shared out, `share` to each thread.
+ctypedef struct Shares:
+    const Loop *loop
+    char **args
+    const npy_intp *steps
+    ptrdiff_t rows
+    ptrdiff_t length
+    const npy_intp *jumps
+    bint direct
+    ptrdiff_t share
+
+
+cdef void one_share(const void *call, ptrdiff_t k, int thread) noexcept nogil:
+    cdef const Shares *all = <const Shares *>call
+    cdef ptrdiff_t start = k * all.share, n = min(all.share, all.rows * all.length - start)
+    run_part(all.loop, all.args, all.steps, all.rows, all.length, all.jumps, start, n, all.direct)
+
+
 cdef void run_threads(
     const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
-    bint direct, int parts,
+    bint direct, int threads,
 ) noexcept nogil:
     cdef ptrdiff_t n = rows * length
     # whole cache lines and whole blocks to each thread
     cdef ptrdiff_t block = BLOCK_BYTES // loop.size
-    cdef ptrdiff_t share = ((n + parts - 1) // parts + block - 1) // block * block
-    cdef ptrdiff_t start
-    cdef int part
-    cdef fastact_team team
+    cdef Shares all
+    all.loop, all.args, all.steps, all.rows, all.length = loop, args, steps, rows, length
+    all.jumps, all.direct = jumps, direct
+    all.share = ((n + threads - 1) // threads + block - 1) // block * block
     if is_short(loop, rows, length):  # and whole rows
-        share = (share + length - 1) // length * length
-    fastact_call_team(&team)
-    for part in prange(parts, num_threads=parts, schedule="static"):
-        start = part * share
-        if start < n:
-            run_part(loop, args, steps, rows, length, jumps, start, min(share, n - start), direct)
-        if part == 0:
-            fastact_own_part_done(&team)
-    fastact_team_done(&team)
+        all.share = (all.share + length - 1) // length * length
+    fastact_share_out(one_share, &all, (n + all.share - 1) // all.share, threads)
 
 
 cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept with gil:
@@ -580,12 +590,6 @@ cdef ptrdiff_t in_one(
 def set_dispatcher(dispatcher, bint everything):
     """What is asked about calls with arrays that may be on a GPU, or about all of them."""
     fastact_set_dispatcher(dispatcher, everything)
-
-
-def set_num_threads(int n):
-    global fastact_limit, fastact_alone_until
-    fastact_limit = n
-    fastact_alone_until = 0  # try anew
 
 
 _import_array()

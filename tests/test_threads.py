@@ -1,9 +1,7 @@
 """Threads: the same bits for any number of them, calls from many at once, and after a fork."""
 
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +9,11 @@ from cases import ELEMENTWISE, REDUCTIONS, SPARSE, bits, first_arguments, functi
 from processes import run
 
 import fastact
+from fastact import _backend, ufuncs
 
 pytestmark = pytest.mark.skipif(fastact.backend == "numpy", reason="the fallback works on one thread")
+
+BYTES_PER_THREAD = 32768  # of rows, as in fastact/_axes.pxi
 
 
 @pytest.fixture(autouse=True)
@@ -59,41 +60,69 @@ def test_many_python_threads():
         assert all(pool.map(work, range(80)))
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux counts how often a thread sleeps")
-def test_small_calls_wake_no_thread():
+def teams():
+    """How often threads have been called."""
+    return sum(module.teams() for module in (_backend.ufunc_module, _backend.kernels_module, _backend.simplex_module))
+
+
+def calls_of_all_sizes():
+    """A function of the number of rows, the number from which on there are threads, and a name."""
+    for name in ufuncs.__all__:
+        for ufunc in filter(None, (getattr(ufuncs, name), ufuncs._AT_DEFAULTS.get(name))):
+            for character, per_thread in _backend.ufunc_module.per_thread(ufunc).items():
+                if character in "fd":
+                    x, out = np.ones((2, 2 * per_thread), character)
+                    yield (
+                        lambda n, u=ufunc, x=x, out=out: u(*[x[:n]] * u.nin, out=out[:n]),
+                        2 * per_thread,
+                        f"{name} of {ufunc.nin} {character}",
+                    )
+    for name in (*REDUCTIONS, *SPARSE, "logsumexp"):
+        function = getattr(fastact, name)
+        for character in "fd":
+            rows = 2 * BYTES_PER_THREAD // np.dtype(character).itemsize // 32
+            x = np.ones((rows, 32), character)
+            yield lambda n, f=function, x=x: f(x[:n]), rows, f"{name} of {character}"
+
+
+def test_small_calls_are_for_one_thread():
     """What is large depends on a function's cost."""
-    script = str(Path(__file__).with_name("wakes.py"))
-    done = run(script, OMP_NUM_THREADS="2", GOMP_SPINCOUNT="0", FASTACT_NUM_THREADS="2")
-    assert done.returncode == 0, done.stderr
-    calls = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
-    assert len(calls) > 300
-    assert [name for should, did, name in calls if should != did] == []
+    wrong, count = [], 0
+    for call, large, name in calls_of_all_sizes():
+        for n, expected in ((large - 1, 0), (large, 1)):
+            fastact.set_num_threads(2)  # even if others have had the core
+            before = teams()
+            call(n)
+            count += 1
+            if teams() - before != expected:
+                wrong.append((name, n))
+    assert not wrong
+    assert count > 300
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot choose cores here")
 def test_threads_without_a_core_are_left_alone():
-    """Two threads on one core: every call of both would take a time slice of the system's, a hundred times as long."""
+    """Two threads on one core: a call of both takes a time slice of the system's, a hundred times as long as by one."""
     done = run(
         "-c",
         """
 import os, time, numpy as np, fastact
+from fastact._backend import kernels_module, ufunc_module
 x = np.ones((100, 1000), "f")
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-for function in fastact.sigmoid, fastact.softmax:
-    counts = []
-    for threads in 1, 2:
-        fastact.set_num_threads(threads)
-        count, end = 0, time.process_time() + 1
-        while time.process_time() < end:
-            function(x, out=x)
-            count += 1
-        counts.append(count)
-    print(counts[1] / counts[0])
+fastact.set_num_threads(2)
+for function, module in (fastact.sigmoid, ufunc_module), (fastact.softmax, kernels_module):
+    before, end = module.teams(), time.process_time() + 1
+    while time.process_time() < end:
+        function(x, out=x)
+    print(module.teams() - before)
 """,
+        OMP_WAIT_POLICY="active",
         OMP_NUM_THREADS="2",
     )
     assert done.returncode == 0, done.stderr
-    assert all(float(share) > 0.5 for share in done.stdout.split()), done.stdout
+    print(done.stdout)
+    assert all(0 < int(teams) < 50 for teams in done.stdout.split()), done.stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
