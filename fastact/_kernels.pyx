@@ -70,7 +70,9 @@ cdef enum:
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
     TILE = 64         # rows that are packed side by side
     PACKED = 262144   # bytes of them that a thread keeps, unless a row is longer
-    COLUMNS = 128     # columns that are worked on together
+    COLUMNS = 128     # columns whose sums are worked on together
+    WIDEST = 1024     # columns that are read together: the longer the rows, the sooner the memory knows what comes next
+    TOGETHER = 64     # rows of them, if columns are too long for a tile
     SHORT = 24        # rows up to this length are packed
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
@@ -115,6 +117,10 @@ cdef inline int kind_of_sum(int kind, bint scaled) noexcept nogil:
     if kind == SOFTMAX or kind == SOFTMIN:
         return SCALED if scaled else kind
     return LOG_SOFTMAX_GRADIENT if kind == LOG_SOFTMAX_GRADIENT else SOFTMAX_GRADIENT
+
+
+cdef inline ptrdiff_t pieces_of(ptrdiff_t n, ptrdiff_t size) noexcept nogil:
+    return (n + size - 1) // size
 
 
 # ---- elements --------------------------------------------------------------------------------------
@@ -239,7 +245,7 @@ cdef inline real finish_one(
         return (x - high) - low
     d = x - high
     if kind == SCALED_LOGARITHM:
-        return multiply_add(d, r, multiply_add(d, r_low, -low))
+        return multiply_add(d, r, multiply_add(d, r_low, -low) if d > -INFINITY else -low)
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
         if kind == SOFTMAX_GRADIENT:
             return multiply_add(second, d, -second * low)  # d's rounding error is small beside the sum's
@@ -337,25 +343,23 @@ cdef real extreme(const real *x, ptrdiff_t n, int kind) noexcept nogil:
     return extreme_of_kind(x, n, SOFTMIN) if kind == SOFTMIN else extreme_of_kind(x, n, SOFTMAX)
 
 
-cdef void at_infinity(
-    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, real m, int kind
-) noexcept nogil:
-    """A row or column whose extreme m is infinite: its limit, if just one element is the extreme; else NaN.
+cdef void at_infinity(const real *x, real *out, ptrdiff_t n, real m, int kind) noexcept nogil:
+    """A row whose extreme m is infinite: its limit, if just one element is the extreme; else NaN.
     For logsumexp m, unless there is a NaN."""
     cdef real one = 0.0 if kind == LOG_SOFTMAX else 1.0
     cdef real zero = -INFINITY if kind == LOG_SOFTMAX else 0.0
     cdef bint limit = (m < 0.0) == (kind == SOFTMIN)
     cdef ptrdiff_t i, extremes = 0
     for i in range(n):
-        extremes += x[i * x_step] == m
-        limit = limit and x[i * x_step] == x[i * x_step]
+        extremes += x[i] == m
+        limit = limit and x[i] == x[i]
     if kind == LOGSUMEXP:
         for i in range(n):
-            m = m if x[i * x_step] == x[i * x_step] else NAN
+            m = m if x[i] == x[i] else NAN
         out[0] = m
         return
     for i in range(n):
-        out[i * out_step] = (one if x[i * x_step] == m else zero) if limit and extremes == 1 else NAN
+        out[i] = (one if x[i] == m else zero) if limit and extremes == 1 else NAN
 
 
 cdef inline void sum_of_kind(
@@ -563,7 +567,7 @@ cdef inline void gradients_of_kind(
     for k in range(count):
         x, second = <const real *>rows[k].x, <const real *>rows[k].second
         memset(&total, 0, sizeof(Sum))
-        for i in range((n + CHUNK - 1) // CHUNK):
+        for i in range(pieces_of(n, CHUNK)):
             add_gradient(&total, x + i * CHUNK, second + i * CHUNK, min(<ptrdiff_t>CHUNK, n - i * CHUNK), kind)
         factor_of(&total, r, SOFTMAX_GRADIENT, &high[k], &low[k])
     for k in range(count):
@@ -604,13 +608,13 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_ta
     for k in range(count):
         m = extreme(<const real *>rows[k].x, n, kind)
         if isinf(m):
-            at_infinity(<const real *>rows[k].x, 1, <real *>rows[k].out, 1, n, m, kind)
+            at_infinity(<const real *>rows[k].x, <real *>rows[k].out, n, m, kind)
             continue
         start_row(&rows[k], m, kind)
         if finite != k:
             rows[finite] = rows[k]
         finite += 1
-    for k in range((n + CHUNK - 1) // CHUNK):
+    for k in range(pieces_of(n, CHUNK)):
         start = k * CHUNK
         sum_chunk[real](rows, finite, start, min(<ptrdiff_t>CHUNK, n - start), kind, NULL)
     factors(rows, finite, kind, <real>0.0)
@@ -620,237 +624,370 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_ta
 
 # ---- columns, side by side -------------------------------------------------------------------------
 
-# Where columns are: their first elements, and the steps, in elements, from one element of a column to the next.
+# Where they are: the first element, and the step, in elements, from one element of a column to the next.
+ctypedef struct Grid:
+    char *start
+    ptrdiff_t step
+
 ctypedef struct Columns:
-    const char *x
-    const char *second
-    char *out
-    ptrdiff_t x_step
-    ptrdiff_t second_step
-    ptrdiff_t out_step
+    Grid x
+    Grid second
+    Grid out
+    ptrdiff_t length
+    ptrdiff_t width
     Factor factor
 
+ctypedef struct ColumnSums:
+    double ones[COLUMNS]
+    double high[COLUMNS]
+    double low[COLUMNS]
 
-cdef inline void add_columns_of_kind(
-    const real *x, real *out, real r, real r_low, const real *start, ptrdiff_t width,
-    real *high, real *low, float *ones, int kind
+
+cdef inline void add_to_column(
+    ColumnSums *sums, ptrdiff_t c, double ones, double high, double low, real type_tag
 ) noexcept nogil:
-    """One element of each column."""
-    cdef real e[COLUMNS]
+    cdef Sum total
+    total.ones, total.high, total.low = sums.ones[c], sums.high[c], sums.low[c]
+    add(&total, ones, high, low, type_tag)
+    sums.ones[c], sums.high[c], sums.low[c] = total.ones, total.high, total.low
+
+
+cdef inline void zero(ColumnSums *sums, ptrdiff_t width) noexcept nogil:
     cdef ptrdiff_t c
     for c in range(width):
-        e[c] = term(
-            x[c], r, r_low, start[c], start[c + COLUMNS], start[c + 2 * COLUMNS], start[c + 3 * COLUMNS],
-            start[c + 4 * COLUMNS], start[c + 5 * COLUMNS], kind,
-        )
+        sums.ones[c] = sums.high[c] = sums.low[c] = 0.0
+
+
+cdef inline Grid part(const Grid *grid, ptrdiff_t row, ptrdiff_t column, real *type_tag) noexcept nogil:
+    cdef Grid later = grid[0]
+    later.start += (row * grid.step + column) * <ptrdiff_t>sizeof(real)
+    return later
+
+
+cdef void copy_strip(Grid source, Grid target, ptrdiff_t n, ptrdiff_t width, real *type_tag) noexcept nogil:
+    """n elements of each of some columns, and the last one's so often as to make LANES."""
+    cdef const real *a = <const real *>source.start
+    cdef real *b = <real *>target.start
+    cdef ptrdiff_t i, j
+    for i in range(n):
+        for j in range(LANES):
+            b[j] = a[min(j, width - 1)]
+        a += source.step
+        b += target.step
+
+
+cdef inline void extremes_of_columns_of_kind(Grid x, ptrdiff_t n, ptrdiff_t width, real *m, int kind) noexcept nogil:
+    cdef const real *a = <const real *>x.start
+    cdef ptrdiff_t i, k, c
+    cdef int j
     for c in range(width):
-        add_term(e[c], high + c, low + c, ones + c, kind)
-    if not is_logarithm(kind):
-        memcpy(out, e, width * sizeof(real))
+        m[c] = INFINITY if kind == SOFTMIN else -INFINITY
+    for i in range(n):
+        for k in range(width // LANES):
+            for j in range(LANES):
+                m[k * LANES + j] = further(a[k * LANES + j], m[k * LANES + j], kind)
+        for c in range(width // LANES * LANES, width):
+            m[c] = further(a[c], m[c], kind)
+        a += x.step
 
 
-cdef void add_columns(
-    const real *x, real *out, real r, real r_low, const real *start, ptrdiff_t width,
-    real *high, real *low, float *ones, int kind
+cdef void extremes_of_columns(Grid x, ptrdiff_t n, ptrdiff_t width, real *m, int kind) noexcept nogil:
+    if kind == SOFTMIN: extremes_of_columns_of_kind(x, n, width, m, SOFTMIN)
+    else: extremes_of_columns_of_kind(x, n, width, m, SOFTMAX)
+
+
+cdef inline void add_strip_of_kind(
+    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh, const real *starts, real r,
+    real r_low, real *high, real *low, float *ones, int kind,
 ) noexcept nogil:
-    if kind == SOFTMAX: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, SOFTMAX)
-    elif kind == SOFTMIN: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, SOFTMIN)
-    elif kind == LOG_SOFTMAX: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, LOG_SOFTMAX)
-    elif kind == SCALED: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, SCALED)
-    else: add_columns_of_kind(x, out, r, r_low, start, width, high, low, ones, SCALED_LOGARITHM)
+    cdef real shift[LANES]
+    cdef real lowest[LANES]
+    cdef real offset[LANES]
+    cdef real magic[LANES]
+    cdef real rest[LANES]
+    cdef real rest_low[LANES]
+    cdef real e[LANES]
+    cdef ptrdiff_t i, lane
+    cdef int j
+    for j in range(LANES):
+        shift[j], lowest[j], offset[j] = starts[j], starts[COLUMNS + j], starts[2 * COLUMNS + j]
+        magic[j], rest[j], rest_low[j] = starts[3 * COLUMNS + j], starts[4 * COLUMNS + j], starts[5 * COLUMNS + j]
+    for i in range(n):
+        for j in range(LANES):
+            e[j] = term(x[j], r, r_low, shift[j], lowest[j], offset[j], magic[j], rest[j], rest_low[j], kind)
+        lane = i % LANES * LANES
+        if i < fresh:
+            for j in range(LANES):
+                high[lane + j], low[lane + j] = lane_start(kind, r), 0.0
+                add_term(e[j], high + lane + j, low + lane + j, ones + j, kind)
+        else:
+            for j in range(LANES):
+                add_term(e[j], high + lane + j, low + lane + j, ones + j, kind)
+        if not is_logarithm(kind):
+            memcpy(out, e, sizeof(e))
+        x += x_step
+        out += out_step
 
 
-cdef void add_gradient_columns(
+cdef void add_strip(
+    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh, const real *starts, real r,
+    real r_low, real *high, real *low, float *ones, int kind,
+) noexcept nogil:
+    """Add n elements of each column to its lanes, element i to lane i % LANES; the first `fresh` begin them. Exponentials
+    go to `out`."""
+    if kind == SOFTMAX: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, SOFTMAX)
+    elif kind == SOFTMIN: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, SOFTMIN)
+    elif kind == LOG_SOFTMAX: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, LOG_SOFTMAX)
+    elif kind == SCALED: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, SCALED)
+    else: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, SCALED_LOGARITHM)
+
+
+cdef void merge_strip(
+    const real *high, const real *low, const float *ones, int used, real lanes_start, ColumnSums *sums, ptrdiff_t first
+) noexcept nogil:
+    """Bring the lanes of each column together, in the order of `_lanes.h`; those from `used` on are empty."""
+    cdef double total[LANES][LANES]
+    cdef double total_low[LANES][LANES]
+    cdef int half = LANES // 2, k, j
+    for k in range(used):
+        for j in range(LANES):
+            total_low[k][j] = 0.0
+            lane_total(high[k * LANES + j], low[k * LANES + j], lanes_start, &total[k][j], &total_low[k][j])
+    while half:
+        for k in range(max(0, min(half, used - half))):
+            if real is float:
+                for j in range(LANES):
+                    total[k][j] += total[k + half][j]
+            else:
+                for j in range(LANES):
+                    merge_lane(&total[k][j], &total_low[k][j], total[k + half][j], total_low[k + half][j])
+        half //= 2
+    for j in range(LANES):
+        add_to_column(sums, first + j, ones[j], total[0][j], total_low[0][j], lanes_start)
+
+
+cdef void sum_columns(
+    Grid x, Grid last, Grid out, ptrdiff_t n, ptrdiff_t width, ptrdiff_t rows, const real *starts, real r, real r_low,
+    int kind, ColumnSums *sums,
+) noexcept nogil:
+    """Of up to COLUMNS columns, so many rows together; what is not a whole strip of LANES is in `last`."""
+    cdef ptrdiff_t index, chunk, end, k, start, stop
+    cdef real high[COLUMNS * LANES]
+    cdef real low[COLUMNS * LANES]
+    cdef float ones[COLUMNS]
+    cdef int used
+    cdef Grid here, there
+    for index in range(pieces_of(n, CHUNK)):
+        chunk = index * CHUNK
+        end = min(n, chunk + CHUNK)
+        used = <int>min(<ptrdiff_t>LANES, n - chunk)
+        memset(ones, 0, sizeof(ones))
+        start = chunk
+        while start < end:
+            stop = min(end, start + rows)
+            for k in range(pieces_of(width, LANES)):
+                here = part[real](&x if k < width // LANES else &last, start, k * LANES, NULL)
+                there = part[real](&out, start, k * LANES, NULL)
+                add_strip(
+                    <const real *>here.start, here.step, <real *>there.start, there.step, stop - start,
+                    used if start == chunk else 0, starts + k * LANES, r, r_low, high + k * LANES * LANES,
+                    low + k * LANES * LANES, ones + k * LANES, kind,
+                )
+            start = stop
+        for k in range(pieces_of(width, LANES)):
+            merge_strip(
+                high + k * LANES * LANES, low + k * LANES * LANES, ones + k * LANES, used, lane_start(kind, r), sums,
+                k * LANES,
+            )
+
+
+cdef inline void add_gradient_row(
     const real *x, const real *second, real *lane, ptrdiff_t width, bint first, int kind
 ) noexcept nogil:
-    cdef ptrdiff_t c
-    if kind == LOG_SOFTMAX_GRADIENT:
-        for c in range(width):
-            lane[c] = (<real>0.0 if first else lane[c]) + x[c]
-    else:
-        for c in range(width):
-            lane[c] = (<real>0.0 if first else lane[c]) + x[c] * second[c]
+    cdef ptrdiff_t k
+    cdef int j
+    for k in range(width // LANES):
+        for j in range(LANES):
+            lane[j] = (<real>0.0 if first else lane[j]) + (x[j] if kind == LOG_SOFTMAX_GRADIENT else x[j] * second[j])
+        x += LANES
+        second += LANES
+        lane += LANES
+    for j in range(<int>(width % LANES)):
+        lane[j] = (<real>0.0 if first else lane[j]) + (x[j] if kind == LOG_SOFTMAX_GRADIENT else x[j] * second[j])
 
 
-cdef void merge_columns(real *total, real *total_low, ptrdiff_t width, int used, bint in_pairs) noexcept nogil:
-    """Bring all lanes together in the first, in the order of `_lanes.h`; beyond `used` they are 0."""
-    cdef int half = LANES // 2, j
-    cdef ptrdiff_t c
-    cdef real *high
-    cdef real *low
-    while half:
-        for j in range(max(0, min(half, used - half))):
-            high = total + j * width
-            low = total_low + j * width
-            if in_pairs:
-                for c in range(width):
-                    merge_lane(high + c, low + c, high[half * width + c], low[half * width + c])
-            else:
-                for c in range(width):
-                    high[c] += high[half * width + c]
-        half //= 2
+cdef inline void gradient_sums_of_kind(const Columns *all, ColumnSums *sums, int kind, real type_tag) noexcept nogil:
+    cdef real lanes[LANES][COLUMNS]
+    cdef ColumnSums chunk_sums
+    cdef const real *x = <const real *>all.x.start
+    cdef const real *second = <const real *>all.second.start
+    cdef ptrdiff_t n = all.length, padded = pieces_of(all.width, LANES) * LANES, chunk, index, block, stop, i, c
+    cdef int half, k, used
+    for c in range(padded - LANES, padded):
+        for k in range(LANES):
+            lanes[k][c] = 0.0
+    for chunk in range(pieces_of(n, CHUNK)):
+        zero(&chunk_sums, padded)
+        for index in range(pieces_of(min(<ptrdiff_t>CHUNK, n - chunk * CHUNK), BLOCK)):
+            block = chunk * CHUNK + index * BLOCK
+            stop = min(n, block + BLOCK)
+            used = <int>min(<ptrdiff_t>LANES, stop - block)
+            for i in range(block, block + used):
+                add_gradient_row(
+                    x + i * all.x.step, second + i * all.second.step, lanes[i - block], all.width, True, kind
+                )
+            for i in range(block + used, stop):
+                add_gradient_row(
+                    x + i * all.x.step, second + i * all.second.step, lanes[(i - block) % LANES], all.width, False, kind
+                )
+            half = LANES // 2
+            while half:
+                for k in range(max(0, min(half, used - half))):
+                    for c in range(padded):
+                        lanes[k][c] += lanes[k + half][c]
+                half //= 2
+            for c in range(padded):
+                add_to_column(&chunk_sums, c, 0.0, lanes[0][c], 0.0, type_tag)
+        for c in range(padded):
+            add_to_column(sums, c, 0.0, chunk_sums.high[c], chunk_sums.low[c], type_tag)
 
 
 cdef inline void column_factors_of_kind(
-    const Sum *sums, const real *m, real *high, real *low, ptrdiff_t width, int kind
+    const ColumnSums *sums, const real *m, real *high, real *low, ptrdiff_t padded, int kind
 ) noexcept nogil:
+    cdef Sum total
     cdef ptrdiff_t c
-    for c in range(width):
-        factor_of(&sums[c], m[c], kind, &high[c], &low[c])
+    for c in range(padded):
+        total.ones, total.high, total.low = sums.ones[c], sums.high[c], sums.low[c]
+        factor_of(&total, m[c], kind, high + c, low + c)
 
 
-cdef inline void finish_columns_of_kind(
-    const real *x, const real *second, real *out, const real *high, const real *low, real r, real r_low, ptrdiff_t width,
-    int kind
-) noexcept nogil:
-    cdef real results[COLUMNS]
-    cdef ptrdiff_t c
-    for c in range(width):
-        results[c] = finish_one(x[c], second[c], out[c], high[c], low[c], r, r_low, kind)
-    memcpy(out, results, width * sizeof(real))
-
-
-cdef void finish_columns(
-    const real *x, const real *second, real *out, const real *high, const real *low, real r, real r_low, ptrdiff_t width,
-    int kind
-) noexcept nogil:
-    if kind == SOFTMAX: finish_columns_of_kind(out, out, out, high, low, r, r_low, width, SOFTMAX)
-    elif kind == LOG_SOFTMAX: finish_columns_of_kind(x, x, out, high, low, r, r_low, width, LOG_SOFTMAX)
-    elif kind == SCALED_LOGARITHM: finish_columns_of_kind(x, x, out, high, low, r, r_low, width, SCALED_LOGARITHM)
-    elif kind == SOFTMAX_GRADIENT: finish_columns_of_kind(x, second, out, high, low, r, r_low, width, SOFTMAX_GRADIENT)
-    elif kind == SCALED_GRADIENT: finish_columns_of_kind(x, second, out, high, low, r, r_low, width, SCALED_GRADIENT)
-    elif kind == LOG_SOFTMAX_GRADIENT:
-        finish_columns_of_kind(x, second, out, high, low, r, r_low, width, LOG_SOFTMAX_GRADIENT)
-    else: finish_columns_of_kind(x, second, out, high, low, r, r_low, width, SCALED_LOG_GRADIENT)
-
-
-cdef void columns(const Columns *all, ptrdiff_t n, ptrdiff_t width, int kind, real *type_tag) noexcept nogil:
-    """`width` columns of length n."""
-    cdef real m[COLUMNS]
-    cdef const real *x = <const real *>all.x
-    cdef real *out = <real *>all.out
-    cdef ptrdiff_t i, c, start = 0
-    if is_gradient(kind):
-        memset(m, 0, sizeof(m))
-    else:
-        for c in range(width):
-            m[c] = INFINITY if kind == SOFTMIN else -INFINITY
-        for i in range(n):
-            if kind == SOFTMIN:
-                for c in range(width):
-                    m[c] = further(x[i * all.x_step + c], m[c], SOFTMIN)
-            else:
-                for c in range(width):
-                    m[c] = further(x[i * all.x_step + c], m[c], SOFTMAX)
-        for c in range(width):
-            if isinf(m[c]):
-                finite_columns(all, start, n, c - start, kind, m)
-                at_infinity(x + c, all.x_step, out + c, all.out_step, n, m[c], kind)
-                start = c + 1
-    finite_columns(all, start, n, width - start, kind, m)
-
-
-cdef void finite_columns(
-    const Columns *all, ptrdiff_t first, ptrdiff_t n, ptrdiff_t width, int kind, const real *m
-) noexcept nogil:
-    """Those from `first` on, of finite extremes m."""
-    cdef Sum sums[COLUMNS]
-    cdef Sum chunk_sums[COLUMNS]
-    cdef real starts[START * COLUMNS]
-    cdef real lanes[LANES * COLUMNS]
-    cdef real lanes_low[LANES * COLUMNS]
-    cdef float ones[COLUMNS]
-    cdef double total[LANES * COLUMNS]
-    cdef double total_low[LANES * COLUMNS]
-    cdef real high[COLUMNS]
-    cdef real low[COLUMNS]
-    cdef const real *x = <const real *>all.x + first
-    cdef const real *second = <const real *>all.second + first
-    cdef real *out = <real *>all.out + first
-    cdef ptrdiff_t i, c, k, start, stop, lane, in_block
-    cdef bint finite = True, scaled = is_tempered(&all.factor)
-    cdef int used, terms
+cdef inline void finish_columns_of_kind(const Columns *all, const real *high, const real *low, int kind) noexcept nogil:
+    cdef const real *x = <const real *>all.x.start
+    cdef const real *second = <const real *>all.second.start
+    cdef real *out = <real *>all.out.start
     cdef real r = <real>all.factor.r, r_low = <real>all.factor.r_low
-    cdef real lanes_start
-    if width == 0:
-        return
-    m += first
-    if not is_gradient(kind):
-        for c in range(width):
-            start_terms(
-                m[c], r, r_low, starts + c, starts + COLUMNS + c, starts + 2 * COLUMNS + c, starts + 3 * COLUMNS + c,
-                starts + 4 * COLUMNS + c, starts + 5 * COLUMNS + c,
-            )
-        for c in range(width):
-            scaled |= starts[c] != 0.0
-    terms = kind_of_sum(kind, scaled)
-    lanes_start = lane_start(terms, r)
-    memset(sums, 0, width * sizeof(Sum))
-    for k in range((n + CHUNK - 1) // CHUNK):
-        start = k * CHUNK
-        stop = min(n, start + CHUNK)
-        if is_gradient(kind):
-            memset(chunk_sums, 0, width * sizeof(Sum))
-            for i in range(start, stop):
-                in_block = (i - start) % BLOCK
-                add_gradient_columns(
-                    x + i * all.x_step, second + i * all.second_step, lanes + in_block % LANES * width, width,
-                    in_block < LANES, terms,
-                )
-                if in_block + 1 == BLOCK or i + 1 == stop:
-                    merge_columns[real](lanes, lanes_low, width, <int>min(<ptrdiff_t>LANES, in_block + 1), False)
-                    for c in range(width):
-                        add(&chunk_sums[c], 0.0, lanes[c], 0.0, r)
-            for c in range(width):
-                add(&sums[c], 0.0, chunk_sums[c].high, chunk_sums[c].low, r)
-        else:
-            used = <int>min(<ptrdiff_t>LANES, n - start)
-            memset(ones, 0, width * sizeof(float))
-            for i in range(used * width):
-                lanes[i] = lanes_start
-                lanes_low[i] = 0.0
-            for i in range(start, stop):
-                lane = (i - start) % LANES * width
-                add_columns(
-                    x + i * all.x_step, out + i * all.out_step, r, r_low, starts, width,
-                    lanes + lane, lanes_low + lane, ones, terms,
-                )
-            for i in range(used * width):
-                lane_total(lanes[i], lanes_low[i], lanes_start, &total[i], &total_low[i])
-            merge_columns[double](total, total_low, width, used, real is double)
-            for c in range(width):
-                add(&sums[c], ones[c], total[c], total_low[c], r)
-    if kind == LOGSUMEXP: column_factors_of_kind(sums, m, high, low, width, LOGSUMEXP)
-    elif kind == LOG_SOFTMAX and is_tempered(&all.factor):
-        column_factors_of_kind(sums, m, high, low, width, SCALED_LOGARITHM)
-    elif kind == LOG_SOFTMAX: column_factors_of_kind(sums, m, high, low, width, LOG_SOFTMAX)
-    elif is_gradient(kind): column_factors_of_kind(sums, m, high, low, width, SOFTMAX_GRADIENT)
-    else: column_factors_of_kind(sums, m, high, low, width, SOFTMAX)
+    cdef real results[LANES]
+    cdef ptrdiff_t full = all.width // LANES * LANES, i, k, c
+    cdef int j
+    for i in range(all.length):
+        for k in range(all.width // LANES):
+            c = k * LANES
+            for j in range(LANES):
+                results[j] = finish_one(x[c + j], second[c + j], x[c + j], high[c + j], low[c + j], r, r_low, kind)
+            memcpy(out + c, results, sizeof(results))
+        for c in range(full, all.width):
+            out[c] = finish_one(x[c], second[c], x[c], high[c], low[c], r, r_low, kind)
+        x += all.x.step
+        second += all.second.step
+        out += all.out.step
+
+
+cdef void finish_columns(const Columns *all, const real *high, const real *low, int kind) noexcept nogil:
+    if kind == SOFTMAX: finish_columns_of_kind(all, high, low, SOFTMAX)
+    elif kind == LOG_SOFTMAX: finish_columns_of_kind(all, high, low, LOG_SOFTMAX)
+    elif kind == SCALED_LOGARITHM: finish_columns_of_kind(all, high, low, SCALED_LOGARITHM)
+    elif kind == SOFTMAX_GRADIENT: finish_columns_of_kind(all, high, low, SOFTMAX_GRADIENT)
+    elif kind == SCALED_GRADIENT: finish_columns_of_kind(all, high, low, SCALED_GRADIENT)
+    elif kind == LOG_SOFTMAX_GRADIENT: finish_columns_of_kind(all, high, low, LOG_SOFTMAX_GRADIENT)
+    else: finish_columns_of_kind(all, high, low, SCALED_LOG_GRADIENT)
+
+
+cdef void factors_of_columns(
+    Grid x, Grid last, Grid out, ptrdiff_t n, ptrdiff_t width, ptrdiff_t rows, const real *m, const Factor *factor,
+    int kind, real *high, real *low,
+) noexcept nogil:
+    """Of up to COLUMNS columns of finite extremes m."""
+    cdef ptrdiff_t padded = pieces_of(width, LANES) * LANES, c
+    cdef bint scaled = is_tempered(factor)
+    cdef int finish = kind_of_finish(kind, factor)
+    cdef real r = <real>factor.r, r_low = <real>factor.r_low
+    cdef real starts[START * COLUMNS]
+    cdef ColumnSums sums
+    zero(&sums, padded)
+    for c in range(padded):
+        start_terms(
+            m[c], r, r_low, starts + c, starts + COLUMNS + c, starts + 2 * COLUMNS + c, starts + 3 * COLUMNS + c,
+            starts + 4 * COLUMNS + c, starts + 5 * COLUMNS + c,
+        )
+    for c in range(padded):
+        scaled |= starts[c] != 0.0
+    sum_columns(x, last, out, n, width, rows, starts, r, r_low, kind_of_sum(kind, scaled), &sums)
+    if kind == LOGSUMEXP: column_factors_of_kind(&sums, m, high, low, padded, LOGSUMEXP)
+    elif finish == LOG_SOFTMAX: column_factors_of_kind(&sums, m, high, low, padded, LOG_SOFTMAX)
+    elif finish == SCALED_LOGARITHM: column_factors_of_kind(&sums, m, high, low, padded, SCALED_LOGARITHM)
+    else: column_factors_of_kind(&sums, m, high, low, padded, SOFTMAX)
+
+
+cdef inline ptrdiff_t evenly(ptrdiff_t width) noexcept nogil:
+    """As many of them as are worked on together: at most COLUMNS, in strips of LANES."""
+    return pieces_of(pieces_of(width, pieces_of(width, COLUMNS)), LANES) * LANES
+
+
+cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcept nogil:
+    """Up to WIDEST columns, with a tile for their exponentials; if that is too long, up to COLUMNS whole strips. False, and
+    nothing written, where an extreme is not finite."""
+    cdef ptrdiff_t n = all.length, width = all.width, strips = pieces_of(width, LANES), rows = n, c, start
+    cdef ptrdiff_t together = evenly(width)
+    cdef Grid tile
+    cdef real m[WIDEST]
+    cdef real high[WIDEST]
+    cdef real low[WIDEST]
+    extremes_of_columns(all.x, n, width, m, kind)
+    for c in range(width):
+        if isinf(m[c]):
+            return False
+    for c in range(width, strips * LANES):
+        m[c] = m[width - 1]
+    tile.start, tile.step = <char *>scratch, (strips + 1) * LANES
+    if are_tiles:
+        tile = all.out
+    elif n * tile.step * <ptrdiff_t>sizeof(real) > PACKED:
+        tile = all.out
+        rows = TOGETHER
+    elif width % LANES:
+        start = width // LANES * LANES
+        copy_strip[real](part[real](&all.x, 0, start, NULL), part[real](&tile, 0, start, NULL), n, width - start, NULL)
+    for c in range(pieces_of(width, together)):
+        start = c * together
+        factors_of_columns(
+            part[real](&all.x, 0, start, NULL), part[real](&tile, 0, start, NULL), part[real](&tile, 0, start, NULL),
+            n, min(together, width - start), rows, m + start, &all.factor, kind, high + start, low + start,
+        )
     if kind == LOGSUMEXP:
-        memcpy(out, high, width * sizeof(real))
-        return
-    if is_gradient(kind):
-        for c in range(width):
-            if not isfinite(high[c]):
-                finite = False
-    for i in range(n):
-        if all.x_step > width:
-            fastact_prefetch(<const char *>(x + width), width * sizeof(real))
-            if is_gradient(kind):
-                fastact_prefetch(<const char *>(second + width), width * sizeof(real))
-        if finite:
-            finish_columns(x, second, out, high, low, r, r_low, width, kind_of_finish(kind, &all.factor))
-        else:
-            for c in range(width):
-                if isfinite(high[c]):
-                    finish_columns(
-                        x + c, second + c, out + c, high + c, low + c, r, r_low, 1, kind_of_finish(kind, &all.factor)
-                    )
-                else:
-                    out[c] = finish_overflown(x[c], second[c], high[c], r, kind)
-        x += all.x_step
-        second += all.second_step
-        out += all.out_step
+        memcpy(all.out.start, high, width * sizeof(real))
+        return True
+    if kind != LOG_SOFTMAX:
+        all.x = tile
+    finish_columns(all, high, low, kind_of_finish(kind, &all.factor))
+    return True
+
+
+cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogil:
+    """Up to WIDEST columns. False, and nothing written, where a sum is not finite."""
+    cdef Columns some = all[0]
+    cdef ColumnSums sums
+    cdef ptrdiff_t together = evenly(all.width), c, start
+    cdef real high[WIDEST]
+    cdef real low[WIDEST]
+    cdef real t = 0.0
+    for c in range(pieces_of(all.width, together)):
+        start = c * together
+        some.x, some.second = part[real](&all.x, 0, start, NULL), part[real](&all.second, 0, start, NULL)
+        some.width = min(together, all.width - start)
+        zero(&sums, COLUMNS)
+        if kind == LOG_SOFTMAX_GRADIENT: gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
+        else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
+        column_factors_of_kind(&sums, high + start, high + start, low + start, some.width, SOFTMAX_GRADIENT)
+    for c in range(all.width):
+        if not isfinite(high[c]):
+            return False
+    finish_columns(all, high, low, kind_of_finish(kind, &all.factor))
+    return True
+
+
+cdef inline bint any_columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcept nogil:
+    return gradient_columns[real](all, kind, NULL) if is_gradient(kind) else columns(all, kind, scratch, are_tiles)
 
 
 # ---- any memory layout -----------------------------------------------------------------------------
@@ -868,38 +1005,18 @@ cdef inline void start_at(Row *row, const Job *job, ptrdiff_t index) noexcept no
 
 
 cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *tile) noexcept nogil:
-    """Some rows, packed as the columns of a tile (a single one as it is), and back."""
+    """Some rows, packed as the columns of tiles (a single one as it is), and back."""
     cdef Row rows[TILE]
-    cdef real *starts[TILE]
     cdef Row packed
     cdef Columns all
-    cdef Place p
-    cdef ptrdiff_t i, c
-    cdef ptrdiff_t n = job.length
-    cdef real left_out = INFINITY if job.kind == SOFTMIN else -INFINITY
-    cdef real left_out_result = -INFINITY if job.kind == LOG_SOFTMAX else 0.0
-    cdef real *second = tile + n * width
-    cdef const Dimension *along = &job.reduced[0]
-    for c in range(width):
-        start_at(&rows[c], job, first + c)
-    if job.n_reduced > 1 or job.masked:
-        for i in range(n):
-            p = place(job.reduced, job.n_reduced, i)
-            for c in range(width):
-                tile[i * width + c] = (<const real *>(rows[c].x + p.x))[0]
-                if job.masked and not (rows[c].second + p.second)[0]:
-                    tile[i * width + c] = left_out
-            if is_gradient(job.kind):
-                for c in range(width):
-                    second[i * width + c] = (<const real *>(rows[c].second + p.second))[0]
-    else:
-        for c in range(width):
-            starts[c] = <real *>rows[c].x
-        pack(starts, along.x_step, tile, width, n)
-        if is_gradient(job.kind):
-            for c in range(width):
-                starts[c] = <real *>rows[c].second
-            pack(starts, along.second_step, second, width, n)
+    cdef ptrdiff_t n = job.length, c
+    cdef ptrdiff_t padded = width if width == 1 else pieces_of(width, LANES) * LANES
+    cdef real *second = tile + n * padded
+    for c in range(padded):
+        start_at(&rows[c], job, first + min(c, width - 1))
+    pack(job, rows, padded, tile, False)
+    if is_gradient(job.kind):
+        pack(job, rows, padded, second, True)
     if width == 1:
         memset(&packed, 0, sizeof(Row))
         packed.x = packed.out = <char *>tile
@@ -907,11 +1024,58 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
         packed.factor = job.factor
         batch[real](&packed, 1, n, job.kind, NULL)
     else:
-        all.x = all.out = <char *>tile
-        all.second = <char *>second
-        all.x_step = all.second_step = all.out_step = width
-        all.factor = job.factor
-        columns[real](&all, n, width, job.kind, NULL)
+        all.x.start = all.out.start = <char *>tile
+        all.second.start = <char *>second
+        all.x.step = all.second.step = all.out.step = padded
+        all.length, all.width, all.factor = n, padded, job.factor
+        if not any_columns(&all, job.kind, tile, True):
+            for c in range(width):
+                through_tile(job, first + c, 1, tile)
+            return
+    unpack(job, rows, width, padded, tile)
+
+
+cdef inline void pack(
+    const Job *job, const Row *rows, ptrdiff_t width, real *tile, bint is_second
+) noexcept nogil:
+    """Rows as columns."""
+    cdef const Dimension *along = &job.reduced[0]
+    cdef ptrdiff_t step = along.second_step if is_second else along.x_step, n = job.length, i, c
+    cdef real left_out = INFINITY if job.kind == SOFTMIN else -INFINITY
+    cdef real *starts[TILE]
+    cdef Place p
+    if job.n_reduced > 1 or job.masked:
+        for i in range(n):
+            p = place(job.reduced, job.n_reduced, i)
+            for c in range(width):
+                if is_second:
+                    tile[i * width + c] = (<const real *>(rows[c].second + p.second))[0]
+                elif job.masked and not (rows[c].second + p.second)[0]:
+                    tile[i * width + c] = left_out
+                else:
+                    tile[i * width + c] = (<const real *>(rows[c].x + p.x))[0]
+        return
+    for c in range(width):
+        starts[c] = <real *>(rows[c].second if is_second else rows[c].x)
+    if step != sizeof(real):
+        for c in range(width):
+            for i in range(n):
+                tile[i * width + c] = (<real *>(<char *>starts[c] + i * step))[0]
+        return
+    if real is float:
+        fastact_pack_float(starts, tile, width, n)
+    else:
+        fastact_pack_double(starts, tile, width, n)
+
+
+cdef inline void unpack(
+    const Job *job, const Row *rows, ptrdiff_t width, ptrdiff_t padded, const real *tile
+) noexcept nogil:
+    cdef const Dimension *along = &job.reduced[0]
+    cdef ptrdiff_t n = job.length, i, c
+    cdef real left_out = -INFINITY if job.kind == LOG_SOFTMAX else 0.0
+    cdef real *starts[TILE]
+    cdef Place p
     if job.kind == LOGSUMEXP:
         for c in range(width):
             (<real *>rows[c].out)[0] = tile[c]
@@ -920,32 +1084,21 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
             p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
                 (<real *>(rows[c].out + p.out))[0] = (
-                    left_out_result if job.masked and not (rows[c].second + p.second)[0] else tile[i * width + c]
+                    left_out if job.masked and not (rows[c].second + p.second)[0] else tile[i * padded + c]
                 )
     elif along.out_step == sizeof(real):
         for c in range(width):
             starts[c] = <real *>rows[c].out
+        for c in range(width, padded):  # once more the last one
+            starts[c] = starts[width - 1]
         if real is float:
-            fastact_unpack_float(starts, tile, width, n)
+            fastact_unpack_float(starts, tile, padded, n)
         else:
-            fastact_unpack_double(starts, tile, width, n)
+            fastact_unpack_double(starts, tile, padded, n)
     else:
         for c in range(width):
             for i in range(n):
-                (<real *>(rows[c].out + i * along.out_step))[0] = tile[i * width + c]
-
-
-cdef inline void pack(real **starts, ptrdiff_t step, real *tile, ptrdiff_t width, ptrdiff_t n) noexcept nogil:
-    """tile[i * width + c] = element i of row c, whose elements are `step` bytes apart."""
-    cdef ptrdiff_t i, c
-    if step != sizeof(real):
-        for c in range(width):
-            for i in range(n):
-                tile[i * width + c] = (<real *>(<char *>starts[c] + i * step))[0]
-    elif real is float:
-        fastact_pack_float(starts, tile, width, n)
-    else:
-        fastact_pack_double(starts, tile, width, n)
+                (<real *>(rows[c].out + i * along.out_step))[0] = tile[i * padded + c]
 
 
 # ---- in pieces, for threads -----------------------------------------------------------------------
@@ -967,10 +1120,6 @@ ctypedef struct Pieces:
     Sum *sums
 
 
-cdef inline ptrdiff_t pieces_of(ptrdiff_t n, ptrdiff_t size) noexcept nogil:
-    return (n + size - 1) // size
-
-
 cdef void piece(const void *pieces, ptrdiff_t k, int thread) noexcept nogil:
     if (<const Pieces *>pieces).is_float:
         piece_of_dtype[float](<const Pieces *>pieces, k, thread, NULL)
@@ -983,7 +1132,7 @@ cdef void piece_of_dtype(const Pieces *pieces, ptrdiff_t k, int thread, real *ty
     if pieces.what == TILES:
         through_tile[real](pieces.job, start, count, <real *>(pieces.scratch + pieces.bytes * thread))
     elif pieces.what == ROWS: some_rows[real](pieces.job, start, count, NULL)
-    elif pieces.what == COLUMN_GROUPS: some_columns[real](pieces, k, NULL)
+    elif pieces.what == COLUMN_GROUPS: some_columns[real](pieces, k, thread, NULL)
     else: chunk_of_row[real](pieces, k, NULL)
 
 
@@ -995,19 +1144,31 @@ cdef void some_rows(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type
     batch[real](rows, count, job.length, job.kind, NULL)
 
 
-cdef void some_columns(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexcept nogil:
+cdef void some_columns(const Pieces *pieces, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
     """`together` columns, or as many as are left of those that lie beside one another."""
     cdef const Job *job = pieces.job
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
-    cdef ptrdiff_t column = k % pieces.groups * pieces.together, width = min(pieces.together, across - column)
+    cdef ptrdiff_t column = k % pieces.groups * pieces.together, first = k // pieces.groups * across + column, done = 0, c
+    cdef real *scratch = <real *>(pieces.scratch + pieces.bytes * thread)
     cdef Row row
     cdef Columns all
-    start_at(&row, job, k // pieces.groups * across + column)
-    all.x, all.second, all.out, all.factor = row.x, row.second, row.out, row.factor
-    all.x_step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
-    all.second_step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)
-    all.out_step = job.reduced[0].out_step // <ptrdiff_t>sizeof(real)
-    columns[real](&all, job.length, width, job.kind, NULL)
+    start_at(&row, job, first)
+    all.x.start, all.second.start, all.out.start = <char *>row.x, <char *>row.second, row.out
+    all.x.step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
+    all.second.step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)
+    all.out.step = job.reduced[0].out_step // <ptrdiff_t>sizeof(real)
+    all.length, all.width, all.factor = job.length, min(pieces.together, across - column), job.factor
+    if too_long(job, all.width, sizeof(real)):
+        all.width = all.width // LANES * LANES
+    if all.width and any_columns(&all, job.kind, scratch, False):
+        done = all.width
+    for c in range(done, min(pieces.together, across - column)):
+        through_tile(job, first + c, 1, scratch)
+
+
+cdef inline bint too_long(const Job *job, ptrdiff_t width, ptrdiff_t size) noexcept nogil:
+    """Whether columns do not fit in a tile."""
+    return not is_gradient(job.kind) and job.length * (pieces_of(width, LANES) + 1) * LANES * size > PACKED
 
 
 cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexcept nogil:
@@ -1023,22 +1184,29 @@ cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexce
         finish_chunk[real](&part, start, n, kind, NULL)
 
 
-cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
-    cdef const Job *job = pieces.job
-    cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
-    cdef ptrdiff_t fitting = PACKED // (operands * job.length * <ptrdiff_t>sizeof(real))
-    cdef ptrdiff_t tiles
-    pieces.what = TILES
-    pieces.together = 1 if job.length > LONG else min(<ptrdiff_t>TILE, fitting)
-    pieces.bytes = (operands * job.length * pieces.together * sizeof(real) + 63) // 64 * 64
-    tiles = pieces_of(job.rows, pieces.together)
-    pieces.scratch = <char *>malloc(pieces.bytes * min(<ptrdiff_t>threads, tiles))
-    if not pieces.scratch:
+cdef int with_scratch(Pieces *pieces, ptrdiff_t count, ptrdiff_t bytes, int threads) except -1 nogil:
+    """Share out pieces, to threads that have so much memory each."""
+    cdef char *memory
+    pieces.bytes = (bytes + 63) // 64 * 64
+    memory = <char *>malloc(pieces.bytes * min(<ptrdiff_t>threads, count) + 63)
+    if not memory:
         with gil:
             raise MemoryError
-    fastact_share_out(piece, pieces, tiles, threads)
-    free(pieces.scratch)
+    pieces.scratch = memory + (-<ptrdiff_t>memory & 63)  # vectors that lie in two cache lines are slow
+    fastact_share_out(piece, pieces, count, threads)
+    free(memory)
     return 0
+
+
+cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
+    cdef const Job *job = pieces.job
+    cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
+    cdef ptrdiff_t fitting = PACKED // column // LANES * LANES
+    pieces.what = TILES
+    pieces.together = 1 if job.length > LONG else min(<ptrdiff_t>TILE, fitting)
+    return with_scratch(
+        pieces, pieces_of(job.rows, pieces.together), column * pieces.together, threads
+    )
 
 
 cdef int run_rows(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
@@ -1073,7 +1241,7 @@ cdef int row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) e
         m = extreme(<const real *>pieces.extremes, chunks, kind)
         start_row(row, m, kind)
     if isinf(row.m):
-        at_infinity(<const real *>row.x, 1, <real *>row.out, 1, n, m, kind)
+        at_infinity(<const real *>row.x, <real *>row.out, n, m, kind)
     else:
         pieces.what = CHUNK_SUMS
         fastact_share_out(piece, pieces, chunks, threads)
@@ -1090,11 +1258,16 @@ cdef int run_columns(Pieces *pieces, int threads, real *type_tag) except -1 nogi
     """The innermost kept dimension is contiguous; there is one reduced dimension."""
     cdef const Job *job = pieces.job
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
+    cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
+    cdef ptrdiff_t fitting = PACKED // column // LANES * LANES - LANES
+    fitting = min(min(fitting, <ptrdiff_t>WIDEST), pieces_of(job.rows, threads))
+    fitting = max(fitting, <ptrdiff_t>(COLUMNS * sizeof(float) // sizeof(real)))
     pieces.what = COLUMN_GROUPS
-    pieces.together = COLUMNS * sizeof(float) // sizeof(real)
+    pieces.groups = pieces_of(across, fitting)
+    pieces.together = pieces_of(pieces_of(across, pieces.groups), LANES) * LANES
     pieces.groups = pieces_of(across, pieces.together)
-    fastact_share_out(piece, pieces, job.rows // across * pieces.groups, threads)
-    return 0
+    # a column that is not finite is packed alone
+    return with_scratch(pieces, job.rows // across * pieces.groups, max(column, <ptrdiff_t>PACKED), threads)
 
 
 cdef inline bint contiguous(const Job *job, const Dimension *one, ptrdiff_t size) noexcept nogil:

@@ -116,17 +116,27 @@ def test_where(name):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("temperature", [0.01, 100.0, 1e-300, 1e300])
+@pytest.mark.parametrize("temperature", [0.01, 0.7, 2.0, 100.0, 1e-300, 1e300])
 @pytest.mark.parametrize("row, want", EDGES)
 def test_infinities(row, want, temperature, dtype):
     """Where the limit depends on infinities, the temperature does not matter."""
     if not np.any(np.isinf(row)) and not np.any(np.isnan(row)):
         return
-    x = np.array(row, dtype)
     want = np.array([np.nan] * len(row) if want is None else want, dtype)
-    with np.errstate(all="raise"):
-        assert np.array_equal(fastact.softmax(x, temperature=temperature), want, equal_nan=True)
-        assert np.array_equal(fastact.softmin(-x, temperature=temperature), want, equal_nan=True)
+    with np.errstate(all="ignore"):
+        logarithm = np.log(want)
+    for repeats in (1, 3, 40):
+        rows = np.repeat(np.array(row, dtype)[None], repeats, axis=0)
+        for x, axis in ((rows, 1), (np.ascontiguousarray(rows.T), 0)):
+            with np.errstate(all="raise"):
+                results = {
+                    "softmax": fastact.softmax(x, axis=axis, temperature=temperature),
+                    "softmin": fastact.softmin(-x, axis=axis, temperature=temperature),
+                    "log_softmax": fastact.log_softmax(x, axis=axis, temperature=temperature),
+                }
+            for name, got in results.items():
+                expected = np.broadcast_to(logarithm if name == "log_softmax" else want, rows.shape)
+                assert np.array_equal(got if axis == 1 else got.T, expected, equal_nan=True), name
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
