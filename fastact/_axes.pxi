@@ -109,8 +109,10 @@ cdef void lay_out(Job *job, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndar
     rows_of_one_element(job, cnp.PyArray_ITEMSIZE(x))
 
 
-cdef void lay_out_contiguous(Job *job, cnp.ndarray x, cnp.ndarray second, cnp.ndarray out, int axis) noexcept:
-    """The same for contiguous arrays and one axis."""
+cdef void lay_out_contiguous(
+    Job *job, cnp.ndarray x, cnp.ndarray second, cnp.ndarray out, int axis, bint axis_is_kept
+) noexcept:
+    """The same for contiguous arrays and one axis, which `out` may be without."""
     cdef Dimension one
     cdef ptrdiff_t before = 1, within = 1, length = cnp.PyArray_DIM(x, axis), size = cnp.PyArray_ITEMSIZE(x)
     cdef int k
@@ -124,13 +126,15 @@ cdef void lay_out_contiguous(Job *job, cnp.ndarray x, cnp.ndarray second, cnp.nd
     job.rows = before * within
     job.length = length
     one.size = before
-    one.x_step = one.second_step = one.out_step = length * within * size
+    one.x_step = one.second_step = length * within * size
+    one.out_step = one.x_step if axis_is_kept else within * size
     job.n_kept = append(job.kept, 0, one)
     one.size = within
     one.x_step = one.second_step = one.out_step = size
     job.n_kept = append(job.kept, job.n_kept, one)
     one.size = length
-    one.x_step = one.second_step = one.out_step = within * size
+    one.x_step = one.second_step = within * size
+    one.out_step = one.x_step if axis_is_kept else 0
     job.n_reduced = append(job.reduced, 0, one)
     rows_of_one_element(job, size)
 

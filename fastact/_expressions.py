@@ -23,6 +23,65 @@ def log_softmax(x, axis=-1):
     return d - np.log(np.exp(d).sum(axis=axis, keepdims=True))
 
 
+def logsumexp(x, axis=-1):
+    m = x.max(axis=axis, keepdims=True)
+    return np.log(np.exp(x - m).sum(axis=axis)) + m.squeeze(axis)
+
+
+def hardmax(x, axis=-1):
+    y = np.zeros_like(x)
+    np.put_along_axis(y, np.expand_dims(x.argmax(axis=axis), axis), 1, axis=axis)
+    return y
+
+
+def sorted_and_counted(x, axis):
+    """From the largest on, and 1, 2, 3, ... along the axis."""
+    z = -np.sort(-x, axis=axis)
+    n = np.arange(1, x.shape[axis] + 1, dtype=x.dtype)
+    return z, n.reshape([-1 if k == axis % x.ndim else 1 for k in range(x.ndim)])
+
+
+def sparsemax(x, axis=-1):
+    z, n = sorted_and_counted(x, axis)
+    tau = (z.cumsum(axis=axis) - 1) / n
+    support = (z > tau).sum(axis=axis, keepdims=True)
+    return np.maximum(x - np.take_along_axis(tau, support - 1, axis=axis), 0)
+
+
+def entmax15(x, axis=-1):
+    x = (x - x.max(axis=axis, keepdims=True)) / 2
+    z, n = sorted_and_counted(x, axis)
+    mean = z.cumsum(axis=axis) / n
+    spread = n * ((z * z).cumsum(axis=axis) / n - mean * mean)
+    tau = mean - np.sqrt(np.maximum((1 - spread) / n, 0))
+    support = (z >= tau).sum(axis=axis, keepdims=True)
+    return np.maximum(x - np.take_along_axis(tau, support - 1, axis=axis), 0) ** 2
+
+
+def halves(x, axis):
+    return np.split(x, 2, axis=axis)
+
+
+def glu(x, axis=-1):
+    a, b = halves(x, axis)
+    return a / (1 + np.exp(-b))
+
+
+def swiglu(x, axis=-1):
+    a, b = halves(x, axis)
+    return a * b / (1 + np.exp(-b))
+
+
+def geglu(x, axis=-1):
+    a, b = halves(x, axis)
+    return a * gelu(b)
+
+
+def reglu(x, axis=-1):
+    a, b = halves(x, axis)
+    return a * np.maximum(b, 0)
+
+
 def gelu(x):
     """NumPy has no erf: the rational approximation 7.1.26 of Abramowitz and Stegun, off by 1.5e-7."""
     z = np.abs(x) * 0.7071067811865476
@@ -63,4 +122,12 @@ EXPRESSIONS = {
     "softmin": softmin,
     "softmax": softmax,
     "log_softmax": log_softmax,
+    "logsumexp": logsumexp,
+    "hardmax": hardmax,
+    "sparsemax": sparsemax,
+    "entmax15": entmax15,
+    "glu": glu,
+    "swiglu": swiglu,
+    "geglu": geglu,
+    "reglu": reglu,
 }

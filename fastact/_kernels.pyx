@@ -1358,13 +1358,14 @@ cdef run_as(Job *job, int number, double temperature):
 
 def reduce_contiguous(str name, x, second, axis, out, temperature):
     """The result of what most calls are: contiguous arrays of float32 or float64, a single axis, no mask. None, and
-    nothing done, where that is not so or something is wrong.
+    nothing done, where that is not so or something is wrong, or there is nothing to sum for logsumexp.
 
     `second` is None, or y of a gradient.
     """
     cdef Job job
     cdef cnp.ndarray gy, y, result
-    cdef int number, dimensions, along
+    cdef int number, dimensions, along, k
+    cdef cnp.npy_intp shape[MAX_DIMENSIONS]
     kind = KINDS.get(name if second is None else name + "_gradient")
     if kind is None or type(axis) is not int or type(temperature) is not float or not cnp.PyArray_CheckExact(x):
         return None
@@ -1381,7 +1382,14 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
         y = second
         if cnp.PyArray_TYPE(y) != number or not cnp.PyArray_ISCARRAY_RO(y) or not cnp.PyArray_SAMESHAPE(gy, y):
             return None
-    if out is None:
+    along = axis if axis >= 0 else axis + dimensions
+    if kind == LOGSUMEXP:
+        if cnp.PyArray_SIZE(gy) == 0:
+            return None
+        for k in range(dimensions - 1):
+            shape[k] = cnp.PyArray_DIM(gy, k if k < along else k + 1)
+        result = cnp.PyArray_EMPTY(dimensions - 1, shape, number, 0)
+    elif out is None:
         result = cnp.PyArray_EMPTY(dimensions, cnp.PyArray_DIMS(gy), number, 0)
     else:
         if not cnp.PyArray_CheckExact(out):
@@ -1394,9 +1402,8 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
             return None
     if cnp.PyArray_SIZE(gy) == 0:
         return result
-    along = axis if axis >= 0 else axis + dimensions
-    lay_out_contiguous(&job, gy, y, result, along)
     job.kind = kind
+    lay_out_contiguous(&job, gy, y, result, along, kind != LOGSUMEXP)
     job.masked = False
     run_as(&job, number, temperature)
     return result

@@ -157,6 +157,10 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     >>> fastact.logsumexp([[0.0, 0.0], [1000.0, 0.0]])
     array([6.93147181e-01, 1.00000000e+03])
     """
+    if not keepdims and out is None and where is None and dtype is None:  # as in `_apply`
+        result = reduce_contiguous("logsumexp", x, None, axis, None, 1.0)
+        if result is not None:
+            return returned(result, None)
     x = np.asarray(x)
     result_type = result_type_of("logsumexp", "x", x.dtype, dtype)
     axes = axes_of(axis, x.ndim)

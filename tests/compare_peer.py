@@ -9,12 +9,16 @@ import sys
 import numpy as np
 
 from fastact import _numpy
-from fastact._bench.cells import ROWS, Job, normal
+from fastact._bench.cells import ROWS, Cell, Rows, normal
 from fastact._bench.peers import PEERS, cores
 from fastact._expressions import EXPRESSIONS
+from fastact._gates import GATES
 
 
 def forward(function, x, job):
+    if function in GATES:
+        a, b = np.split(x, 2, job.axis)
+        return a * getattr(_numpy, GATES[function].activation)(b)
     if function in ROWS:
         return getattr(_numpy, function)(x, (job.axis,), None)
     return getattr(_numpy, function)(x, *job.defaults)
@@ -45,18 +49,16 @@ def main(peer, mode):
     for function in EXPRESSIONS:
         for dtype, axis in ("float32", 1), ("float64", 0):
             for out in ("new", "out") if mode == "backward" else (mode,):
-                x = normal((6, 50), dtype, seed=2)
-                gradient = normal(x.shape, dtype, seed=3) if mode == "backward" else None
-                out = np.zeros_like(x) if out == "out" else None
                 # as many threads as there are cores: jax knows no other number
-                job = Job(function, x, axis, gradient=gradient, out=out, threads=cores())
+                size = Rows((6, 50), axis)
+                job = Cell(function, dtype, size, "contiguous", cores(), out == "out", mode == "backward").job()
                 with np.errstate(all="ignore"):
                     call = PEERS[peer].call(job)
                     got = call() if call else None
                 if call:
                     seen += 1
-                    # prelu's backward call returns the weight's gradient, too
-                    check(job, out if out is not None else np.asarray(got[0] if isinstance(got, tuple) else got))
+                    got = got[0] if isinstance(got, tuple) else got  # prelu's also gives the weight's gradient
+                    check(job, np.asarray(got) if job.out is None else job.out)
     print(seen)
 
 

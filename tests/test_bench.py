@@ -22,7 +22,7 @@ from fastact._bench.peers import PEERS, missing, suits
 from fastact._expressions import EXPRESSIONS
 from fastact._timing import Times, shortest, wait_for_idle_threads
 
-TINY = ["--sizes", "30", "--rows", "4x5", "--peers", "numpy", "--seconds", "0.01"]
+TINY = ["--sizes", "30", "--rows", "4x6", "--peers", "numpy", "--seconds", "0.01"]
 
 
 def bench(capsys, *arguments):
@@ -47,8 +47,8 @@ def test_table(capsys):
     assert [row[:3] for row in rows] == [
         ["relu", "float64", "30"],
         ["relu", "float32", "30"],
-        ["softmax", "float64", "4x5"],
-        ["softmax", "float32", "4x5"],
+        ["softmax", "float64", "4x6"],
+        ["softmax", "float32", "4x6"],
     ]
     for row in rows:
         assert float(row[3]) > 0 and float(row[4]) > 0
@@ -62,6 +62,18 @@ def test_table(capsys):
 def test_all_functions_are_measured(capsys):
     rows = table(bench(capsys, *TINY, "--peers", "none"))[2:]
     assert [row[0] for row in rows] == list(EXPRESSIONS)
+
+
+def test_results_of_other_shapes(capsys, tmp_path):
+    path = tmp_path / "speed.json"
+    options = [*TINY, "--rows", "4x6,4x5", "--json", str(path)]
+    bench(capsys, "logsumexp", "glu", "sparsemax", *options, "--preallocated")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    moved = {"logsumexp": {"4x6": 24 + 4, "4x5": 20 + 4}, "glu": {"4x6": 24 + 12}, "sparsemax": {"4x6": 48, "4x5": 40}}
+    assert {(cell["function"], cell["size"]) for cell in cells} == {(f, s) for f in moved for s in moved[f]}
+    for cell in cells:
+        bytes_moved = 4 * moved[cell["function"]][cell["size"]]
+        assert cell["GB/s"] == pytest.approx(bytes_moved / cell["seconds"]["fastact"]["minimum"] / 1e9)
 
 
 def test_json(capsys, tmp_path):

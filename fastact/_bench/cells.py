@@ -11,9 +11,17 @@ import numpy as np
 import fastact
 from fastact._expressions import ARGUMENTS, EXPRESSIONS
 from fastact._formulas import ACTIVATIONS
+from fastact._gates import GATES
+from fastact._table import REDUCTIONS, SPARSE
 
-ELEMENTWISE = [name for name in EXPRESSIONS if name in ACTIVATIONS]
-ROWS = [name for name in EXPRESSIONS if name not in ACTIVATIONS]  # softmax and its kin
+FAMILIES = {
+    "elementwise": [name for name in EXPRESSIONS if name in ACTIVATIONS],
+    "softmax family": [*REDUCTIONS, "logsumexp"],
+    "sparse": SPARSE,
+    "gated units": [*GATES],  # of the halves of rows
+}
+ELEMENTWISE = FAMILIES["elementwise"]
+ROWS = [name for name in EXPRESSIONS if name not in ACTIVATIONS]
 DTYPES = ["float32", "float64"]
 
 # name -> from a function that makes arrays, one of that shape in that layout
@@ -62,9 +70,24 @@ class Cell(NamedTuple):
         return self.size if isinstance(self.size, int) else math.prod(self.size.shape)
 
     @property
+    def shape_and_axis(self):
+        return (self.size.shape, self.size.axis) if isinstance(self.size, Rows) else (matrix_of(self.size), -1)
+
+    @property
+    def shape_of_result(self):
+        """In the forward direction."""
+        shape, axis = self.shape_and_axis
+        if self.function == "logsumexp":
+            return shape[:axis] + shape[axis + 1 :]
+        if self.function in GATES:
+            return (*shape[:axis], shape[axis] // 2, *shape[axis + 1 :])
+        return shape
+
+    @property
     def bytes_moved(self):
         """To and from memory: each array once."""
-        return self.elements * np.dtype(self.dtype).itemsize * (3 if self.backward else 2)
+        elements = self.elements * (2 if self.backward else 1) + math.prod(self.shape_of_result)
+        return elements * np.dtype(self.dtype).itemsize
 
     @property
     def size_text(self):
@@ -83,20 +106,24 @@ class Cell(NamedTuple):
         return " ".join([self.function, *direction, self.dtype, self.size_text, self.layout, threads, *target])
 
     def job(self):
-        shape, axis = self.size if isinstance(self.size, Rows) else (matrix_of(self.size), -1)
+        shape, axis = self.shape_and_axis
 
-        def array(seed):
+        def array(seed, shape):
             return LAYOUTS[self.layout](lambda shape: normal(shape, self.dtype, seed), shape)
 
-        x = array(0)
+        x = array(0, shape)
         return Job(
             self.function,
             x,
             axis,
-            gradient=array(1) if self.backward else None,
-            out=np.empty_like(x) if self.preallocated else None,
+            gradient=array(1, self.shape_of_result) if self.backward else None,
+            out=self.empty_result(x) if self.preallocated else None,
             threads=self.threads,
         )
+
+    def empty_result(self, x):
+        same = self.backward or self.shape_of_result == x.shape
+        return np.empty_like(x) if same else np.empty(self.shape_of_result, x.dtype)
 
 
 class Job:
@@ -148,9 +175,10 @@ def normal(shape, dtype, seed):
 
 
 def cells(functions, dtypes, sizes, rows, layouts, threads, preallocated=False, backward=False):
-    """All combinations; the softmax family has `rows` instead of `sizes`."""
-    return [
+    """All combinations; all but elementwise functions have `rows` instead of `sizes`, and gates no odd ones."""
+    every = [
         Cell(function, dtype, size, layout, n, preallocated, backward)
         for function in functions
         for dtype, size, layout, n in product(dtypes, sizes if function in ELEMENTWISE else rows, layouts, threads)
     ]
+    return [cell for cell in every if cell.function not in GATES or cell.size.shape[cell.size.axis] % 2 == 0]

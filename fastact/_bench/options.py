@@ -29,8 +29,8 @@ ALL = {
 }
 HELP = {
     "dtypes": "of float32, float64",
-    "sizes": "elements, for all but the softmax family",
-    "rows": "shapes for softmax, softmin and log_softmax, with the axis behind @ if it is not the last",
+    "sizes": "elements, for elementwise functions",
+    "rows": "shapes for the others, as softmax, with the axis behind @ if it is not the last; gates take no odd sizes",
     "layouts": "of contiguous, strided (every other element of the last axis), transposed",
     "threads": "how many; `all` is what fastact would use",
 }

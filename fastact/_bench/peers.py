@@ -18,6 +18,7 @@ import numpy as np
 import fastact
 from fastact._bench.cells import ROWS, Job
 from fastact._expressions import EXPRESSIONS
+from fastact._gates import GATES
 
 
 def fastact_call(job):
@@ -25,7 +26,7 @@ def fastact_call(job):
     keywords = {} if job.out is None else {"out": job.out}
     if job.gradient is None:
         return partial(getattr(fastact, job.function), job.x, *job.arguments, **keywords)
-    start = job.y if job.function in ROWS else job.x
+    start = job.y if job.function in ROWS and job.function not in GATES else job.x
     gradient = importlib.import_module("fastact.grad")
     return partial(getattr(gradient, job.function), job.gradient, start, *job.arguments, **keywords)
 
@@ -40,7 +41,7 @@ def scipy_call(job):
     ufunc = {"sigmoid": special.expit, "log_sigmoid": special.log_expit}.get(job.function)
     if ufunc:
         return partial(ufunc, job.x) if job.out is None else partial(ufunc, job.x, out=job.out)
-    if job.function in ("softmax", "log_softmax") and job.out is None:
+    if job.function in ("softmax", "log_softmax", "logsumexp") and job.out is None:
         return partial(getattr(special, job.function), job.x, job.axis)
     return None
 
@@ -78,6 +79,14 @@ TORCH_OUT = {
     "softmin": lambda torch, x, out, axis: torch.softmax(torch.neg(x, out=out), axis, out=out),
     "softmax": ("softmax",),
     "log_softmax": ("log_softmax",),
+    "logsumexp": ("logsumexp",),
+    "glu": ("_C._nn.glu",),
+}
+# What one would write with it.
+TORCH_COMPOSED = {
+    "swiglu": lambda torch, a, b: a * torch.nn.functional.silu(b),
+    "geglu": lambda torch, a, b: a * torch.nn.functional.gelu(b),
+    "reglu": lambda torch, a, b: a * torch.relu(b),
 }
 
 # name -> operator in torch.ops.aten, and from the gradient, x and y its arguments
@@ -106,6 +115,7 @@ TORCH_BACKWARD = {
     "rrelu": ("leaky_relu_backward", lambda g, x, y: (g, x, RRELU_SLOPE, False)),
     "softmax": ("_softmax_backward_data", lambda g, x, y, axis: (g, y, axis, y.dtype)),
     "log_softmax": ("_log_softmax_backward_data", lambda g, x, y, axis: (g, y, axis, y.dtype)),
+    "glu": ("glu_backward", lambda g, x, y, axis: (g, x, axis)),
 }
 # What autograd makes of several operators, or of an option.
 TORCH_BACKWARD_COMPOSED = {
@@ -134,6 +144,8 @@ def torch_call(job):
         arguments = (torch.tensor(arguments, dtype=x.dtype),)
     if job.gradient is not None:
         return torch_backward_call(torch, job, x, arguments, out)
+    if out is None and job.function in TORCH_COMPOSED:
+        return lambda: TORCH_COMPOSED[job.function](torch, *x.chunk(2, *arguments))
     if out is None:
         name = {"log_sigmoid": "logsigmoid", "swish": "silu", "gelu_tanh": "gelu"}.get(job.function, job.function)
         function = getattr(torch.nn.functional, name, None) or getattr(torch, name, None)

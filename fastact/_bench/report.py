@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 import fastact
-from fastact._bench.cells import ELEMENTWISE
+from fastact._bench.cells import FAMILIES
 from fastact._bench.peers import PEERS, cores
 
 
@@ -66,10 +66,9 @@ def geometric_mean(values):
 
 
 def groups(results):
-    """The elementwise functions, and the softmax family, as far as they were measured."""
-    elementwise = [r for r in results if r.cell.function in ELEMENTWISE]
-    rows = [r for r in results if r.cell.function not in ELEMENTWISE]
-    return {name: group for name, group in {"elementwise": elementwise, "softmax family": rows}.items() if group}
+    """The families of functions, as far as they were measured."""
+    found = {name: [r for r in results if r.cell.function in family] for name, family in FAMILIES.items()}
+    return {name: members for name, members in found.items() if members}
 
 
 # What may be the same for all cells -> its text in a Cell.
