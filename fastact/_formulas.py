@@ -50,6 +50,7 @@ from fastact._math import (
     fabs,
     fma,
     gated,
+    gated_alike,
     gated_slope,
     gelu_parts,
     gelu_slope,
@@ -770,6 +771,12 @@ def celu_derivative(x, alpha=1.0):
     return 1.0 if x >= 0.0 else below
 
 
+def plus_three(x):
+    """x + 3 as a pair, for |x| <= 3."""
+    b = x + 3.0
+    return b, x - (b - 3.0)
+
+
 @activation(monotone=False, kinks=lambda: (-3.0, 3.0))
 def hardswish(x):
     """Piecewise quadratic `silu`: 0 if x <= -3, x if x >= 3, else x * (x + 3) / 6.
@@ -791,7 +798,7 @@ def hardswish(x):
     >>> fastact.hardswish([-4.0, -1.5, 0.0, 2.0])
     array([ 0.        , -0.375     ,  0.        ,  1.66666667])
     """
-    b, b_low = two_sum(x, 3.0)
+    b, b_low = plus_three(x)
     p = x * b
     q, rest, inverse = divide(p, fma(x, b_low, product_error(x, b, p)), 6.0, 0.0)
     return x if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
@@ -833,7 +840,7 @@ def hardsigmoid(x):
     >>> fastact.hardsigmoid([-4.0, -1.5, 0.0, 4.0])
     array([0.  , 0.25, 0.5 , 1.  ])
     """
-    b, b_low = two_sum(x, 3.0)
+    b, b_low = plus_three(x)
     q, rest, inverse = divide(b, b_low, 6.0, 0.0)
     return 1.0 if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
 
@@ -1026,7 +1033,7 @@ def silu(x):
     >>> fastact.silu([-2.0, 0.0, 2.0])
     array([-0.23840584,  0.        ,  1.76159416])
     """
-    return gated(x, x, -0.0)
+    return gated_alike(x, x, -0.0)
 
 
 @derivative(silu)
@@ -1050,7 +1057,7 @@ def scaled(x, beta):
     return z, low if fabs(z) < -EXP_LOW else 0.0
 
 
-@activation(monotone=False)
+@activation(monotone=False, special_case="silu")
 def swish(x, beta=1.0):
     """Swish: x / (1 + exp(-beta * x)); at beta = 1 it is `silu`.
 
@@ -1118,7 +1125,7 @@ def quick_gelu(x):
     array([-0.06434138,  0.        ,  1.93565862])
     """
     z, low = quick_gelu_scaled(x)
-    return gated(x, z, low)
+    return gated_alike(x, z, low)
 
 
 def quick_gelu_scaled(x):
@@ -1279,7 +1286,7 @@ def gelu_tanh(x):
     # x / (1 + exp(-z)), where z / 2 is what it takes the tanh of
     a = fabs(x)
     z, z_low, _, _ = gelu_tanh_parts(GELU_TANH_END if a > GELU_TANH_END else a)
-    return gated(x, copysign(z, x), -z_low)
+    return gated_alike(x, z, -z_low)
 
 
 @derivative(gelu_tanh)

@@ -28,6 +28,7 @@ class Elementwise(NamedTuple):
     kinks: Callable  # from the parameters to where the derivative jumps
     doc: str
     options: dict  # of a keyword that chooses among functions: value -> name, the default first
+    special_case: str = ""  # the function that it is at its defaults, if that has a simpler formula
 
     @property
     def module(self):
@@ -144,12 +145,23 @@ def documentation(function):
     return inspect.cleandoc(function.__doc__ or "")  # there is none under `python -OO`
 
 
-def activation(formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks, options=None):
+def activation(
+    formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks, options=None, special_case=""
+):
     """Enter a formula into the table. With `integers`, integers are kept as they are; `max_ulp` is how far a
     float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `options` are
-    the functions that the keyword `approximate` chooses from."""
+    the functions that the keyword `approximate` chooses from, and `special_case` is the one that it is at its
+    defaults."""
     if formula is None:
-        return partial(activation, integers=integers, max_ulp=max_ulp, monotone=monotone, kinks=kinks, options=options)
+        return partial(
+            activation,
+            integers=integers,
+            max_ulp=max_ulp,
+            monotone=monotone,
+            kinks=kinks,
+            options=options,
+            special_case=special_case,
+        )
     promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
     doc = documentation(formula)
     doc = doc.replace("{x}", X).replace("{out}", OUT).replace("{integers}", promotion)
@@ -158,7 +170,7 @@ def activation(formula=None, *, integers=False, max_ulp=1.0, monotone=True, kink
     name = formula.__name__
     parameters = parameters_of(formula)
     ACTIVATIONS[name] = Elementwise(
-        name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc, options or {}
+        name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc, options or {}, special_case
     )
     return formula
 
@@ -186,8 +198,19 @@ def derivative(formula, *, max_ulp=2.0):
         name = f"{row.name}_grad"
         gradient = times(derived, name)
         options = {option: f"{chosen}_grad" for option, chosen in row.options.items()}
+        special_case = row.special_case and f"{row.special_case}_grad"
         GRADIENTS[name] = Elementwise(
-            name, gradient, ("gy", "x"), row.parameters, FLOAT_TYPES, max_ulp, False, row.kinks, doc, options
+            name,
+            gradient,
+            ("gy", "x"),
+            row.parameters,
+            FLOAT_TYPES,
+            max_ulp,
+            False,
+            row.kinks,
+            doc,
+            options,
+            special_case,
         )
         return derived
 

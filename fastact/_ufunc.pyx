@@ -411,12 +411,11 @@ cdef void run_threads(
     bint direct, int threads,
 ) noexcept nogil:
     cdef ptrdiff_t n = rows * length
-    # whole cache lines and whole blocks to each thread
-    cdef ptrdiff_t block = BLOCK_BYTES // loop.size
+    cdef ptrdiff_t line = 64 // loop.size  # whole cache lines to each thread
     cdef Shares all
     all.loop, all.args, all.steps, all.rows, all.length = loop, args, steps, rows, length
     all.jumps, all.direct = jumps, direct
-    all.share = ((n + threads - 1) // threads + block - 1) // block * block
+    all.share = ((n + threads - 1) // threads + line - 1) // line * line
     if is_short(loop, rows, length):  # and whole rows
         all.share = (all.share + length - 1) // length * length
     fastact_share_out(one_share, &all, (n + all.share - 1) // all.share, threads)
