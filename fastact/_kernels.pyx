@@ -73,7 +73,9 @@ cdef enum:
     COLUMNS = 128     # columns whose sums are worked on together
     WIDEST = 1024     # columns that are read together: the longer the rows, the sooner the memory knows what comes next
     TOGETHER = 64     # rows of them, if columns are too long for a tile
-    SHORT = 24        # rows up to this length are packed
+    SHORT = 72        # float32 rows up to this length are packed,
+    SHORT_DOUBLE = 48 # float64 ones,
+    SHORT_GRADIENT = 10  # and those of gradients
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
     START = 6         # numbers that `exp_start` gives
@@ -130,6 +132,20 @@ cdef inline real further(real a, real b, int kind) noexcept nogil:
     if kind == SOFTMIN:
         return a if a < b else b
     return a if a > b else b
+
+
+cdef inline void load_some(real *lanes, const real *x, int n, real rest) noexcept nogil:
+    """The first n lanes from x, where no more may be read; compilers make masked vector code of it."""
+    cdef int j
+    for j in range(LANES):
+        lanes[j] = x[j] if j < n else rest
+
+
+cdef inline void store_some(real *out, const real *lanes, int n) noexcept nogil:
+    cdef int j
+    for j in range(LANES):
+        if j < n:
+            out[j] = lanes[j]
 
 
 cdef inline real up(real type_tag) noexcept nogil:
@@ -311,6 +327,7 @@ ctypedef struct Row:
 
 cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
     cdef real lanes[LANES]
+    cdef real last[LANES]
     cdef real m
     cdef ptrdiff_t i
     cdef int j
@@ -329,8 +346,10 @@ cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept 
         for j in range(LANES):
             lanes[j] = further(x[j], lanes[j], kind)
         x += LANES
-    for j in range(<int>(n % LANES)):
-        lanes[j] = further(x[j], lanes[j], kind)
+    if n % LANES:
+        load_some(last, x, <int>(n % LANES), lanes[0])
+        for j in range(LANES):
+            lanes[j] = further(last[j], lanes[j], kind)
     for j in range(8):
         lanes[j] = further(lanes[j + 8], lanes[j], kind)
     for j in range(4):
@@ -377,6 +396,9 @@ cdef inline void sum_of_kind(
     cdef real high[LANES]
     cdef real low[LANES]
     cdef float ones[LANES]
+    cdef real highs[BATCH][LANES]
+    cdef real lows[BATCH][LANES]
+    cdef float all_ones[BATCH][LANES]
     cdef double total[LANES]
     cdef double total_low[LANES]
     cdef ptrdiff_t i, k
@@ -408,21 +430,22 @@ cdef inline void sum_of_kind(
             x += LANES
             out += LANES
         if remaining:
-            for j in range(LANES):
-                a[j] = m[k]
-            memcpy(a, x, remaining * sizeof(real))
+            load_some(a, x, remaining, m[k])
             for j in range(LANES):
                 e[j] = term(
                     a[j], r[k], r_low[k], starts[0][k], starts[1][k], starts[2][k], starts[3][k], starts[4][k],
                     starts[5][k], kind,
                 )
             if not is_logarithm(kind):
-                memcpy(out, e, remaining * sizeof(real))
+                store_some(out, e, remaining)
             for j in range(LANES):
                 add_term(e[j] if j < remaining else <real>0.0, &high[j], &low[j], &ones[j], kind)
         for j in range(LANES):
-            lane_total(high[j], low[j], lane_start(kind, type_tag), &total[j], &total_low[j])
-        merge_lanes(&rows[k], total, total_low, ones, is_logarithm(kind), type_tag)
+            highs[k][j], lows[k][j], all_ones[k][j] = high[j], low[j], ones[j]
+    for k in range(count):  # takes long for one row, but not for many
+        for j in range(LANES):
+            lane_total(highs[k][j], lows[k][j], lane_start(kind, type_tag), &total[j], &total_low[j])
+        merge_lanes(&rows[k], total, total_low, all_ones[k], is_logarithm(kind), type_tag)
 
 
 cdef inline void merge_lanes(
@@ -485,8 +508,11 @@ cdef inline void finish_of_kind(
     const real *x, const real *second, real *out, real high, real low, real r, real r_low, ptrdiff_t n, int kind
 ) noexcept nogil:
     cdef real results[LANES]
+    cdef real a[LANES]
+    cdef real b[LANES]
+    cdef real e[LANES]
+    cdef int rest = n % LANES, j
     cdef ptrdiff_t i
-    cdef int j
     for i in range(n // LANES):  # what is read is read first: `out` may be one of the others
         for j in range(LANES):
             results[j] = finish_one(x[j], second[j], out[j], high, low, r, r_low, kind)
@@ -495,8 +521,14 @@ cdef inline void finish_of_kind(
         x += LANES
         second += LANES
         out += LANES
-    for j in range(<int>(n % LANES)):
-        out[j] = finish_one(x[j], second[j], out[j], high, low, r, r_low, kind)
+    if rest:
+        load_some(a, x, rest, 0.0)
+        load_some(b, second, rest, 0.0)
+        if kind == SOFTMAX:
+            load_some(e, out, rest, 0.0)
+        for j in range(LANES):
+            results[j] = finish_one(a[j], b[j], e[j], high, low, r, r_low, kind)
+        store_some(out, results, rest)
 
 
 cdef void finish_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
@@ -514,9 +546,7 @@ cdef void finish_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, r
             out[i] = finish_overflown(x[i], second[i], high, r, kind)
         return
     kind = kind_of_finish(kind, &row.factor)
-    if kind == SOFTMAX:
-        for i in range(n):
-            out[i] = finish_one(out[i], out[i], out[i], high, low, r, r_low, SOFTMAX)
+    if kind == SOFTMAX: finish_of_kind(out, out, out, high, low, r, r_low, n, SOFTMAX)
     elif kind == LOG_SOFTMAX: finish_of_kind(x, x, out, high, low, r, r_low, n, LOG_SOFTMAX)
     elif kind == SCALED_LOGARITHM: finish_of_kind(x, x, out, high, low, r, r_low, n, SCALED_LOGARITHM)
     elif kind == SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, r, r_low, n, SOFTMAX_GRADIENT)
@@ -1203,10 +1233,9 @@ cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
     cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
     cdef ptrdiff_t fitting = PACKED // column // LANES * LANES
     pieces.what = TILES
-    pieces.together = 1 if job.length > LONG else min(<ptrdiff_t>TILE, fitting)
-    return with_scratch(
-        pieces, pieces_of(job.rows, pieces.together), column * pieces.together, threads
-    )
+    fitting = min(min(fitting, <ptrdiff_t>TILE), pieces_of(pieces_of(job.rows, threads), LANES) * LANES)
+    pieces.together = 1 if job.length > LONG else fitting
+    return with_scratch(pieces, pieces_of(job.rows, pieces.together), column * pieces.together, threads)
 
 
 cdef int run_rows(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
@@ -1286,11 +1315,12 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
     cdef bint plain = not job.masked and job.n_reduced == 1
+    cdef ptrdiff_t short_length = SHORT_GRADIENT if is_gradient(job.kind) else SHORT if real is float else SHORT_DOUBLE
     if job.rows * job.length * size >= 2 * PER_THREAD:
         threads = fastact_threads_now()
     pieces.job = job
     pieces.is_float = real is float
-    if plain and contiguous(job, along, size) and (job.length > SHORT or job.rows < NARROW):
+    if plain and contiguous(job, along, size) and (job.length > short_length or job.rows < NARROW):
         run_rows[real](&pieces, threads, NULL)
     elif (
         plain and job.n_kept and inner.size >= NARROW and contiguous(job, inner, size)

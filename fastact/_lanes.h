@@ -67,12 +67,10 @@ static inline void fastact_sum_of_pairs(const double *highs, const double *lows,
         for (int k = 0; k < COUNT; k++) sums[k] = (fastact_##type##_wide){0};                                    \
         while (n > 0) {                                                                                          \
             if (n < 16) {                                                                                        \
-                memset(a, 0, sizeof(a));                                                                         \
-                memset(b, 0, sizeof(b));                                                                         \
-                for (int j = 0; j < n; j++) {                                                                    \
-                    a[j] = x[j];                                                                                 \
-                    if (times_y) b[j] = y[j];                                                                    \
-                }                                                                                                \
+                int rest = (int)n;                                                                               \
+                for (int j = 0; j < 16; j++) a[j] = j < rest ? x[j] : 0;                                         \
+                if (times_y)                                                                                     \
+                    for (int j = 0; j < 16; j++) b[j] = j < rest ? y[j] : 0;                                     \
                 x = a;                                                                                           \
                 y = b;                                                                                           \
             }                                                                                                    \

@@ -70,7 +70,7 @@ static inline int fastact_threads(void) {
 /* A thread whose core others use does not come when it is called, or does not go on: all wait for a time slice, 4 ms and
    more, over what takes microseconds. Once may be chance. After two such waits in a row calls stay on one thread for a
    while, longer if it soon happens again. */
-#define FASTACT_SHORTEST_PAUSE 0.25 /* seconds */
+#define FASTACT_SHORTEST_PAUSE 0.03 /* seconds */
 #define FASTACT_LONGEST_PAUSE 4.0
 #define FASTACT_LATE 0.0002 /* threads that sleep need a quarter of that to wake */
 #define FASTACT_IN_A_ROW 0.05
