@@ -695,29 +695,33 @@ cdef inline Grid part(const Grid *grid, ptrdiff_t row, ptrdiff_t column, real *t
 
 
 cdef void copy_strip(Grid source, Grid target, ptrdiff_t n, ptrdiff_t width, real *type_tag) noexcept nogil:
-    """n elements of each of some columns, and the last one's so often as to make LANES."""
+    """n elements of each of some columns, and the first one's so often as to make LANES."""
     cdef const real *a = <const real *>source.start
     cdef real *b = <real *>target.start
-    cdef ptrdiff_t i, j
+    cdef real row[LANES]
+    cdef ptrdiff_t i
     for i in range(n):
-        for j in range(LANES):
-            b[j] = a[min(j, width - 1)]
+        load_some(row, a, <int>width, a[0])
+        memcpy(b, row, sizeof(row))
         a += source.step
         b += target.step
 
 
 cdef inline void extremes_of_columns_of_kind(Grid x, ptrdiff_t n, ptrdiff_t width, real *m, int kind) noexcept nogil:
+    """With those that fill up a strip of LANES: once more its first one's."""
     cdef const real *a = <const real *>x.start
-    cdef ptrdiff_t i, k, c
-    cdef int j
-    for c in range(width):
+    cdef real last[LANES]
+    cdef ptrdiff_t full = width // LANES * LANES, i, c
+    cdef int rest = width % LANES, j
+    for c in range(pieces_of(width, LANES) * LANES):
         m[c] = INFINITY if kind == SOFTMIN else -INFINITY
     for i in range(n):
-        for k in range(width // LANES):
-            for j in range(LANES):
-                m[k * LANES + j] = further(a[k * LANES + j], m[k * LANES + j], kind)
-        for c in range(width // LANES * LANES, width):
+        for c in range(full):
             m[c] = further(a[c], m[c], kind)
+        if rest:
+            load_some(last, a + full, rest, a[full])
+            for j in range(LANES):
+                m[full + j] = further(last[j], m[full + j], kind)
         a += x.step
 
 
@@ -834,16 +838,21 @@ cdef void sum_columns(
 cdef inline void add_gradient_row(
     const real *x, const real *second, real *lane, ptrdiff_t width, bint first, int kind
 ) noexcept nogil:
+    cdef real a[LANES]
+    cdef real b[LANES]
     cdef ptrdiff_t k
-    cdef int j
+    cdef int rest = width % LANES, j
     for k in range(width // LANES):
         for j in range(LANES):
             lane[j] = (<real>0.0 if first else lane[j]) + (x[j] if kind == LOG_SOFTMAX_GRADIENT else x[j] * second[j])
         x += LANES
         second += LANES
         lane += LANES
-    for j in range(<int>(width % LANES)):
-        lane[j] = (<real>0.0 if first else lane[j]) + (x[j] if kind == LOG_SOFTMAX_GRADIENT else x[j] * second[j])
+    if rest:
+        load_some(a, x, rest, 0.0)
+        load_some(b, second, rest, 0.0)
+        for j in range(LANES):
+            lane[j] = (<real>0.0 if first else lane[j]) + (a[j] if kind == LOG_SOFTMAX_GRADIENT else a[j] * b[j])
 
 
 cdef inline void gradient_sums_of_kind(const Columns *all, ColumnSums *sums, int kind, real type_tag) noexcept nogil:
@@ -853,9 +862,6 @@ cdef inline void gradient_sums_of_kind(const Columns *all, ColumnSums *sums, int
     cdef const real *second = <const real *>all.second.start
     cdef ptrdiff_t n = all.length, padded = pieces_of(all.width, LANES) * LANES, chunk, index, block, stop, i, c
     cdef int half, k, used
-    for c in range(padded - LANES, padded):
-        for k in range(LANES):
-            lanes[k][c] = 0.0
     for chunk in range(pieces_of(n, CHUNK)):
         zero(&chunk_sums, padded)
         for index in range(pieces_of(min(<ptrdiff_t>CHUNK, n - chunk * CHUNK), BLOCK)):
@@ -898,16 +904,22 @@ cdef inline void finish_columns_of_kind(const Columns *all, const real *high, co
     cdef real *out = <real *>all.out.start
     cdef real r = <real>all.factor.r, r_low = <real>all.factor.r_low
     cdef real results[LANES]
+    cdef real a[LANES]
+    cdef real b[LANES]
     cdef ptrdiff_t full = all.width // LANES * LANES, i, k, c
-    cdef int j
+    cdef int rest = all.width % LANES, j
     for i in range(all.length):
         for k in range(all.width // LANES):
             c = k * LANES
             for j in range(LANES):
                 results[j] = finish_one(x[c + j], second[c + j], x[c + j], high[c + j], low[c + j], r, r_low, kind)
             memcpy(out + c, results, sizeof(results))
-        for c in range(full, all.width):
-            out[c] = finish_one(x[c], second[c], x[c], high[c], low[c], r, r_low, kind)
+        if rest:
+            load_some(a, x + full, rest, 0.0)
+            load_some(b, second + full, rest, 0.0)
+            for j in range(LANES):
+                results[j] = finish_one(a[j], b[j], a[j], high[full + j], low[full + j], r, r_low, kind)
+            store_some(out + full, results, rest)
         x += all.x.step
         second += all.second.step
         out += all.out.step
@@ -967,8 +979,6 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
     for c in range(width):
         if isinf(m[c]):
             return False
-    for c in range(width, strips * LANES):
-        m[c] = m[width - 1]
     tile.start, tile.step = <char *>scratch, (strips + 1) * LANES
     if are_tiles:
         tile = all.out

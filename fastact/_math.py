@@ -226,7 +226,7 @@ def gated_alike(x, z, low_of_minus_abs):
     """The same where z has the sign of x, or is its absolute value, and is far on where x is."""
     q, rest, inverse, _, s = exp_over_one_plus_exp(-fabs(z), low_of_minus_abs)
     a = EXP_LOW if -fabs(x) < EXP_LOW else -fabs(x)  # where the rest vanishes, and x may be infinite
-    left = fma(a, q, a * (rest * inverse)) * s * DOWN
+    left = -fabs(fma(a, q, a * (rest * inverse))) * s * DOWN  # as in `gated`
     return left if x < 0.0 else x + left
 
 

@@ -112,6 +112,23 @@ def test_same_bits_on_every_path(name, dtype):
         assert np.array_equal(bits(function(three, axis=1)[..., 1].transpose(0, 2, 1).reshape(40, length)), want)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [*REDUCTIONS, "logsumexp"])
+def test_columns_beside_infinite_ones(name, dtype):
+    """More columns than are worked on together, and some that end otherwise."""
+    function = getattr(fastact, name)
+    for length, width in ((5, 2500), (70, 1041), (3000, 150)):
+        x = np.random.default_rng(3).normal(scale=5, size=(length, width)).astype(dtype)
+        x[:, 7], x[2, 40], x[3, 140], x[:, -1] = -INF, INF, NAN, INF
+        with np.errstate(all="raise"):
+            want = function(np.ascontiguousarray(x.T), axis=1).T
+            got = function(x, axis=0)
+            assert np.array_equal(got, want, equal_nan=True)
+            if name != "logsumexp":
+                function(x, axis=0, out=x)
+                assert np.array_equal(x, want, equal_nan=True)
+
+
 @st.composite
 def arrays_and_axes(draw):
     dtype = np.dtype(draw(st.sampled_from(["f", "d", "e", "i4", "i8"])))

@@ -112,6 +112,21 @@ def test_same_bits_on_every_path(name, dtype):
             assert np.array_equal(bits(pair[k].T), want)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_columns_beside_infinite_ones(name, dtype):
+    """More columns than are worked on together, and some whose sum is not finite."""
+    function = getattr(grad, name)
+    for shape in ((5, 2500), (70, 1041), (3000, 150)):
+        gy, y = case(name, shape, 0, dtype, 3)
+        gy[2, 40], gy[3, 140], gy[:, -1] = np.inf, np.nan, np.finfo(dtype).max
+        with np.errstate(all="raise"):
+            want = function(np.ascontiguousarray(gy.T), np.ascontiguousarray(y.T), axis=1).T
+            assert np.array_equal(function(gy, y, axis=0), want, equal_nan=True)
+            function(gy, y, axis=0, out=gy)
+        assert np.array_equal(gy, want, equal_nan=True)
+
+
 def test_threads_change_nothing():
     before = fastact.get_num_threads()
     try:
