@@ -76,6 +76,12 @@ def test_results_of_other_shapes(capsys, tmp_path):
         assert cell["GB/s"] == pytest.approx(bytes_moved / cell["seconds"]["fastact"]["minimum"] / 1e9)
 
 
+def test_copies(capsys):
+    rows = table(bench(capsys, *TINY, "--preallocated", "--peers", "copy", "--threads", "1,2"))[2:]
+    other_shape = ("logsumexp", "glu", "swiglu", "geglu", "reglu")
+    assert all((row[-1] == "") == (row[0] in other_shape) for row in rows)
+
+
 def test_json(capsys, tmp_path):
     path = tmp_path / "speed.json"
     options = ["--layouts", "strided,transposed", "--preallocated", "--peers", "scipy,numpy", "--json", str(path)]
