@@ -4,6 +4,8 @@ ctypedef fused real:
     float
     double
 
+from libc.stdlib cimport free, malloc
+
 include "_runtime.pxi"
 
 cdef extern from "_transpose.h" nogil:
@@ -147,3 +149,22 @@ cdef void rows_of_one_element(Job *job, ptrdiff_t size) noexcept:
         one.x_step = one.second_step = one.out_step = size
         job.reduced[0] = one
         job.n_reduced = 1
+
+
+cdef inline ptrdiff_t aligned(ptrdiff_t bytes) noexcept nogil:
+    """Whole cache lines: vectors that lie in two of them are slow."""
+    return (bytes + 63) // 64 * 64
+
+
+cdef int share_out_with_memory(
+    fastact_piece piece, const void *job, char **memory, ptrdiff_t bytes, ptrdiff_t count, int threads
+) except -1 nogil:
+    """Share out pieces to threads that have so many bytes each, from memory[0] on, which is a part of the job."""
+    cdef char *start = <char *>malloc(bytes * min(<ptrdiff_t>threads, count) + 63)
+    if not start:
+        with gil:
+            raise MemoryError
+    memory[0] = start + (-<ptrdiff_t>start & 63)
+    fastact_share_out(piece, job, count, threads)
+    free(start)
+    return 0

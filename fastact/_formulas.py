@@ -50,7 +50,6 @@ from fastact._math import (
     fabs,
     fma,
     gated,
-    gated_alike,
     gated_slope,
     gelu_parts,
     gelu_slope,
@@ -1033,7 +1032,7 @@ def silu(x):
     >>> fastact.silu([-2.0, 0.0, 2.0])
     array([-0.23840584,  0.        ,  1.76159416])
     """
-    return gated_alike(x, x, -0.0)
+    return gated(x, x, -0.0)
 
 
 @derivative(silu)
@@ -1125,7 +1124,7 @@ def quick_gelu(x):
     array([-0.06434138,  0.        ,  1.93565862])
     """
     z, low = quick_gelu_scaled(x)
-    return gated_alike(x, z, low)
+    return gated(x, z, low)
 
 
 def quick_gelu_scaled(x):
@@ -1286,7 +1285,7 @@ def gelu_tanh(x):
     # x / (1 + exp(-z)), where z / 2 is what it takes the tanh of
     a = fabs(x)
     z, z_low, _, _ = gelu_tanh_parts(GELU_TANH_END if a > GELU_TANH_END else a)
-    return gated_alike(x, z, -z_low)
+    return gated(x, copysign(z, x), -z_low)
 
 
 @derivative(gelu_tanh)

@@ -18,7 +18,6 @@ from libc.float cimport DBL_MAX, FLT_MAX
 from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isinf
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 
@@ -1018,6 +1017,7 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
         zero(&sums, COLUMNS)
         if kind == LOG_SOFTMAX_GRADIENT: gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
         else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
+        # m plays no part in it
         column_factors_of_kind(&sums, high + start, high + start, low + start, some.width, SOFTMAX_GRADIENT)
     for c in range(all.width):
         if not isfinite(high[c]):
@@ -1224,20 +1224,6 @@ cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexce
         finish_chunk[real](&part, start, n, kind, NULL)
 
 
-cdef int with_scratch(Pieces *pieces, ptrdiff_t count, ptrdiff_t bytes, int threads) except -1 nogil:
-    """Share out pieces, to threads that have so much memory each."""
-    cdef char *memory
-    pieces.bytes = (bytes + 63) // 64 * 64
-    memory = <char *>malloc(pieces.bytes * min(<ptrdiff_t>threads, count) + 63)
-    if not memory:
-        with gil:
-            raise MemoryError
-    pieces.scratch = memory + (-<ptrdiff_t>memory & 63)  # vectors that lie in two cache lines are slow
-    fastact_share_out(piece, pieces, count, threads)
-    free(memory)
-    return 0
-
-
 cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
     cdef const Job *job = pieces.job
     cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
@@ -1245,7 +1231,10 @@ cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
     pieces.what = TILES
     fitting = min(min(fitting, <ptrdiff_t>TILE), pieces_of(pieces_of(job.rows, threads), LANES) * LANES)
     pieces.together = 1 if job.length > LONG else fitting
-    return with_scratch(pieces, pieces_of(job.rows, pieces.together), column * pieces.together, threads)
+    pieces.bytes = aligned(column * pieces.together)
+    return share_out_with_memory(
+        piece, pieces, &pieces.scratch, pieces.bytes, pieces_of(job.rows, pieces.together), threads
+    )
 
 
 cdef int run_rows(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
@@ -1305,8 +1294,10 @@ cdef int run_columns(Pieces *pieces, int threads, real *type_tag) except -1 nogi
     pieces.groups = pieces_of(across, fitting)
     pieces.together = pieces_of(pieces_of(across, pieces.groups), LANES) * LANES
     pieces.groups = pieces_of(across, pieces.together)
-    # a column that is not finite is packed alone
-    return with_scratch(pieces, job.rows // across * pieces.groups, max(column, <ptrdiff_t>PACKED), threads)
+    pieces.bytes = aligned(max(column, <ptrdiff_t>PACKED))  # a column that is not finite is packed alone
+    return share_out_with_memory(
+        piece, pieces, &pieces.scratch, pieces.bytes, job.rows // across * pieces.groups, threads
+    )
 
 
 cdef inline bint contiguous(const Job *job, const Dimension *one, ptrdiff_t size) noexcept nogil:

@@ -222,14 +222,6 @@ def gated(x, z, low_of_minus_abs):
     return y if z <= 0.0 else x - y
 
 
-def gated_alike(x, z, low_of_minus_abs):
-    """The same where z has the sign of x, or is its absolute value, and is far on where x is."""
-    q, rest, inverse, _, s = exp_over_one_plus_exp(-fabs(z), low_of_minus_abs)
-    a = EXP_LOW if -fabs(x) < EXP_LOW else -fabs(x)  # where the rest vanishes, and x may be infinite
-    left = -fabs(fma(a, q, a * (rest * inverse))) * s * DOWN  # as in `gated`
-    return left if x < 0.0 else x + left
-
-
 def gated_slope(z, z_low, h, h_low):
     """e * (1 + e - h) / (1 + e)**2 with e = e**(z + z_low), for z <= 0: what the derivative of x / (1 + e**-z) is
     where x is negative and -h = x dz/dx. The derivative at -x is 1 minus that at x, for odd z."""

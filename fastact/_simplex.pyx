@@ -16,7 +16,6 @@ layout, threads or neighbours.
 cimport numpy as cnp
 from libc.math cimport INFINITY, NAN, isfinite, isinf, sqrt
 from libc.stddef cimport ptrdiff_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 include "_axes.pxi"
@@ -571,22 +570,15 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef ptrdiff_t tile, number
     cdef int threads = 1 if job.rows * n * <ptrdiff_t>sizeof(real) < 2 * PER_THREAD else fastact_threads_now()
     cdef Groups groups
-    cdef char *memory
     groups.job = job
     groups.is_float = real is float
     groups.width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, fitting))
     groups.blocks = n if n <= SHORT else (n + LANES - 1) // LANES
     groups.packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else groups.width * n * sizeof(real)
     tile = groups.blocks * LANES * sizeof(real)
-    groups.bytes = (operands * (tile + groups.packed) + groups.blocks * sizeof(ptrdiff_t) + 63) // 64 * 64
+    groups.bytes = aligned(operands * (tile + groups.packed) + groups.blocks * sizeof(ptrdiff_t))
     number = (job.rows + groups.width - 1) // groups.width
-    memory = <char *>malloc(groups.bytes * min(<ptrdiff_t>threads, number) + 63)
-    if not memory:
-        with gil:
-            raise MemoryError
-    groups.memory = memory + (-<ptrdiff_t>memory & 63)
-    fastact_share_out(group, &groups, number, threads)
-    free(memory)
+    share_out_with_memory(group, &groups, &groups.memory, groups.bytes, number, threads)
     fastact_restore_flags(flags)
     return 0
 

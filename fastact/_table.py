@@ -5,7 +5,6 @@ Ufuncs, signatures, documentation, type stubs, tests, benchmarks and plots are m
 
 import inspect
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 FLOAT_TYPES = "efd"  # float16 is computed in float32
@@ -152,27 +151,21 @@ def activation(
     float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `options` are
     the functions that the keyword `approximate` chooses from, and `special_case` is the one that it is at its
     defaults."""
-    if formula is None:
-        return partial(
-            activation,
-            integers=integers,
-            max_ulp=max_ulp,
-            monotone=monotone,
-            kinks=kinks,
-            options=options,
-            special_case=special_case,
-        )
     promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
-    doc = documentation(formula)
-    doc = doc.replace("{x}", X).replace("{out}", OUT).replace("{integers}", promotion)
-    doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{accuracy(max_ulp, monotone)}\n\n")
     types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
-    name = formula.__name__
-    parameters = parameters_of(formula)
-    ACTIVATIONS[name] = Elementwise(
-        name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc, options or {}, special_case
-    )
-    return formula
+
+    def enter(formula):
+        doc = documentation(formula)
+        doc = doc.replace("{x}", X).replace("{out}", OUT).replace("{integers}", promotion)
+        doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{accuracy(max_ulp, monotone)}\n\n")
+        name = formula.__name__
+        parameters = parameters_of(formula)
+        ACTIVATIONS[name] = Elementwise(
+            name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc, options or {}, special_case
+        )
+        return formula
+
+    return enter(formula) if formula else enter
 
 
 def derivative(formula, *, max_ulp=2.0):
@@ -199,18 +192,16 @@ def derivative(formula, *, max_ulp=2.0):
         gradient = times(derived, name)
         options = {option: f"{chosen}_grad" for option, chosen in row.options.items()}
         special_case = row.special_case and f"{row.special_case}_grad"
-        GRADIENTS[name] = Elementwise(
-            name,
-            gradient,
-            ("gy", "x"),
-            row.parameters,
-            FLOAT_TYPES,
-            max_ulp,
-            False,
-            row.kinks,
-            doc,
-            options,
-            special_case,
+        GRADIENTS[name] = row._replace(
+            name=name,
+            formula=gradient,
+            arrays=("gy", "x"),
+            types=FLOAT_TYPES,
+            max_ulp=max_ulp,
+            monotone=False,
+            doc=doc,
+            options=options,
+            special_case=special_case,
         )
         return derived
 
