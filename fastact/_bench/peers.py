@@ -257,6 +257,11 @@ ONNX = {
 }
 
 
+def has_onnx_model(job):
+    in_standard = job.function != "celu" or job.x.dtype == np.float32  # Celu has no other dtype
+    return job.function in ONNX and in_standard and job.contiguous
+
+
 def onnx_model(job):
     helper = importlib.import_module("onnx.helper")
     operator, attributes = ONNX[job.function]
@@ -271,7 +276,7 @@ def onnx_model(job):
 
 
 def onnxruntime_call(job):
-    if job.function not in ONNX or not job.contiguous:
+    if not has_onnx_model(job):
         return None
     onnxruntime = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
@@ -290,7 +295,7 @@ def onnxruntime_call(job):
 
 
 def openvino_call(job):
-    if job.function not in ONNX or not job.contiguous:
+    if not has_onnx_model(job):
         return None
     openvino = importlib.import_module("openvino")
     core = openvino.Core()
