@@ -6,10 +6,11 @@ The loops come in two parts, by dtype, which can be made at once. What makes the
 the CPU of the machine that builds. Run by meson.build.
 """
 
+import _bootstrap  # noqa: F401  first: it takes math.py, which lies here, out of the way of Python's own
+
+# isort: split
 import os
 import sys
-
-import _bootstrap  # noqa: F401
 
 # What Numba sees of the machine, before it is imported: nothing.
 os.environ.update(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_DISABLE_JIT="0")

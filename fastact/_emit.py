@@ -5,10 +5,12 @@
 Nothing depends on the CPU of the machine that builds. Run by meson.build, on what `_build.py` writes.
 """
 
+import _bootstrap  # noqa: F401  first: it takes math.py, which lies here, out of the way of Python's own
+
+# isort: split
 import sys
 from pathlib import Path
 
-import _bootstrap  # noqa: F401
 import llvmlite.binding as llvm
 
 from fastact._machine_code import emit

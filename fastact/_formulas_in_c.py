@@ -6,14 +6,15 @@ A formula is called with values that write down what is done to them. The kernel
 loops of their own, where they are vectorised together with what goes on around them.
 """
 
+import _bootstrap  # noqa: F401  first: it takes math.py, which lies here, out of the way of Python's own
+
+# isort: split
 import ast
 import inspect
 import sys
 import textwrap
 from functools import partial
 from pathlib import Path
-
-import _bootstrap  # noqa: F401
 
 from fastact import _math
 from fastact._reduction_formulas import REDUCTION_FORMULAS

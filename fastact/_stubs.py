@@ -3,10 +3,11 @@
 python fastact/_stubs.py OUTPUT_DIRECTORY
 """
 
+import _bootstrap  # noqa: F401  first: it takes math.py, which lies here, out of the way of Python's own
+
+# isort: split
 import sys
 from pathlib import Path
-
-import _bootstrap  # noqa: F401
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATED, GATES
