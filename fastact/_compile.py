@@ -18,7 +18,7 @@ from numba.np.ufunc.ufuncbuilder import UFuncBuilder
 from numba.np.ufunc.wrappers import build_ufunc_wrapper
 
 from fastact._machine_code import HAS_FMA
-from fastact._math import product_error_by_fma, product_error_by_splitting
+from fastact._math import product_error_by_fma, product_error_by_splitting, reciprocal_by_division
 from fastact._specialise import specialise
 
 
@@ -111,6 +111,7 @@ def binary_fraction(builder, bits, mantissa):
 PRIMITIVES = {
     "fma": fma,
     "product_error": product_error,
+    "reciprocal": reciprocal_by_division,
     "fabs": fabs,
     "sqrt": sqrt,
     "copysign": copysign,

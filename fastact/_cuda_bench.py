@@ -18,7 +18,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from fastact import cuda
-from fastact._cuda_kernels import REDUCTIONS
+from fastact._cuda_rows import REDUCTIONS
 from fastact._expressions import ARGUMENTS
 from fastact._formulas import ACTIVATIONS
 from fastact._timing import shortest

@@ -1,4 +1,4 @@
-"""The kernels of `_cuda_kernels.py` made into PTX by numba-cuda, which needs no GPU, and launched by cuda.core."""
+"""The kernels of `_cuda_elementwise.py` and `_cuda_rows.py` made into PTX by numba-cuda, which needs no GPU, and launched by cuda.core."""
 
 import math
 from functools import cache
@@ -16,8 +16,8 @@ from numba.cuda.cudadrv.nvvm import set_launch_bounds
 from numba.cuda.dispatcher import CUDADispatcher
 from numba.cuda.extending import intrinsic
 
-from fastact import _cuda_kernels as kernels
-from fastact import _math
+from fastact import _cuda_elementwise, _cuda_rows, _math
+from fastact._cuda_elementwise import FIXED, SCALAR
 from fastact._specialise import specialise
 
 # Storage -> how LLVM sees it, and its size. bfloat16 is the upper half of a float32.
@@ -63,6 +63,16 @@ def fma(typing_context, a, b, c):
 
 
 @intrinsic
+def maximum(typing_context, a, b):
+    def generate(context, builder, signature, values):
+        kind = values[0].type
+        function = builder.module.declare_intrinsic("llvm.maxnum", (kind,), ir.FunctionType(kind, [kind, kind]))
+        return builder.call(function, values)
+
+    return a(a, a), generate
+
+
+@intrinsic
 def power_of_two(typing_context, t):
     mantissa, width = {32: (23, 32), 64: (52, 64)}[t.bitwidth]
 
@@ -72,6 +82,20 @@ def power_of_two(typing_context, t):
         return builder.bitcast(builder.shl(bits, integer(mantissa)), values[0].type)
 
     return t(t), generate
+
+
+@intrinsic
+def reciprocal(typing_context, b):
+    """In float32 one instruction; the division proper branches, which keeps elements from being worked on together."""
+
+    def generate(context, builder, signature, values):
+        (value,) = values
+        if b.bitwidth == 64:
+            return builder.fdiv(value.type(1.0), value)
+        kind = ir.FunctionType(value.type, [value.type])
+        return builder.call(ir.InlineAsm(kind, "rcp.approx.f32 $0, $1;", "=f,f"), values)
+
+    return b(b), generate
 
 
 @intrinsic
@@ -107,6 +131,7 @@ FORMULA_PRIMITIVES = {
     "copysign": math.copysign,
     "power_of_two": power_of_two,
     "product_error": _math.product_error_by_fma,
+    "reciprocal": reciprocal,
 }
 
 
@@ -270,8 +295,8 @@ class Kernel:
         return self._loaded[device.device_id]
 
 
-def elementwise(formula, storages, modes, out_storage, dtype, ndim, width):
-    """The kernel of any formula; see `_cuda_kernels.elementwise_source`."""
+def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=()):
+    """The kernel of any formula; see `_cuda_elementwise.source`. `fixed` are the values of FIXED inputs."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
     scope = {
         "formula": DeviceFunction(specialise(formula, dtype, FORMULA_PRIMITIVES, DeviceFunction)),
@@ -283,18 +308,20 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width):
     }
     for k, storage in enumerate(storages):
         scope |= {f"load{k}": loader(storage, dtype), f"load_vector{k}": loader(storage, dtype, width)}
-    exec(kernels.elementwise_source(modes, ndim, width, sizes), scope)
+    places = (k for k, mode in enumerate(modes) if mode == FIXED)
+    scope |= {f"c{k}": np.dtype(dtype).type(value) for k, value in zip(places, fixed, strict=True)}
+    exec(_cuda_elementwise.source(modes, ndim, width, sizes), scope)
     kind = getattr(types, dtype)
-    inputs = [kind if mode == kernels.SCALAR else types.int64 for mode in modes]
-    arrays = 1 + sum(mode != kernels.SCALAR for mode in modes)
+    inputs = [kind if mode == SCALAR else types.int64 for mode in modes if mode != FIXED]
+    arrays = 1 + sum(mode not in (FIXED, SCALAR) for mode in modes)
     rest = [types.int64] * (ndim - 1 + ndim * arrays)
-    return Kernel(scope["elementwise"], (types.int64, types.int64, *inputs, *rest), kernels.THREADS)
+    return Kernel(scope["elementwise"], (types.int64, types.int64, *inputs, *rest), _cuda_elementwise.THREADS)
 
 
-def reduction(name, storages, out_storage, dtype, n_kept, n_reduced):
-    """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients."""
+def reduction(name, rows, storages, out_storage, dtype):
+    """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients, for `Rows`."""
     gradient = len(storages) == 2
-    parts = (kernels.REDUCTION_GRADIENTS if gradient else kernels.REDUCTIONS)[name]
+    parts = (_cuda_rows.REDUCTION_GRADIENTS if gradient else _cuda_rows.REDUCTIONS)[name]
     put, get = shared_memory(dtype)
     primitives = (
         FORMULA_PRIMITIVES
@@ -304,6 +331,7 @@ def reduction(name, storages, out_storage, dtype, n_kept, n_reduced):
             "thread": thread,
             "block": block,
             "quotient": quotient,
+            "maximum": maximum,
             "load": loader(storages[-1], dtype),
             "load_gradient": loader(storages[0], dtype),
             "store": storer(out_storage, dtype),
@@ -314,11 +342,11 @@ def reduction(name, storages, out_storage, dtype, n_kept, n_reduced):
             "approximate_log": math.log,
         }
     )
-    function = kernels.gradient_rows if gradient else kernels.softmax_rows
-    kept, reduced = types.UniTuple(types.int64, n_kept), types.UniTuple(types.int64, n_reduced)
-    arrays = len(storages) + 1
-    arguments = [types.int64] * (arrays + 7) + [kept] * (arrays + 1) + [reduced] * (arrays + 1)
-    return Kernel(specialise(function, dtype, primitives, DeviceFunction), tuple(arguments), kernels.MAX_LANES)
+    sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
+    function = _cuda_rows.kernel(rows, sizes, gradient)
+    kept, reduced = types.UniTuple(types.int64, rows.n_kept), types.UniTuple(types.int64, rows.n_reduced)
+    arguments = [types.int64] * (len(sizes) + 2) + [kept] * (len(sizes) + 1) + [reduced] * (len(sizes) + 1)
+    return Kernel(specialise(function, dtype, primitives, DeviceFunction), tuple(arguments), rows.threads)
 
 
 # ---- at run time -----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ fabs = Primitive("fabs", "the absolute value")
 sqrt = Primitive("sqrt", "the square root")
 copysign = Primitive("copysign", "the magnitude of the first with the sign of the second")
 product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b rounded")
+reciprocal = Primitive("reciprocal", "1 / b, within a unit in the last place")
 binary_exponent = Primitive("binary_exponent", "n, for x = m * 2**n with m from sqrt(1/2) to below sqrt(2); x normal")
 binary_fraction = Primitive("binary_fraction", "that m")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
@@ -112,6 +113,10 @@ def product_error_by_splitting(a, b, p):
     return ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
+def reciprocal_by_division(b):
+    return 1.0 / b
+
+
 def reduce_exp(x, magic):
     """x = n ln 2 + r + n LN2_LOW with |r| <= ln(2) / 2, r being exact: 2**n, n and r."""
     t = fma(x, LOG2E, magic)
@@ -181,7 +186,7 @@ def through_zero(d, d_low, c, c_low, slope):
 
 def divide(a, a_low, b, b_low):
     """(a + a_low) / (b + b_low) = q + rest * inverse, as (q, rest, inverse)."""
-    inverse = 1.0 / b
+    inverse = reciprocal(b)
     q = a * inverse
     return q, fma(-q, b, a) + fma(-q, b_low, a_low), inverse
 
@@ -201,7 +206,7 @@ def exp_over_one_plus_exp(x, x_low):
     high, low, s = exp_parts(x, x_low)
     high, low = normalise(high, low)
     power = s * DOWN
-    inverse = 1.0 / fma(high, power, 1.0)
+    inverse = reciprocal(fma(high, power, 1.0))
     q = high * inverse
     e = q * power
     return q, fma(-e, high, high - q) + fma(-e, low, low), inverse, power, s
@@ -230,7 +235,7 @@ def gated_slope(z, z_low, h, h_low):
     part = 1.0 - h
     n = fma(high, power, part)
     n_low = fma(low, power, fma(high, power, part - n)) + (((1.0 - part) - h) - h_low)
-    inverse = 1.0 / b
+    inverse = reciprocal(b)
     rest = fma(-inverse, b_low, fma(-inverse, b, 1.0))
     q = n * inverse
     q_low = fma(n_low, inverse, fma(q, rest, product_error(n, inverse, q)))

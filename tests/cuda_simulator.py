@@ -46,6 +46,7 @@ FORMULA_PRIMITIVES = {
     "copysign": np.copysign,
     "power_of_two": partial(power_of_two),
     "product_error": _math.product_error_by_fma,
+    "reciprocal": _math.reciprocal_by_division,
 }
 
 

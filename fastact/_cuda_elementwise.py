@@ -1,0 +1,95 @@
+"""The CUDA kernels over elementwise formulas, as text. Addresses, offsets and steps are bytes, in 64-bit integers."""
+
+THREADS = 256  # in a block
+VECTORS = 1  # of a thread, where all is contiguous
+
+# How an operand lies along the innermost dimension.
+FIXED = "fixed"  # no array: one value, known when the kernel is compiled
+SCALAR = "scalar"  # no array: one value, given to the kernel
+VECTOR = "vector"  # contiguous, several elements at a time
+CONSTANT = "constant"  # one element for all of the dimension
+STRIDED = "strided"  # one element at a time, any step
+
+
+def source(modes, ndim, width, sizes):
+    """The text of a kernel over `formula`, and what its arguments are.
+
+    `modes` says how each input lies; the output is VECTOR or STRIDED as `width` is more than 1 or not. `sizes`
+    are those of an element of each input and of the output. The scope of the text has `formula`, `thread`,
+    `block`, `quotient`; for each array `load0`, `load_vector0`, ..., and `store`, `store_vector`; and for each FIXED
+    input its value, `c0`, ...
+
+    A thread does `width` elements; in one dimension VECTORS times as many, if they are more than one. Arguments: how
+    many threads have work, in all (for one dimension: how many elements there are); the address of the output; address
+    or value of each input that is not FIXED; the sizes of all dimensions but the first, the innermost in units of
+    `width`; the steps of the output and of each array.
+    """
+    arrays = ["out", *(f"a{k}" for k, mode in enumerate(modes) if mode not in (FIXED, SCALAR))]
+    names = ["count", "out", *(f"a{k}" for k, mode in enumerate(modes) if mode != FIXED)]
+    names += [f"n{d}" for d in range(1, ndim)]
+    names += [f"{a}_{d}" for a in arrays for d in range(ndim)]
+    if ndim == 1 and width > 1:
+        body = _one_run(modes, width, sizes)
+    else:
+        body = _dimensions(modes, arrays, ndim, width)
+    return "\n".join([f"def elementwise({', '.join(names)}):", *(f"    {line}" for line in body)])
+
+
+def _result(modes, array):
+    """A call of `formula`, where array(k, mode) is the text for an element of that array."""
+    other = {FIXED: "c", SCALAR: "a"}
+    inputs = (f"{other[mode]}{k}" if mode in other else array(k, mode) for k, mode in enumerate(modes))
+    return f"formula({', '.join(inputs)})"
+
+
+def _loaded(k, mode, name, address):
+    return f"{name} = {'load_vector' if mode == VECTOR else 'load'}{k}({address})"
+
+
+def _stored(modes, width, address, name="x{k}"):
+    """Lines that compute and write `width` elements; those of array k were read as `name`."""
+    each = [
+        _result(modes, lambda k, mode: name.format(k=k) + (f"[{j}]" if mode == VECTOR else "")) for j in range(width)
+    ]
+    return f"{'store' if width == 1 else 'store_vector'}({address}, {', '.join(each)})"
+
+
+def _dimensions(modes, arrays, ndim, width):
+    """Any layout: a thread finds its place."""
+    lines = [f"i = block() * {THREADS} + thread()", "if i < count:"]
+    rest = "i"
+    for d in range(ndim - 1, 0, -1):
+        lines += [f"    q{d} = quotient({rest}, n{d})", f"    k{d} = {rest} - q{d} * n{d}"]
+        rest = f"q{d}"
+    lines.append(f"    k0 = {rest}")
+    lines += [f"    {name} = {name} + {' + '.join(f'k{d} * {name}_{d}' for d in range(ndim))}" for name in arrays]
+    lines += [f"    {_loaded(k, mode, f'x{k}', f'a{k}')}" for k, mode in enumerate(modes) if f"a{k}" in arrays]
+    return [*lines, f"    {_stored(modes, width, 'out')}"]
+
+
+def _one_run(modes, width, sizes):
+    """Everything contiguous, or one for all: a block does so many neighbouring vectors. All reads come first."""
+    lines = [
+        f"i = block() * {THREADS * VECTORS} + thread()",
+        f"if (i + {THREADS * (VECTORS - 1) + 1}) * {width} <= count:",
+    ]
+    places = [f"(i + {THREADS * v}) * {width}" for v in range(VECTORS)]
+    for k, mode in enumerate(modes):
+        if mode == VECTOR:
+            lines += [
+                f"    {_loaded(k, mode, f'x{k}_{v}', f'a{k} + {place} * {sizes[k]}')}" for v, place in enumerate(places)
+            ]
+        elif mode == CONSTANT:
+            lines += [f"    {_loaded(k, mode, f'x{k}_{v}', f'a{k}')}" for v in range(VECTORS)]
+    lines += [
+        f"    {_stored(modes, width, f'out + {place} * {sizes[-1]}', f'x{{k}}_{v}')}" for v, place in enumerate(places)
+    ]
+    one = _result(modes, lambda k, mode: f"load{k}(a{k} + j * {sizes[k]})" if mode == VECTOR else f"load{k}(a{k})")
+    return [
+        *lines,
+        "else:",
+        f"    for v in range({VECTORS}):",
+        f"        first = (i + {THREADS} * v) * {width}",
+        f"        for j in range(first, first + {width} if first + {width} < count else count):",
+        f"            store(out + j * {sizes[-1]}, {one})",
+    ]

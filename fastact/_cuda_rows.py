@@ -1,0 +1,450 @@
+"""The CUDA kernels of softmax and its kin, and of their gradients: generated text, in terms of plain functions for
+`specialise`, which are in terms of `_math.py`.
+
+Addresses, offsets and steps are bytes, in 64-bit integers. A row is worked on by a number of threads, its lanes, each
+of which takes one element in so many. Threads beyond the last row work on that one again, and write nothing: all take
+part in every exchange.
+"""
+
+from typing import NamedTuple
+
+from fastact._math import (
+    DOWN,
+    EXP_LOW,
+    LARGEST,
+    NAN,
+    UP,
+    add,
+    divide,
+    exp_parts,
+    fma,
+    log1p_remainder,
+    normalise,
+    product_error,
+    two_sum,
+)
+from fastact._specialise import Constant, Primitive
+
+WARP = 32
+THREADS = 256  # in a block of several rows
+MAX_LANES = 1024  # for one row
+FEW = 8  # elements for a lane, rather than that more lanes have to come together
+MOST = 32  # elements of 4 bytes that a lane can hold
+HELD = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)  # so many elements: each is a kernel of its own
+UNROLL = 4  # elements that a lane has under way together, of a row that is read twice
+MANY = 2**17  # threads keep a device busy
+
+thread = Primitive("thread", "the number of this thread in its block")
+block = Primitive("block", "the number of this block")
+quotient = Primitive("quotient", "of two integers that are not negative")
+maximum = Primitive("maximum", "of two numbers; that one which is not NaN, if one is")
+load = Primitive("load", "the number at an address, in the dtype of the kernel")
+load_gradient = Primitive("load_gradient", "the same for gy, which may be stored in another dtype")
+store = Primitive("store", "store(address, value)")
+shuffle = Primitive("shuffle", "shuffle(value, distance): the value of the thread `thread() ^ distance`, in this warp")
+put = Primitive("put", "put(k, value): into the block's shared memory")
+get = Primitive("get", "get(k): out of it")
+barrier = Primitive("barrier", "wait for all threads of the block")
+approximate_log = Primitive("approximate_log", "the logarithm, to a few units in the last place")
+
+SIGN = Primitive("SIGN", "1.0; -1.0 for softmin")
+include = Primitive("include", "include(x, m, p, p_low, ones, high, low): the sums with the term of x")
+normaliser = Primitive("normaliser", "normaliser(ones, high, low, m, peak): what `finish` needs of a row, as a pair")
+finish = Primitive("finish", "finish(x, p, q, q_low): the result, from an element or its term")
+summand = Primitive("summand", "summand(gy, y): what the gradient's sum is over, as a pair")
+finish_gradient = Primitive("finish_gradient", "finish_gradient(gy, y, high, low): the result")
+
+INF = Constant(float("inf"), float("inf"))
+SMALL = Constant(0.34, 0.34)  # within the interval of log1p_remainder
+
+
+class Rows(NamedTuple):
+    """How the rows of a reduction are worked on, as far as it is known when a kernel is compiled.
+
+    A row has `lanes` threads, and a block `block_rows` rows; both are powers of two. `across`: neighbouring threads are
+    of different rows, as neighbours in memory are; otherwise of one row. `each`: so many elements of a row are held in
+    registers by a lane, from one reading to the writing; 0: the row is too long for that, and is read twice.
+    `at_least`: those that no lane lacks. `adjacent`: a row's elements are neighbours in memory.
+    """
+
+    lanes: int
+    block_rows: int
+    across: bool
+    each: int
+    at_least: int
+    adjacent: bool
+    n_kept: int  # dimensions that rows are in
+    n_reduced: int  # dimensions of a row
+
+    @property
+    def threads(self):
+        return self.lanes * self.block_rows
+
+    @property
+    def slots(self):
+        """What lanes exchange by way of shared memory: so many threads or warps have something to say."""
+        if self.across:
+            return self.threads if self.lanes > 1 else 0
+        return self.lanes // WARP if self.lanes > WARP else 0
+
+
+def arranged(count, length, across, adjacent, most, n_kept, n_reduced):
+    """The Rows for `count` of them, of this length, of which a lane can hold `most` elements."""
+
+    def each(lanes):
+        return -(-length // lanes)
+
+    def lanes_for(fewest, limit, most_lanes):
+        lanes = fewest
+        while lanes < most_lanes and (each(lanes) > limit or (count * lanes < MANY and each(lanes) > FEW // 2)):
+            lanes *= 2
+        return lanes
+
+    if across:
+        lanes = lanes_for(1, most, 2 * THREADS // WARP)
+        if each(lanes) > most:
+            lanes = lanes_for(1, length, 2 * THREADS // WARP)
+        block_rows = max(WARP, THREADS // lanes)
+    else:
+        lanes = lanes_for(1, FEW, WARP)
+        if each(lanes) > most or count * lanes < MANY:
+            lanes = lanes_for(lanes, most if lanes == WARP else FEW, MAX_LANES)
+        block_rows = max(1, THREADS // lanes)
+    if each(lanes) > most:
+        return Rows(lanes, block_rows, across, 0, 0, adjacent, n_kept, n_reduced)
+    held = min(n for n in HELD if n >= each(lanes))
+    fewer = max((n for n in HELD if n < held), default=0)
+    at_least = held if length == held * lanes else fewer
+    return Rows(lanes, block_rows, across, held, at_least, adjacent, n_kept, n_reduced)
+
+
+def offset(index, sizes, steps):
+    """Where element number `index` of an array of these sizes is."""
+    result = 0
+    for k in range(len(sizes) - 1, 0, -1):
+        rest = quotient(index, sizes[k])
+        result += (index - rest * sizes[k]) * steps[k]
+        index = rest
+    return result + index * steps[0]
+
+
+# A row's sum of e**(x - m) is `ones`, terms that are exactly 1 and are counted apart where their number matters,
+# and (high + low) / UP, all others.
+
+
+def term(x, m):
+    """e**(x - m) * UP, as a pair, for x <= m; the difference's rounding error is carried along."""
+    d, d_low = two_sum(x, -m)
+    high, low, s = exp_parts(d, d_low if d > EXP_LOW else 0.0)
+    high, low = normalise(high, low)
+    return high * s, low * s
+
+
+def with_every(x, m, p, p_low, ones, high, low):
+    """The sum with the term of x added."""
+    high, low = add(high, low, p, p_low)
+    return ones, high, low
+
+
+def with_ones_apart(x, m, p, p_low, ones, high, low):
+    more, more_low = add(high, low, p, p_low)
+    same = x == m
+    return (ones + 1.0 if same else ones), (high if same else more), (low if same else more_low)
+
+
+def raised(m, ones, high, low, top):
+    """The same sum for a maximum `top` that is more than m."""
+    factor, factor_low = term(m, top)
+    total, total_low = two_sum(high, ones * UP)
+    total_low = total_low + low
+    total, total_low = total * DOWN, total_low * DOWN
+    p = total * factor
+    return 0.0, p, product_error(total, factor, p) + fma(total, factor_low, total_low * factor)
+
+
+def finite(m):
+    return LARGEST if m > LARGEST else (-LARGEST if m < -LARGEST else m)
+
+
+def beside_infinity(x):
+    """Where a row has inf: 0 for that, -inf for all else, which has the same softmax."""
+    return 0.0 if x == INF else x - INF
+
+
+def _indented(lines):
+    return ["    " + line for line in lines]
+
+
+def _over_lanes(rows, values, combine):
+    """Lines that make `values`, names of variables, those of all lanes together: the same, to the bit, for each lane.
+    `combine` is the text of what makes one of two, with `other_` before the names of the second."""
+    others = [f"other_{name}" for name in values]
+    both = f"{', '.join(values)} = {combine}"
+
+    def butterfly(count):
+        distance = 1
+        while distance < count:
+            yield from (f"{other} = shuffle({name}, {distance})" for name, other in zip(values, others, strict=True))
+            yield both
+            distance *= 2
+
+    def put_all(place):
+        return [f"put({k * rows.slots} + {place}, {name})" for k, name in enumerate(values)] + ["barrier()"]
+
+    def get_all(names, place):
+        return [f"{name} = get({k * rows.slots} + {place})" for k, name in enumerate(names)]
+
+    if rows.across:
+        if rows.lanes == 1:
+            return []
+        lines = put_all("me") + get_all(values, "column")
+        for k in range(1, rows.lanes):
+            lines += [*get_all(others, f"{k * rows.block_rows} + column"), both]
+        return [*lines, "barrier()"]
+    lines = list(butterfly(min(rows.lanes, WARP)))
+    if rows.lanes > WARP:
+        lines += put_all(f"quotient(me, {WARP})")
+        lines += [*get_all(values, f"(me & {rows.slots - 1})"), "barrier()", *butterfly(rows.slots)]
+    return lines
+
+
+def _place(rows, arrays):
+    """Lines that find a thread's row and lane, and where its first element is."""
+    if rows.across:
+        lines = [f"column = me & {rows.block_rows - 1}", f"lane = quotient(me, {rows.block_rows})"]
+    else:
+        lines = [f"column = quotient(me, {rows.lanes})", f"lane = me & {rows.lanes - 1}"]
+    lines = ["me = thread()", *lines, f"row = block() * {rows.block_rows} + column", "writes = row < rows"]
+    lines.append("row = row if writes else rows - 1")
+    lines += [f"{name} = {name} + offset(row, row_sizes, {name}_row_steps)" for name in arrays]
+    if rows.n_reduced == 1:
+        lines += [f"{name}_step = {size if rows.adjacent else f'{name}_steps[0]'}" for name, size in arrays.items()]
+        lines += [f"{name} = {name} + lane * {name}_step" for name in arrays]
+        lines += [f"{name}_step = {name}_step * {rows.lanes}" for name in arrays]
+    return lines
+
+
+def _address(rows, name, j, round_start=None):
+    """The address of a lane's element j, of those from `round_start` on."""
+    if rows.n_reduced > 1:
+        start = "lane" if round_start is None else f"({round_start} + lane)"
+        return f"{name} + offset({start} + {j * rows.lanes}, sizes, {name}_steps)"
+    start = "" if round_start is None else f"{round_start}_of_{name} + "
+    return f"{name} + {start}{j} * {name}_step"
+
+
+def _read(rows, names, j, place=""):
+    """Lines that read a lane's element j, counted from `place` on; beyond the row's end one that changes nothing."""
+    loads = {"x": ("SIGN * load", "-INF"), "y": ("load", "0.0"), "gy": ("load_gradient", "0.0")}
+    for name in names:
+        load, nothing = loads[name]
+        there = "" if j < rows.at_least else f" if {place}lane + {j * rows.lanes} < length else {nothing}"
+        yield f"{name}{j} = {load}({_address(rows, name, j, place)}){there}"
+
+
+def _write(rows, j, result, place=""):
+    line = f"store({_address(rows, 'out', j, place)}, {result})"
+    return line if j < rows.at_least else f"if {place}lane + {j * rows.lanes} < length: {line}"
+
+
+def _address(rows, name, j, place=""):
+    if rows.n_reduced > 1:
+        return f"{name} + offset({place}lane + {j * rows.lanes}, sizes, {name}_steps)"
+    return f"{name} + {j} * {name}_step"
+
+
+SUMS = {False: ("ones", "high", "low"), True: ("high", "low")}
+NO_SUMS = {sums: f"{', '.join(sums)} = {', '.join(['0.0'] * len(sums))}" for sums in SUMS.values()}
+
+
+def _included(gradient, j):
+    """Lines that add what element j contributes to the sums of a row."""
+    if gradient:
+        return [f"p, p_low = summand(gy{j}, y{j})", "high, low = add(high, low, p, p_low)"]
+    return [f"p{j}, p_low = term(x{j}, m)", f"ones, high, low = include(x{j}, m, p{j}, p_low, ones, high, low)"]
+
+
+def _sums_of_all_lanes(rows, gradient):
+    if gradient:
+        lines = _over_lanes(rows, SUMS[gradient], "add(high, low, other_high, other_low)")
+        return [*lines, "low = low if low == low else 0.0"]  # where the sum is infinite
+    lines = _over_lanes(rows, SUMS[gradient], "both(ones, high, low, other_ones, other_high, other_low)")
+    return [*lines, "q, q_low = normaliser(ones, high, low, m, peak)"]
+
+
+def _result_of(gradient, j):
+    return f"finish_gradient(gy{j}, y{j}, high, low)" if gradient else f"finish(x{j}, p{j}, q, q_low)"
+
+
+def _held(rows, names, gradient):
+    """Every element is read once."""
+    elements = range(rows.each)
+    lines = [line for j in elements for line in _read(rows, names, j)]
+    if not gradient:
+        lines += ["peak = x0", *(f"peak = maximum(peak, x{j})" for j in elements[1:])]
+        lines += _over_lanes(rows, ("peak",), "maximum(peak, other_peak)")
+        lines += ["m = peak", "if peak == INF:", "    m = 0.0"]
+        lines += [f"    x{j} = beside_infinity(x{j})" for j in elements]
+    lines += [NO_SUMS[SUMS[gradient]], *(line for j in elements for line in _included(gradient, j))]
+    lines += [*_sums_of_all_lanes(rows, gradient), "if writes:"]
+    return lines + _indented(_write(rows, j, _result_of(gradient, j)) for j in elements)
+
+
+def _streamed(rows, names, gradient):
+    """A row is read for its sums, with a maximum that may still rise, and once more for the results."""
+    elements = range(UNROLL)
+    read = [line for j in elements for line in _read(rows, names, j, "place + ")]
+    once = [NO_SUMS[SUMS[gradient]]]
+    first, second = list(read), list(read)
+    if not gradient:
+        once += ["peak = -INF", "m = -LARGEST"]
+        first += ["top = x0", *(f"top = maximum(top, x{j})" for j in elements[1:]), "peak = maximum(peak, top)"]
+        first += _risen("finite(top)")
+        first += [f"x{j} = LARGEST if x{j} > LARGEST else x{j}" for j in elements]
+        second += ["if peak == INF:", *(f"    x{j} = beside_infinity(x{j})" for j in elements)]
+        second += [f"p{j}, p_low = term(x{j}, m)" for j in elements]
+    first += [line for j in elements for line in _included(gradient, j)]
+    second += ["if writes:", *_indented(_write(rows, j, _result_of(gradient, j), "place + ") for j in elements)]
+
+    def through(body, arrays):
+        forward = [f"{name} = {name} + {UNROLL} * {name}_step" for name in arrays] if rows.n_reduced == 1 else []
+        return [f"for place in range(0, length, {UNROLL * rows.lanes}):", *_indented([*body, *forward])]
+
+    between = []
+    if not gradient:
+        between += [*_over_lanes(rows, ("peak",), "maximum(peak, other_peak)"), *_risen("finite(peak)")]
+    between += _sums_of_all_lanes(rows, gradient)
+    if not gradient:
+        between += ["m = 0.0 if peak == INF else m"]
+    starts = [(name, f"{name}_start") for name in names]
+    return [
+        *once,
+        *(f"{start} = {name}" for name, start in starts),
+        *through(first, names),
+        *between,
+        *(f"{name} = {start}" for name, start in starts),
+        *through(second, (*names, "out")),
+    ]
+
+
+def _risen(top):
+    return [
+        f"top = {top}",
+        "if top > m:",
+        "    ones, high, low = raised(m, ones, high, low, top)",
+        "    m = top",
+    ]
+
+
+def kernel(rows, sizes, gradient):
+    """A kernel for softmax and its kin, or of their gradients, to be specialised. `sizes` are those of an element of each
+    array. Arguments: the addresses; the number and the length of rows; the sizes of the dimensions that rows are in,
+    and the steps of each array there; and the same within a row."""
+    names = ("gy", "y") if gradient else ("x",)
+    arrays = (*names, "out")
+    arguments = [*arrays, "rows", "length", "row_sizes", *(f"{name}_row_steps" for name in arrays)]
+    arguments += ["sizes", *(f"{name}_steps" for name in arrays)]
+    body = _place(rows, dict(zip(arrays, sizes, strict=True)))
+    body += (_held if rows.each else _streamed)(rows, names, gradient)
+    scope = dict(globals())
+    exec("\n".join([f"def reduce_rows({', '.join(arguments)}):", *_indented(body)]), scope)
+    return scope["reduce_rows"]
+
+
+def both(ones, high, low, more_ones, more_high, more_low):
+    """The sums of two parts of a row; commutative, to the bit."""
+    high, low = add(high, low, more_high, more_low)
+    return ones + more_ones, high, low
+
+
+def total_of(ones, high, low):
+    total, total_low = two_sum(ones, high * DOWN)
+    return normalise(total, fma(low, DOWN, total_low))
+
+
+def nan_unless(peak, total):
+    """0, or NaN for a row without a number, or with inf more than once: `total` says how often."""
+    return 0.0 if peak > -INF and (peak < INF or total == 1.0) else NAN
+
+
+def inverse_sum(ones, high, low, m, peak):
+    """1 / sum, as a pair."""
+    total, total_low = total_of(ones, high, low)
+    q, rest, inverse = divide(1.0, 0.0, total, total_low)
+    return q + nan_unless(peak, total), rest * inverse
+
+
+def share(x, p, q, q_low):
+    """p (q + q_low), rounded once more where it is subnormal."""
+    return fma(p, q, p * q_low) * DOWN
+
+
+def level(ones, high, low, m, peak):
+    """m + log(sum), as a pair."""
+    # beside 1 the logarithm of 1 + f, with all digits of f
+    high, low = normalise(high, low)
+    f = high * DOWN
+    near_low = fma(f * f, log1p_remainder(f), low * DOWN)
+    # elsewhere a step of Newton's method, from an approximation p: log s = p + (s e**-p - 1)
+    total, total_low = total_of(ones, high, low)
+    p = approximate_log(total)
+    e, e_low, s = exp_parts(-p, -0.0)
+    e, e_low = normalise(e, e_low)
+    power = s * DOWN
+    scaled = total * power
+    rest = fma(scaled, e, -1.0) + fma(scaled, e_low, total_low * power * e)
+    near = ones == 1.0 and f < SMALL
+    q, q_low = add(m, nan_unless(peak, total), f if near else p, near_low if near else rest)
+    return q, q_low
+
+
+def log_share(x, p, q, q_low):
+    """x - (q + q_low), rounded once but for a trifle."""
+    y, rest = two_sum(x, -q)
+    rest = rest - q_low
+    return y + rest if rest == rest else y
+
+
+# ---- their gradients -------------------------------------------------------------------------------
+
+
+def product(gy, y):
+    p = gy * y
+    return p, product_error(gy, y, p)
+
+
+def alone(gy, y):
+    return gy, 0.0
+
+
+def softmax_gradient(gy, y, high, low):
+    """y (gy - sum(gy y)); its negative where SIGN is -1."""
+    d, rest = two_sum(gy, -high)
+    rest = rest - low
+    y = SIGN * y
+    return fma(y, d, y * (rest if rest == rest else 0.0))
+
+
+def log_softmax_gradient(gy, y, high, low):
+    """gy - e**y sum(gy)."""
+    e, e_low, s = exp_parts(y, -0.0)
+    e, e_low = normalise(e, e_low)
+    power = s * DOWN
+    p = e * power * high
+    p_low = product_error(e * power, high, p) + power * fma(e, low, e_low * high)
+    d, rest = two_sum(gy, -p)
+    rest = rest - p_low
+    return d + rest if rest == rest else d
+
+
+# name -> what makes the kernel that of this function
+REDUCTIONS = {
+    "softmax": {"SIGN": 1.0, "include": with_every, "normaliser": inverse_sum, "finish": share},
+    "softmin": {"SIGN": -1.0, "include": with_every, "normaliser": inverse_sum, "finish": share},
+    "log_softmax": {"SIGN": 1.0, "include": with_ones_apart, "normaliser": level, "finish": log_share},
+}
+REDUCTION_GRADIENTS = {
+    "softmax": {"SIGN": 1.0, "summand": product, "finish_gradient": softmax_gradient},
+    "softmin": {"SIGN": -1.0, "summand": product, "finish_gradient": softmax_gradient},
+    "log_softmax": {"SIGN": 1.0, "summand": alone, "finish_gradient": log_softmax_gradient},
+}
