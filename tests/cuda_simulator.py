@@ -222,6 +222,9 @@ class DeviceArray:
     def copy_to_host(self):
         return self.host.copy()
 
+    def copy_to_device(self, other):
+        self.host[...] = other.host
+
 
 def device_of(address):
     return DeviceArray.devices.get(address, 0)

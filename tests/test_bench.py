@@ -132,6 +132,7 @@ WRONG = {
     ("--dtypes", "int8"): "--dtypes: 'int8' is none of float32, float64",
     ("--layouts", "round"): "--layouts: 'round' is none of contiguous, strided, transposed",
     ("--peers", "abacus"): "--peers: 'abacus' is none of numpy, scipy, torch,",
+    ("--device", "tpu"): "argument --device: invalid choice: 'tpu'",
     ("--threads", "0"): "--threads: expected a positive whole number",
     ("--threads", "5000"): "--threads: at most 4096",
     ("--seconds", "0"): "--seconds: expected a positive number",
@@ -151,6 +152,31 @@ def test_wrong_arguments(arguments, capsys, tmp_path, monkeypatch):
     assert stopped.value.code == 2 and not printed.out
     assert WRONG[arguments].lower() in printed.err.lower()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_cuda_device(capsys, monkeypatch):
+    monkeypatch.setattr("fastact.cuda.why_not", lambda: "no driver")
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", "relu", "--device", "cuda"])
+    printed = capsys.readouterr()
+    assert stopped.value.code == 2 and not printed.out and "--device cuda: no driver\n" in printed.err
+
+
+WRONG_ON_CUDA = {
+    ("rely",): "'rely' is none of the functions",
+    ("--threads", "1"): "--threads: of the CPU, not with --device cuda",
+    ("--layouts", "strided"): "--layouts: 'strided' is none of contiguous",
+    ("--dtypes", "int8"): "--dtypes: 'int8' is none of float32, float64, float16",
+    ("--peers", "numpy"): "--peers: 'numpy' is none of torch, copy",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_ON_CUDA, ids=" ".join)
+def test_wrong_arguments_on_cuda(arguments, capsys, monkeypatch):
+    monkeypatch.setattr("fastact.cuda.why_not", lambda: None)
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", *arguments, "--device", "cuda"])
+    assert stopped.value.code == 2 and WRONG_ON_CUDA[arguments] in capsys.readouterr().err
 
 
 def test_picture_without_matplotlib(capsys, monkeypatch, tmp_path):

@@ -1,6 +1,9 @@
 """On a GPU: the contract, accuracy over all float32, and PyTorch's, CuPy's and Numba's arrays. `pytest -m gpu`."""
 
 import importlib
+import json
+import os
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -20,6 +23,7 @@ from cases import (
     sample,
     ulps,
 )
+from processes import run
 
 import fastact
 from fastact import cuda
@@ -313,3 +317,23 @@ def test_two_devices(torch):
     assert torch.cuda.current_device() == 0
     with pytest.raises(ValueError, match="one device"):
         cuda.prelu(x, y)
+
+
+@pytest.mark.parametrize("options", [[], ["--preallocated"], ["--backward"]], ids=["new", "preallocated", "backward"])
+def test_benchmark(options, tmp_path):
+    """In a process of its own: it leaves PyTorch in inference mode."""
+    path, picture = tmp_path / "cells.json", tmp_path / "cells.svg"
+    options = [*options, "--sizes", "1e5", "--rows", "300x40", "--dtypes", "float32,float16", "--seconds", "0.05"]
+    options += ["--out", str(picture)] * bool(find_spec("matplotlib")) + ["--json", str(path)]
+    functions = ["prelu", "relu_squared", "softmax"]  # PyTorch has no relu_squared
+    command = ["-m", "fastact", "bench", *functions, "--device", "cuda", *options]
+    done = run(*command, PYTHONPATH=os.pathsep.join(sys.path))  # the package that is tested here
+    assert done.returncode == 0, done.stderr
+    assert "a call on ten elements: " in done.stdout
+    about = json.loads(path.read_text(encoding="utf-8"))
+    assert about["device"] in done.stdout and len(about["cells"]) == 2 * len(functions)
+    for cell in about["cells"]:
+        assert {"fastact", "copy"} <= set(cell["seconds"])
+        if cell["function"] != "prelu":  # which PyTorch has but for `out`
+            assert ("torch" in cell["seconds"]) == ("torch" in about["versions"] and cell["function"] == "softmax")
+    assert picture.exists() == bool(find_spec("matplotlib"))

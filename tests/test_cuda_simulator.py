@@ -1,6 +1,9 @@
 """The CUDA kernels and everything that leads to them, without a GPU: in Numba's simulator, on NumPy's memory."""
 
 import json
+import re
+from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +25,8 @@ from hypothesis import strategies as st
 from numpy.exceptions import AxisError
 
 import fastact
+from fastact import _bench, _cuda_device
+from fastact.__main__ import main
 from fastact._formulas import GRADIENTS
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
@@ -446,51 +451,34 @@ def test_backend_cuda(monkeypatch):
         _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, False)
 
 
-def test_benchmark(monkeypatch, capsys, tmp_path):
-    """The program for a GPU, in small and with nothing but the simulator: all it does but PyTorch's part."""
-    from types import SimpleNamespace
-
-    from fastact import _cuda_bench
-
-    class Stub(_cuda_bench.Device):
-        torch = None
-        numba = SimpleNamespace(synchronize=lambda: None, jit=lambda signature: lambda f: {(128, 64): f})
-
-        def __init__(self):
-            pass
-
-        def array(self, host):
-            return DeviceArray(host)
-
-        def copy(self, x, out):
-            return lambda: np.copyto(out.host, x.host)
-
-    monkeypatch.setattr(_cuda_bench, "Device", Stub)
-    monkeypatch.setattr(_cuda_bench, "LAUNCHES", 1)
+@pytest.mark.parametrize("direction, out", [("forward", "a new array"), ("backward", "an array that is there")])
+def test_benchmark(monkeypatch, capsys, tmp_path, direction, out):
+    """`fastact bench --device cuda`, in small and with nothing but the simulator: all it does but PyTorch's part."""
+    compiler = SimpleNamespace(to_device=DeviceArray, synchronize=lambda: None, jit=lambda _: lambda f: {(128, 64): f})
+    monkeypatch.setattr(_bench.cuda, "torch", lambda: None)
+    monkeypatch.setattr(_bench.cuda, "numba", lambda: compiler)
+    monkeypatch.setattr(_bench.cuda, "LAUNCHES", 1)
     monkeypatch.setattr(cuda, "why_not", lambda: None)
-    path = tmp_path / "cells.json"
-    options = [
-        "relu",
-        "prelu",
-        "softmax",
-        "--size",
-        "40",
-        "--rows",
-        "3x5,2x9",
-        "--seconds",
-        "0.01",
-        "--json",
-        str(path),
+    monkeypatch.setattr(_cuda_device, "describe", lambda: "a simulator")
+    path, picture = tmp_path / "cells.json", tmp_path / "cells.svg"
+    options = ["--device", "cuda", "--dtypes", "float32,float16", "--sizes", "30", "--rows", "3x5,2x4"]
+    options += ["--seconds", "0.01", "--json", str(path)] + ["--out", str(picture)] * bool(find_spec("matplotlib"))
+    options += ["--backward", "--preallocated"] * (direction == "backward")
+    assert main(["bench", "relu", "prelu", "softmax", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "backend cuda, on a simulator\n" in printed and f"\n{direction}, into {out}, contiguous\n" in printed
+    assert len(re.findall(r"\n\| softmax +\| float", printed)) == 4 and "elementwise, geometric mean" in printed
+    assert re.search(r"\na call on ten elements: [\d.]+ us; the launch of an empty kernel: [\d.]+ us\n$", printed)
+    about = json.loads(path.read_text(encoding="utf-8"))
+    assert about["device"] == "a simulator" and all(about["host seconds"].values())
+    sizes = {"relu": ["30"], "prelu": ["30"], "softmax": ["3x5", "2x4"]}
+    assert [(cell["function"], cell["dtype"], cell["size"]) for cell in about["cells"]] == [
+        (name, dtype, size) for name in sizes for dtype in ("float32", "float16") for size in sizes[name]
     ]
-    for direction in ([], ["--backward"]):
-        assert _cuda_bench.main(options + direction) == 0
-        printed = capsys.readouterr().out
-        assert printed.count("\n| `") == 4 and "2x9" in printed and "a call on ten elements" in printed
-        assert [row["function"] for row in json.loads(path.read_text())["cells"]] == ["relu", "prelu"] + ["softmax"] * 2
-    monkeypatch.setattr(cuda, "why_not", lambda: "no driver")
-    assert _cuda_bench.main(["relu"]) == 1 and "no driver" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        _cuda_bench.main(["gelu_of_the_future"])
+    for cell in about["cells"]:
+        assert cell["direction"] == direction and cell["threads"] is None
+        assert set(cell["seconds"]) == {"fastact", "copy"}
+    assert not find_spec("matplotlib") or picture.read_bytes().startswith(b"<?xml")
 
 
 # ---- errors ----------------------------------------------------------------------------------------

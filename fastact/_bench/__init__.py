@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 
 import fastact
-from fastact._bench import report
+from fastact._bench import cuda, report
 from fastact._bench.options import ALL, USUAL, cells_of, peers_of
 from fastact._bench.peers import calls
 from fastact._bench.progress import Progress
@@ -28,8 +28,9 @@ def check_writable(path):
 
 def measure(cell, peers, seconds):
     called = calls(cell.job(), peers)
+    timed = cuda.take_turns if cell.device == "cuda" else take_turns
     with np.errstate(all="ignore"):
-        return report.Result(cell, dict(zip(called, take_turns(called.values(), seconds, ROUNDS), strict=True)))
+        return report.Result(cell, dict(zip(called, timed(called.values(), seconds, ROUNDS), strict=True)))
 
 
 def run(options, error):
@@ -40,9 +41,11 @@ def run(options, error):
             error(f"{name!r} is none of the functions: {', '.join(EXPRESSIONS)}")
     if not 0 < options.seconds < float("inf"):
         error("--seconds: expected a positive number")
+    if options.device == "cuda" and (reason := fastact.cuda.why_not()):
+        error(f"--device cuda: {reason}")
     try:
-        todo = cells_of(options, functions, ALL if options.all else USUAL)
-        peers, absent = peers_of(options)
+        todo = cells_of(options, functions, (ALL if options.all else USUAL)[options.device], options.device)
+        peers, absent = peers_of(options, options.device)
         picture = importlib.import_module("fastact._bench.picture") if options.out else None
         if picture:
             picture.check_format(options.out)
@@ -54,12 +57,15 @@ def run(options, error):
         error(str(problem))
 
     before = fastact.get_num_threads()
-    results = []
+    results, costs = [], {}
     try:
         show(todo, peers, absent, options, results)
+        if options.device == "cuda":
+            costs["host seconds"] = cuda.call_costs(options.seconds)
+            print("\n" + "; ".join(f"{name}: {s * 1e6:.1f} us" for name, s in costs["host seconds"].items()))
     finally:
         fastact.set_num_threads(before)
-        about = report.environment(peers, absent, f"fastact {shlex.join(options.command_line)}")
+        about = report.environment(peers, absent, f"fastact {shlex.join(options.command_line)}", options.device) | costs
         if options.json:
             report.write_json(options.json, about, results)
         if picture and results:
@@ -68,9 +74,10 @@ def run(options, error):
 
 def show(todo, peers, absent, options, results):
     table = report.Table(todo, peers)
-    about = report.environment(peers, absent, "")
+    about = report.environment(peers, absent, "", options.device)
     found = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    print(f"fastact {about['fastact']}, backend {about['backend']}, on {about['CPU']}, {about['cores']} cores")
+    place = about.get("device") or f"{about['CPU']}, {about['cores']} cores"
+    print(f"fastact {about['fastact']}, backend {about['backend']}, on {place}")
     print(f"beside {found}" if peers else "alone")
     for name, reason in absent.items():
         print(f"without {name}: {reason}")

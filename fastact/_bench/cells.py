@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 import fastact
+from fastact._bench import cuda
 from fastact._expressions import ARGUMENTS, EXPRESSIONS
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
@@ -22,7 +23,7 @@ FAMILIES = {
 }
 ELEMENTWISE = FAMILIES["elementwise"]
 ROWS = [name for name in EXPRESSIONS if name not in ACTIVATIONS]
-DTYPES = ["float32", "float64"]
+DTYPES = {"cpu": ["float32", "float64"], "cuda": ["float32", "float64", "float16"]}  # device -> of its cells
 
 # name -> from a function that makes arrays, one of that shape in that layout
 LAYOUTS = {
@@ -61,9 +62,10 @@ class Cell(NamedTuple):
     dtype: str
     size: int | Rows
     layout: str
-    threads: int
+    threads: int | None  # of the CPU
     preallocated: bool = False
     backward: bool = False
+    device: str = "cpu"  # or cuda
 
     @property
     def elements(self):
@@ -102,11 +104,12 @@ class Cell(NamedTuple):
     def __str__(self):
         direction = ["backward"] if self.backward else []
         target = ["preallocated"] if self.preallocated else []
-        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
-        return " ".join([self.function, *direction, self.dtype, self.size_text, self.layout, threads, *target])
+        where = self.device if self.threads is None else f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return " ".join([self.function, *direction, self.dtype, self.size_text, self.layout, where, *target])
 
     def job(self):
         shape, axis = self.shape_and_axis
+        there = cuda.array if self.device == "cuda" else np.asarray
 
         def array(seed, shape):
             return LAYOUTS[self.layout](lambda shape: normal(shape, self.dtype, seed), shape)
@@ -114,11 +117,13 @@ class Cell(NamedTuple):
         x = array(0, shape)
         return Job(
             self.function,
-            x,
+            there(x),
             axis,
-            gradient=array(1, self.shape_of_result) if self.backward else None,
-            out=self.empty_result(x) if self.preallocated else None,
+            gradient=there(array(1, self.shape_of_result)) if self.backward else None,
+            out=there(self.empty_result(x)) if self.preallocated else None,
             threads=self.threads,
+            device=self.device,
+            bytes_moved=self.bytes_moved,
         )
 
     def empty_result(self, x):
@@ -130,16 +135,18 @@ class Job:
     """A function and its arrays, for fastact and the peers to make a call of.
 
     With `gradient` it is the backward direction: from the gradient of the output to that of `x`. With `out` the
-    result goes there, without into a new array.
+    result goes there, without into a new array. All arrays are on the `device`.
     """
 
-    def __init__(self, function, x, axis=-1, *, gradient=None, out=None, threads=1):
+    def __init__(self, function, x, axis=-1, *, gradient=None, out=None, threads=1, device="cpu", bytes_moved=None):
         self.function = function
         self.x = x
         self.axis = axis
         self.gradient = gradient
         self.out = out
         self.threads = threads
+        self.device = device
+        self.bytes_moved = bytes_moved
 
     @property
     def arguments(self):
@@ -154,11 +161,16 @@ class Job:
     @cached_property
     def y(self):
         """The forward result, which backward functions may start from."""
-        return getattr(fastact, self.function)(self.x, *self.arguments)
+        return getattr(library_of(self.device), self.function)(self.x, *self.arguments)
 
     @property
     def contiguous(self):
         return self.x.flags.c_contiguous
+
+
+def library_of(device):
+    """What has the functions for arrays there."""
+    return fastact.cuda if device == "cuda" else fastact
 
 
 def matrix_of(size):
@@ -170,14 +182,15 @@ def matrix_of(size):
 def normal(shape, dtype, seed):
     """Normal numbers of standard deviation 3, the same ones again after each million."""
     size = math.prod(shape)
-    block = np.random.default_rng(seed).standard_normal(min(size, 2**20), dtype) * np.dtype(dtype).type(3)
-    return np.resize(block, shape)
+    drawn = np.promote_types(dtype, np.float32)  # not in float16
+    block = np.random.default_rng(seed).standard_normal(min(size, 2**20), drawn) * drawn.type(3)
+    return np.resize(block.astype(dtype), shape)
 
 
-def cells(functions, dtypes, sizes, rows, layouts, threads, preallocated=False, backward=False):
+def cells(functions, dtypes, sizes, rows, layouts, threads, preallocated=False, backward=False, device="cpu"):
     """All combinations; all but elementwise functions have `rows` instead of `sizes`, and gates no odd ones."""
     every = [
-        Cell(function, dtype, size, layout, n, preallocated, backward)
+        Cell(function, dtype, size, layout, n, preallocated, backward, device)
         for function in functions
         for dtype, size, layout, n in product(dtypes, sizes if function in ELEMENTWISE else rows, layouts, threads)
     ]

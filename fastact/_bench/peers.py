@@ -16,19 +16,21 @@ from typing import NamedTuple
 import numpy as np
 
 import fastact
-from fastact._bench.cells import ROWS, Job
+from fastact._bench import cuda
+from fastact._bench.cells import ROWS, Job, library_of
 from fastact._expressions import EXPRESSIONS
 from fastact._gates import GATES
 
 
 def fastact_call(job):
-    fastact.set_num_threads(job.threads)
+    library = library_of(job.device)
+    if job.threads:
+        fastact.set_num_threads(job.threads)
     keywords = {} if job.out is None else {"out": job.out}
     if job.gradient is None:
-        return partial(getattr(fastact, job.function), job.x, *job.arguments, **keywords)
+        return partial(getattr(library, job.function), job.x, *job.arguments, **keywords)
     start = job.y if job.function in ROWS and job.function not in GATES else job.x
-    gradient = importlib.import_module("fastact.grad")
-    return partial(getattr(gradient, job.function), job.gradient, start, *job.arguments, **keywords)
+    return partial(getattr(library.grad, job.function), job.gradient, start, *job.arguments, **keywords)
 
 
 def numpy_call(job):
@@ -136,12 +138,13 @@ def load_torch():
 
 def torch_call(job):
     torch, _ = load_torch()
-    torch.set_num_threads(job.threads)
-    x = torch.from_numpy(job.x)
-    out = job.out if job.out is None else torch.from_numpy(job.out)
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    x = torch.as_tensor(job.x)
+    out = job.out if job.out is None else torch.as_tensor(job.out)
     arguments = job.arguments
     if job.function == "prelu":
-        arguments = (torch.tensor(arguments, dtype=x.dtype),)
+        arguments = (torch.tensor(arguments, dtype=x.dtype, device=x.device),)
     if job.gradient is not None:
         return torch_backward_call(torch, job, x, arguments, out)
     if out is None and job.function in TORCH_COMPOSED:
@@ -161,7 +164,7 @@ def torch_call(job):
 
 
 def torch_backward_call(torch, job, x, arguments, out):
-    gradient, y = torch.from_numpy(job.gradient), torch.from_numpy(job.y)
+    gradient, y = torch.as_tensor(job.gradient), torch.as_tensor(job.y)
     if job.function in TORCH_BACKWARD_COMPOSED and out is None:
         return partial(TORCH_BACKWARD_COMPOSED[job.function], torch, gradient, x, y, *arguments)
     if job.function not in TORCH_BACKWARD:
@@ -341,23 +344,27 @@ PEERS = {
     "openvino": Peer(openvino_call, ("openvino", "onnx"), "out"),
     "copy": Peer(copy_call, ("numpy",), "out", usual=False),
 }
+PEERS_ON = {
+    "cpu": PEERS,
+    "cuda": {"torch": PEERS["torch"], "copy": Peer(cuda.copy_call, ("numba_cuda",), "new out backward")},
+}
 
 
-def missing(peer):
+def missing(peer, device="cpu"):
     """The packages that it would need."""
-    return [package for package in PEERS[peer].packages if not find_spec(package)]
+    return [package for package in PEERS_ON[device][peer].packages if not find_spec(package)]
 
 
-def suits(peer, preallocated, backward):
+def suits(peer, preallocated, backward, device="cpu"):
     """Whether it has calls of that kind at all."""
     wanted = {"out" if preallocated else "new"} - ({"new", "out"} if backward else set())
     wanted |= {"backward"} if backward else set()
-    return wanted <= set(PEERS[peer].modes.split())
+    return wanted <= set(PEERS_ON[device][peer].modes.split())
 
 
 def calls(job, peers):
     """name -> call, of fastact and those of the peers that have it."""
-    made = {"fastact": fastact_call(job)} | {name: PEERS[name].call(job) for name in peers}
+    made = {"fastact": fastact_call(job)} | {name: PEERS_ON[job.device][name].call(job) for name in peers}
     return {name: call for name, call in made.items() if call}
 
 

@@ -54,10 +54,11 @@ def draw(path, results, peers, about):
             fill(subfigure)
         table = Table([r.cell for r in results], peers)
         versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+        place = about.get("device") or about["CPU"]
         first = results[0].cell
         kind = f"{'backward' if first.backward else 'forward'}, {'given' if first.preallocated else 'new'} arrays"
         figure.suptitle(
-            f"fastact {about['fastact']} ({about['backend']}) on {about['CPU']}: {', '.join([kind, *table.shared])}"
+            f"fastact {about['fastact']} ({about['backend']}) on {place}: {', '.join([kind, *table.shared])}"
             f"\n{versions}",
             fontsize=9,
         )
@@ -141,7 +142,8 @@ def curves(figure, panels, peers):
         axes.set_title(
             "  ".join(t for t in titles.labels(members[0].cell) if t != members[0].cell.size_text), loc="left"
         )
-        mark_caches(axes, members[0].cell)
+        if members[0].cell.device == "cpu":
+            mark_caches(axes, members[0].cell)
         plain_numbers(axes.yaxis)
     for k in range(len(panels), grid.size):
         grid.flat[k].set_visible(False)

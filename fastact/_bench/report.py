@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 import fastact
+from fastact import _cuda_device
 from fastact._bench.cells import FAMILIES
-from fastact._bench.peers import PEERS, cores
+from fastact._bench.peers import PEERS_ON, cores
 
 
 class Result:
@@ -84,8 +85,8 @@ class Table:
         shared = {n: getattr(cells[0], field) for n, field in VARYING.items() if n not in self.varying}
         if "size" in shared:
             shared["size"] = f"size {shared['size']}"
-        if "threads" in shared:
-            shared["threads"] = f"{shared['threads']} thread{'s' * (shared['threads'] > 1)}"
+        if threads := shared.pop("threads", None):
+            shared["threads"] = f"{threads} thread{'s' * (threads > 1)}"
         self.shared = list(shared.values())
         texts = [self.labels(cell) for cell in cells]
         names = ["function", *self.varying]
@@ -151,9 +152,9 @@ def cpu_model():
         return platform.processor() or platform.machine()
 
 
-def versions(peers):
+def versions(peers, device):
     found = {}
-    for package in dict.fromkeys(package for peer in peers for package in PEERS[peer].packages):
+    for package in dict.fromkeys(package for peer in peers for package in PEERS_ON[device][peer].packages):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -161,18 +162,20 @@ def versions(peers):
     return found
 
 
-def environment(peers, absent, command):
+def environment(peers, absent, command, device):
     """Where and what was measured."""
+    gpu = {"device": _cuda_device.describe()} if device == "cuda" else {}
     return {
         "command": command,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **gpu,
         "CPU": cpu_model(),
         "cores": cores(),
         "platform": platform.platform(),
         "Python": platform.python_version(),
         "fastact": fastact.__version__,
-        "backend": fastact.backend,
-        "versions": {"numpy": np.__version__} | versions(peers),
+        "backend": "cuda" if gpu else fastact.backend,
+        "versions": {"numpy": np.__version__} | versions(peers, device),
         "absent": absent,
     }
 
