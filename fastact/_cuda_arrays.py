@@ -1,5 +1,6 @@
 """Arrays on a device, whosever they are, and how their elements are gone through."""
 
+from functools import cache, lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -14,65 +15,84 @@ def itemsize(storage):
     return SIZES.get(storage) or np.dtype(storage).itemsize
 
 
-class Array(NamedTuple):
-    """Where a device array's elements are; steps in bytes."""
+class Layout:
+    """Where the elements of an array are, relative to its address; steps in bytes. `layout` makes them."""
 
-    address: int
-    shape: tuple
-    steps: tuple
-    storage: str  # the name of its dtype
-    device: int
-    writeable: bool
-    owner: Any  # keeps the memory alive
-    stream: int | None  # where its maker may still be at work on it
+    __slots__ = ("after", "before", "shape", "size", "steps", "storage", "whole")
+
+    def __init__(self, storage, shape, steps):
+        self.storage, self.shape, self.steps = storage, shape, steps  # storage is the name of a dtype
+        self.size = itemsize(storage)
+        self.whole = all(step % self.size == 0 for step in steps)  # aligned, if its address is
+        ends = [(n - 1) * step for n, step in zip(shape, steps, strict=True)]
+        # from the address back to the first byte, and on to the one after the last
+        self.before = 0 if 0 in shape else -sum(min(end, 0) for end in ends)
+        self.after = 0 if 0 in shape else sum(max(end, 0) for end in ends) + self.size
 
     @property
     def ndim(self):
         return len(self.shape)
 
-    @property
-    def extent(self):
-        """The first address, and the one after the last."""
-        if 0 in self.shape:
-            return self.address, self.address
-        ends = [(n - 1) * step for n, step in zip(self.shape, self.steps, strict=True)]
-        low, high = sum(min(e, 0) for e in ends), sum(max(e, 0) for e in ends)
-        return self.address + low, self.address + high + itemsize(self.storage)
+
+# One object for all arrays that lie alike, so that it is found at once as a part of a key.
+layout = lru_cache(maxsize=4096)(Layout)
+
+
+class Array(NamedTuple):
+    """A device array, whosever it is."""
+
+    address: int
+    layout: Layout
+    device: int
+    writeable: bool
+    owner: Any  # keeps the memory alive
+    stream: int | None  # where its maker may still be at work on it
 
     def overlaps(self, other):
-        (a, b), (c, d) = self.extent, other.extent
-        return a < d and c < b
+        a, b = self.layout, other.layout
+        return self.address - a.before < other.address + b.after and other.address - b.before < self.address + a.after
 
     def is_same(self, other):
-        return self[:3] == other[:3] and itemsize(self.storage) == itemsize(other.storage)
+        a, b = self.layout, other.layout
+        return self.address == other.address and (
+            a is b or (a.shape == b.shape and a.steps == b.steps and a.size == b.size)
+        )
 
-    def transposed(self, axes):
-        return self._replace(shape=tuple(self.shape[k] for k in axes), steps=tuple(self.steps[k] for k in axes))
+
+@cache
+def library(kind):
+    """The package that a type is from."""
+    return kind.__module__.partition(".")[0]
 
 
-def library(x):
-    """The package that an object's type is from."""
-    return type(x).__module__.partition(".")[0]
+@cache
+def may_be_on_device(kind):
+    return not issubclass(kind, (np.ndarray, np.generic, float, int, list, tuple))
 
 
 def is_on_device(x):
     """Whether x is an array in the memory of a GPU."""
-    if isinstance(x, (np.ndarray, np.generic, float, int, list, tuple)):
+    kind = type(x)
+    if not may_be_on_device(kind):
         return False
-    if library(x) == "torch":
+    if library(kind) == "torch":
         return getattr(x, "is_cuda", False)
-    if hasattr(type(x), "__cuda_array_interface__"):
+    if hasattr(kind, "__cuda_array_interface__"):
         return True
-    return hasattr(type(x), "__dlpack_device__") and x.__dlpack_device__()[0] in DLPACK_CUDA
+    return hasattr(kind, "__dlpack_device__") and x.__dlpack_device__()[0] in DLPACK_CUDA
 
 
 def array_of(x, name, runtime, stream):
     """The Array of a device array, for work on `stream`. `name` is what error messages call it."""
-    if library(x) == "torch":
-        return _of_torch(x, name)
-    if hasattr(type(x), "__cuda_array_interface__"):
-        return _of_interface(x, name, runtime)
-    return _of_view(x, runtime.view(x, stream))
+    if library(type(x)) == "torch":
+        array = _of_torch(x, name)
+    elif hasattr(type(x), "__cuda_array_interface__"):
+        array = _of_interface(x, name, runtime)
+    else:
+        array = _of_view(x, runtime.view(x, stream))
+    if array.address % array.layout.size or not array.layout.whole:
+        raise ValueError(f"{name}: the elements of a device array must be aligned to their size")
+    return array
 
 
 def _of_interface(x, name, runtime):
@@ -83,33 +103,47 @@ def _of_interface(x, name, runtime):
     if not dtype.isnative:
         raise TypeError(f"{name} must be in native byte order, got dtype {dtype}")
     steps = given.get("strides") or contiguous_steps(shape, dtype.itemsize)
-    device = runtime.device_of(address)
-    return Array(address, shape, tuple(steps), dtype.name, device, not read_only, x, given.get("stream"))
+    place = layout(dtype.name, shape, tuple(steps))
+    return Array(address, place, runtime.device_of(address), not read_only, x, given.get("stream"))
 
 
 def _of_view(x, view):
     """From a view by cuda.core, which has seen to the order of streams."""
     shape, size = tuple(view.shape), view.dtype.itemsize
     steps = tuple(s * size for s in view.strides or contiguous_steps(shape, 1))
-    return Array(view.ptr, shape, steps, view.dtype.name, view.device_id, not view.readonly, (x, view), None)
+    return Array(view.ptr, layout(view.dtype.name, shape, steps), view.device_id, not view.readonly, (x, view), None)
+
+
+@lru_cache(maxsize=4096)
+def _layout_of_torch(dtype, shape, strides):
+    size = dtype.itemsize
+    return layout(str(dtype).removeprefix("torch."), tuple(shape), tuple(s * size for s in strides))
 
 
 def _of_torch(x, name):
     if x.requires_grad:
         raise TypeError(f"{name} requires grad, and fastact takes no part in autograd: give it {name}.detach()")
-    size = x.element_size()
-    shape, steps = tuple(x.shape), tuple(s * size for s in x.stride())
-    storage = str(x.dtype).removeprefix("torch.")
-    return Array(x.data_ptr(), shape, steps, storage, x.device.index, True, x, current_stream(x))
+    place = _layout_of_torch(x.dtype, x.shape, x.stride())
+    return Array(x.data_ptr(), place, x.get_device(), True, x, current_stream(x))
+
+
+@cache
+def _stream_of_torch():
+    """What tells the handle of the stream that PyTorch works on, on a device."""
+    import torch
+
+    def by_object(device):
+        return torch.cuda.current_stream(device).cuda_stream
+
+    return getattr(torch._C, "_cuda_getCurrentRawStream", by_object)  # a tenth of the time
 
 
 def current_stream(x):
     """The handle of the stream that x's library works on."""
-    if library(x) == "torch":
-        import torch
-
-        return torch.cuda.current_stream(x.device).cuda_stream or LEGACY_STREAM
-    if library(x) == "cupy":
+    kind = library(type(x))
+    if kind == "torch":
+        return _stream_of_torch()(x.get_device()) or LEGACY_STREAM
+    if kind == "cupy":
         import cupy
 
         return cupy.cuda.get_current_stream().ptr or LEGACY_STREAM
@@ -141,45 +175,49 @@ def contiguous_steps(shape, size):
     return tuple(reversed(steps))
 
 
-def empty(like, shape, storage, device, order):
-    """A new array of the kind of `like`, whose axes lie in memory in this order, the outermost first."""
-    inner = tuple(shape[k] for k in order)
-    kind = library(like)
+def empty(like, place, device):
+    """A new array of the kind of `like`, of this Layout without gaps; and its address."""
+    kind = library(type(like))
     if kind == "torch":
         import torch
 
-        array = torch.empty(inner, dtype=getattr(torch, storage), device=like.device).permute(_inverse(order))
-        return array
+        strides = [step // place.size for step in place.steps]
+        array = torch.empty_strided(place.shape, strides, dtype=getattr(torch, place.storage), device=like.device)
+        return array, array.data_ptr()
     if kind == "cupy":
         import cupy
 
         with cupy.cuda.Device(device):
-            return cupy.empty(inner, storage).transpose(_inverse(order))
-    if storage == "bfloat16":
+            memory = cupy.cuda.alloc(max(prod(place.shape), 1) * place.size)
+            array = cupy.ndarray(place.shape, place.storage, memory, strides=place.steps)
+        return array, array.data.ptr
+    if place.storage == "bfloat16":
         raise TypeError("bfloat16 results are PyTorch's: there is none of x's kind, give an `out`")
     from numba import cuda
 
     with cuda.gpus[device]:
-        array = cuda.device_array(inner, storage)
-    return array if tuple(order) == tuple(range(len(order))) else array.transpose(_inverse(order))
+        array = cuda.device_array(place.shape, place.storage, place.steps)
+    return array, array.__cuda_array_interface__["data"][0]
 
 
-def _inverse(order):
-    inverse = [0] * len(order)
-    for place, axis in enumerate(order):
-        inverse[axis] = place
-    return tuple(inverse)
+def without_gaps(storage, shape, order):
+    """The Layout of a new array, whose axes lie in memory in this order, the outermost first."""
+    steps, step = [0] * len(shape), itemsize(storage)
+    for axis in reversed(order):
+        steps[axis] = step
+        step *= max(shape[axis], 1)
+    return layout(storage, tuple(shape), tuple(steps))
 
 
-def order_of(array):
-    """Its axes, the outermost in memory first."""
-    return sorted(range(array.ndim), key=lambda k: -abs(array.steps[k]) if array.shape[k] > 1 else 0)
+def order_of(place):
+    """The axes of a Layout, the outermost in memory first."""
+    return sorted(range(place.ndim), key=lambda k: -abs(place.steps[k]) if place.shape[k] > 1 else 0)
 
 
-def broadcast_steps(array, shape):
-    """Steps through an array that is broadcast to a shape."""
-    missing = len(shape) - array.ndim
-    own = (0 if n == 1 else step for n, step in zip(array.shape, array.steps, strict=True))
+def broadcast_steps(place, shape):
+    """Steps through an array of this Layout that is broadcast to a shape."""
+    missing = len(shape) - place.ndim
+    own = (0 if n == 1 else step for n, step in zip(place.shape, place.steps, strict=True))
     return (0,) * missing + tuple(own)
 
 
@@ -201,7 +239,3 @@ def merged_dimensions(shape, *steps):
     if not sizes:
         return (1,), [(0,) for _ in steps]
     return tuple(sizes), [tuple(one) for one in merged]
-
-
-def size_of(shape):
-    return prod(shape)

@@ -1,7 +1,8 @@
-"""The kernels of `_cuda_elementwise.py` and `_cuda_rows.py` made into PTX by numba-cuda, which needs no GPU, and launched by cuda.core."""
+"""The kernels of `_cuda_elementwise.py` and `_cuda_rows.py`, made into PTX by numba-cuda, which needs no GPU, and
+launched by cuda.core."""
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from cuda.bindings import driver, nvjitlink
@@ -393,28 +394,24 @@ def stream_of(handle):
     return Stream.from_handle(handle)
 
 
-def flattened(arguments):
-    for argument in arguments:
-        if isinstance(argument, tuple):
-            yield from argument
-        else:
-            yield argument
+configuration = lru_cache(maxsize=4096)(LaunchConfig)
+device_by_number = cache(Device)
 
 
-def launch(kernel, device_id, stream, after, blocks, threads, shared, arguments):
+def launch(launch, device_id, stream, after, arguments):
     """Queue a kernel on a stream, after what others have under way now."""
     here = Device().device_id
-    device = Device(device_id)
+    device = device_by_number(device_id)
     device.set_current()
     try:
         queue = stream_of(stream)
         for other in after:
             queue.wait(stream_of(other))
-        config = LaunchConfig(grid=blocks, block=threads, shmem_size=shared)
-        launch_kernel(queue, config, kernel.on(device), *flattened(arguments))
+        config = configuration(launch.blocks, None, launch.threads, launch.shared)
+        launch_kernel(queue, config, launch.kernel.on(device), *arguments)
     finally:
         if here != device_id:
-            Device(here).set_current()
+            device_by_number(here).set_current()
 
 
 def device_of(address):

@@ -29,7 +29,7 @@ WARP = 32
 THREADS = 256  # in a block of several rows
 MAX_LANES = 1024  # for one row
 FEW = 8  # elements for a lane, rather than that more lanes have to come together
-MOST = 32  # elements of 4 bytes that a lane can hold
+MOST = 16  # elements of 4 bytes that a lane can hold
 HELD = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)  # so many elements: each is a kernel of its own
 UNROLL = 4  # elements that a lane has under way together, of a row that is read twice
 MANY = 2**17  # threads keep a device busy
@@ -109,7 +109,7 @@ def arranged(count, length, across, adjacent, most, n_kept, n_reduced):
         lanes = lanes_for(1, FEW, WARP)
         if each(lanes) > most or count * lanes < MANY:
             lanes = lanes_for(lanes, most if lanes == WARP else FEW, MAX_LANES)
-        block_rows = max(1, THREADS // lanes)
+        block_rows = THREADS // lanes if lanes <= WARP else 1
     if each(lanes) > most:
         return Rows(lanes, block_rows, across, 0, 0, adjacent, n_kept, n_reduced)
     held = min(n for n in HELD if n >= each(lanes))
@@ -337,9 +337,9 @@ def _risen(top):
 
 
 def kernel(rows, sizes, gradient):
-    """A kernel for softmax and its kin, or of their gradients, to be specialised. `sizes` are those of an element of each
-    array. Arguments: the addresses; the number and the length of rows; the sizes of the dimensions that rows are in,
-    and the steps of each array there; and the same within a row."""
+    """A kernel for softmax and its kin, or of their gradients, to be specialised. `sizes` are those of an element of
+    each array. Arguments: the addresses; the number and the length of rows; the sizes of the dimensions that rows are
+    in, and the steps of each array there; and the same within a row."""
     names = ("gy", "y") if gradient else ("x",)
     arrays = (*names, "out")
     arguments = [*arrays, "rows", "length", "row_sizes", *(f"{name}_row_steps" for name in arrays)]

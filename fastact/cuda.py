@@ -10,15 +10,18 @@ worth it in tests and to compare, and seldom else.
 """
 
 import inspect
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
+from itertools import chain
+from math import prod
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastact import _cuda_arrays as arrays
-from fastact import _cuda_kernels as kernels
-from fastact import _reductions
+from fastact import _cuda_elementwise, _cuda_rows, _reductions
 from fastact._cuda_device import is_available, why_not
+from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import choice_of, function_of
 from fastact._table import FLOAT_TYPES
@@ -26,13 +29,18 @@ from fastact._table import FLOAT_TYPES
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
 
 
+@cache
+def _compiler():
+    from fastact import _cuda_compile
+
+    return _cuda_compile
+
+
 def _runtime():
     """What compiles and launches, or a RuntimeError that says why it cannot."""
     if reason := why_not():
         raise RuntimeError(f"CUDA does not work here: {reason}")
-    from fastact import _cuda_compile
-
-    return _cuda_compile
+    return _compiler()
 
 
 # ---- operands --------------------------------------------------------------------------------------
@@ -53,33 +61,31 @@ def _result_type(name, types, given):
     raise TypeError(f"{name}: real numbers of at most 64 bits are needed, got {', '.join(sorted(stored))}")
 
 
-def _checked_out(runtime, name, out, shape, result, device, stream):
+def _target(name, out, runtime, stream, device):
+    """The Array to write into; whether it suits the result is for `_check_out`."""
     if isinstance(out, tuple) and len(out) == 1:
         (out,) = out
     if not arrays.is_on_device(out):
         raise TypeError(f"{name}: out must be an array on the device of x, got {type(out).__name__}")
-    target = _aligned(name, arrays.array_of(out, "out", runtime, stream))
-    if target.shape != shape:
-        raise ValueError(f"{name}: out must have the shape {shape}, got {target.shape}")
+    target = arrays.array_of(out, "out", runtime, stream)
     if not target.writeable:
         raise ValueError(f"{name}: out is read-only")
     if target.device != device:
         raise ValueError(f"{name}: x is on device {device}, and out on device {target.device}")
-    if target.storage != "bfloat16":
-        if not np.can_cast(np.float32 if result == "bfloat16" else result, target.storage, "same_kind"):
-            raise TypeError(f"{name}: a result of {result} cannot be cast to out's dtype {target.storage}")
-        if target.storage not in ("float16", "float32", "float64") and target.storage != result:
-            raise TypeError(f"{name}: out must have a float dtype, or {result}, got {target.storage}")
+    return out, target
+
+
+def _check_out(name, place, shape, result):
+    """That a result of this shape and dtype can go into an array of this Layout."""
+    if place.shape != shape:
+        raise ValueError(f"{name}: out must have the shape {shape}, got {place.shape}")
+    if place.storage != "bfloat16":
+        if not np.can_cast(np.float32 if result == "bfloat16" else result, place.storage, "same_kind"):
+            raise TypeError(f"{name}: a result of {result} cannot be cast to out's dtype {place.storage}")
+        if place.storage not in ("float16", "float32", "float64") and place.storage != result:
+            raise TypeError(f"{name}: out must have a float dtype, or {result}, got {place.storage}")
     elif np.dtype("float32" if result == "bfloat16" else result).kind != "f":
-        raise TypeError(f"{name}: a result of {result} goes into its own dtype, got {target.storage}")
-    return target
-
-
-def _aligned(name, array):
-    size = arrays.itemsize(array.storage)
-    if array.address % size or any(step % size for step in array.steps):
-        raise ValueError(f"{name}: the elements of a device array must be aligned to their size")
-    return array
+        raise TypeError(f"{name}: a result of {result} goes into its own dtype, got {place.storage}")
 
 
 def _stream_for(given, first):
@@ -89,7 +95,7 @@ def _stream_for(given, first):
 
 def _streams_of(operands, stream):
     """Others that operands may still be worked on."""
-    return tuple(dict.fromkeys(x.stream for x in operands if x.stream not in (None, stream)))
+    return tuple(dict.fromkeys([x.stream for x in operands if x.stream is not None and x.stream != stream]))
 
 
 def _on_host(function, inputs, out, keywords):
@@ -110,6 +116,35 @@ def _on_host(function, inputs, out, keywords):
     return out
 
 
+class Launch(NamedTuple):
+    """A kernel, and what of its arguments does not depend on addresses: they stand between `count` and `last`."""
+
+    kernel: Any
+    blocks: int
+    threads: int
+    shared: int  # bytes of shared memory
+    count: int | None
+    last: tuple
+
+
+class Plan(NamedTuple):
+    """What is known of a call before the addresses are."""
+
+    result: str  # dtype
+    dtype: str  # that of the computation
+    place: arrays.Layout  # of the output
+
+
+def _plan(name, result, shape, out, like):
+    """The Plan for a result that goes into the Layout `out`, or a new array that lies as `like` if that is given."""
+    if out is None:
+        order = range(len(shape)) if like is None else arrays.order_of(like)
+        out = arrays.without_gaps(result, shape, order)
+    else:
+        _check_out(name, out, shape, result)
+    return Plan(result, COMPUTED_AS.get(result, result), out)
+
+
 # ---- elementwise -----------------------------------------------------------------------------------
 
 
@@ -126,22 +161,28 @@ def _kernel(name, *description):
 
 
 @lru_cache(maxsize=4096)
-def _elementwise_plan(name, dtype, shape, *operands):
-    """The kernel for these layouts, how many blocks, its first argument and its last ones.
+def _elementwise_plan(name, types, given, out):
+    """`given` are Layouts, names of dtypes and Python's number types; `out` is a Layout or None."""
+    here = [place for place in given if isinstance(place, arrays.Layout)]
+    result = _result_type(name, types, [k.storage if isinstance(k, arrays.Layout) else k for k in given])
+    shape = np.broadcast_shapes(*(place.shape for place in here))
+    return _plan(name, result, shape, out, next((place for place in here if place.shape == shape), None))
 
-    Each of `operands`, the output first, is storage, steps through the whole shape, and the address modulo 16; or
-    None for a scalar.
-    """
-    given = [operand for operand in operands if operand]
-    order = sorted(range(len(shape)), key=lambda k: -abs(given[0][1][k]))
-    steps = [[operand[1][k] for k in order] for operand in given]
-    sizes, steps = arrays.merged_dimensions([shape[k] for k in order], *steps)
-    itemsizes = [arrays.itemsize(storage) for storage, *_ in given]
-    width = 4 if max(itemsizes) <= 4 else 2
-    vector = [step[-1] == size for step, size in zip(steps, itemsizes, strict=True)]
+
+@lru_cache(maxsize=4096)
+def _elementwise_launch(name, result, dtype, out, operands, fixed, places):
+    """`operands` are the Layouts of inputs, or None for a number, whose value is in `fixed` if it gets a kernel of its
+    own; `places` are the addresses of the output and the arrays modulo 16."""
+    shape = out.shape
+    given = [out, *(place for place in operands if place)]
+    steps = [arrays.broadcast_steps(place, shape) for place in given]
+    order = sorted(range(len(shape)), key=lambda k: -abs(steps[0][k]))
+    sizes, steps = arrays.merged_dimensions([shape[k] for k in order], *([step[k] for k in order] for step in steps))
+    width = 4 if max(place.size for place in given) <= 4 else 2
+    vector = [step[-1] == place.size for step, place in zip(steps, given, strict=True)]
     aligned = all(
-        not any(place % (size * width) for place in (operand[2], *step[:-1]))
-        for operand, size, step, along in zip(given, itemsizes, steps, vector, strict=True)
+        not any(value % (place.size * width) for value in (address, *step[:-1]))
+        for place, address, step, along in zip(given, places, steps, vector, strict=True)
         if along
     )
     whole = len(sizes) == 1 or sizes[-1] % width == 0
@@ -149,106 +190,117 @@ def _elementwise_plan(name, dtype, shape, *operands):
         width = 1
     lies = iter(vector[1:])
     modes = tuple(
-        kernels.SCALAR if x is None
-        else (kernels.VECTOR if next(lies) else kernels.CONSTANT) if width > 1
-        else kernels.STRIDED
-        for x in operands[1:]
+        (SCALAR if value is None else FIXED) if place is None
+        else (VECTOR if next(lies) else CONSTANT) if width > 1
+        else STRIDED
+        for place, value in zip(operands, fixed, strict=True)
     )  # fmt: skip
-    storages = tuple(x[0] if x else "float32" for x in operands[1:])
-    kernel = _kernel(name, storages, modes, operands[0][0], dtype, len(sizes), width)
-    threads = arrays.size_of(sizes[:-1]) * -(-sizes[-1] // width)
-    count = sizes[0] if len(sizes) == 1 else threads
+    storages = tuple(place.storage if place else "float32" for place in operands)
+    values = tuple(float(_number(value, result, dtype)) for value in fixed if value is not None)
+    kernel = _kernel(name, storages, modes, out.storage, dtype, len(sizes), width, values)
+    threads = prod(sizes[:-1]) * -(-sizes[-1] // width)
+    count, per_thread = threads, 1
+    if len(sizes) == 1 and width > 1:
+        count, per_thread = sizes[0], _cuda_elementwise.VECTORS
     inner = sizes[-1] // width
     steps = [(*step[:-1], step[-1] * width) for step in steps]
     last = (*sizes[1:-1], inner)[: len(sizes) - 1] + tuple(s for step in steps for s in step)
-    return kernel, -(-threads // kernels.THREADS), count, last
+    blocks = -(-threads // (_cuda_elementwise.THREADS * per_thread))
+    return Launch(kernel, blocks, _cuda_elementwise.THREADS, 0, count, last)
 
 
-def _run_elementwise(runtime, name, dtype, shape, out, inputs, stream, after):
-    """`inputs` are Arrays, or numbers of the kernel's dtype."""
-    operands = [
-        (x.storage, arrays.broadcast_steps(x, shape), x.address % 16) if isinstance(x, arrays.Array) else None
-        for x in (out, *inputs)
+def _number(value, result, dtype):
+    """A parameter of a computation in `dtype`, rounded as NumPy does it."""
+    with np.errstate(all="ignore"):
+        return np.dtype(dtype).type(np.dtype("float32" if result == "bfloat16" else result).type(value))
+
+
+def _run_elementwise(runtime, name, plan, out, inputs, fixed, stream, after):
+    """`inputs` are Arrays, or numbers of the kernel's dtype; not those numbers that are in `fixed`."""
+    operands = tuple([x.layout if type(x) is arrays.Array else None for x in inputs])
+    places = (out.address & 15, *[x.address & 15 for x in inputs if type(x) is arrays.Array])
+    launch = _elementwise_launch(name, plan.result, plan.dtype, out.layout, operands, fixed, places)
+    values = [
+        x.address if type(x) is arrays.Array else x for x, value in zip(inputs, fixed, strict=True) if value is None
     ]
-    kernel, blocks, count, last = _elementwise_plan(name, dtype, shape, *operands)
-    values = [x.address if isinstance(x, arrays.Array) else x for x in inputs]
-    runtime.launch(kernel, out.device, stream, after, blocks, kernels.THREADS, 0, (count, out.address, *values, *last))
+    runtime.launch(launch, out.device, stream, after, (launch.count, out.address, *values, *launch.last))
 
 
-def _call_elementwise(name, types, labels, *inputs, out=None, stream=None):
+def _call_elementwise(row, name, *inputs, out=None, stream=None):
     """A formula of any arrays on one device, and numbers."""
-    there = [arrays.is_on_device(x) for x in inputs]
-    if not any(there):
-        keywords = {"stream": stream}
-        return _on_host(lambda *x, **k: _call_elementwise(name, types, labels, *x, **k), inputs, out, keywords)
+    first = None
+    for x in inputs:
+        if arrays.is_on_device(x):
+            first = x
+            break
+    else:
+        return _on_host(partial(_call_elementwise, row, name), inputs, out, {"stream": stream})
     runtime = _runtime()
-    first = inputs[there.index(True)]
     stream = _stream_for(stream, first)
-    operands, given = [], []
-    for label, x, on_device in zip(labels, inputs, there, strict=True):
-        if on_device:
-            operands.append(_aligned(name, arrays.array_of(x, label, runtime, stream)))
-            given.append(operands[-1].storage)
-        elif isinstance(x, (int, float)) and not isinstance(x, np.generic):
-            operands.append(x)
-            given.append(float if isinstance(x, float) else int)
+    operands, given, fixed, here = [], [], [], []
+    for label, x in zip((*row.arrays, *row.parameters), inputs, strict=True):
+        value = None
+        if type(x) is float or (isinstance(x, int) and not isinstance(x, np.generic)):
+            kind = float if isinstance(x, float) else int
+            if x == row.parameters.get(label):
+                value = x
+        elif arrays.is_on_device(x):
+            x = arrays.array_of(x, label, runtime, stream)
+            kind = x.layout
+            if here and x.device != here[0].device:
+                raise ValueError(
+                    f"{name}: arrays must be on one device, got {here[0].device} and, for {label}, {x.device}"
+                )
+            here.append(x)
         elif isinstance(x, (np.generic, np.ndarray)) and x.ndim == 0:
-            operands.append(x[()])
-            given.append(x.dtype.name)
+            x = x[()]
+            kind = x.dtype.name
         else:
             raise TypeError(f"{name}: {label} must be a number or on the device as well, got {type(x).__name__}")
-    result = _result_type(name, types, given)
-    here = [x for x in operands if isinstance(x, arrays.Array)]
+        operands.append(x)
+        given.append(kind)
+        fixed.append(value)
+    if row.special_case and None not in fixed[len(row.arrays) :]:
+        name, count = row.special_case, len(row.arrays)
+        operands, given, fixed = operands[:count], given[:count], fixed[:count]
     device = here[0].device
-    for label, x in zip(labels, operands, strict=True):
-        if isinstance(x, arrays.Array) and x.device != device:
-            raise ValueError(f"{name}: arrays must be on one device, got {device} and, for {label}, {x.device}")
-    shape = np.broadcast_shapes(*(x.shape for x in here))
     if out is None:
-        same = [x for x in here if x.shape == shape]
-        order = arrays.order_of(same[0]) if same else range(len(shape))
-        out = arrays.empty(first, shape, result, device, order)
-        target = arrays.array_of(out, "out", runtime, stream)
+        plan = _elementwise_plan(name, row.types, tuple(given), None)
+        out, address = arrays.empty(first, plan.place, device)
+        target = arrays.Array(address, plan.place, device, True, out, None)
     else:
-        target = _checked_out(runtime, name, out, shape, result, device, stream)
-    if 0 in shape:
+        out, target = _target(name, out, runtime, stream, device)
+        plan = _elementwise_plan(name, row.types, tuple(given), target.layout)
+    if 0 in plan.place.shape:
         return out
-    dtype = COMPUTED_AS.get(result, result)
-    kind, rounded = np.dtype(dtype).type, np.dtype(dtype if result == "bfloat16" else result).type  # as NumPy does
-    with np.errstate(all="ignore"):
-        operands = [x if isinstance(x, arrays.Array) else kind(rounded(x)) for x in operands]
-    scratch = None
-    if any(target.overlaps(x) and not target.is_same(x) for x in here):
-        scratch = arrays.empty(first, shape, result, device, range(len(shape)))
-    written = target if scratch is None else arrays.array_of(scratch, "out", runtime, stream)
+    operands = [
+        x if value is not None or type(x) is arrays.Array else _number(x, plan.result, plan.dtype)
+        for x, value in zip(operands, fixed, strict=True)
+    ]
     after = _streams_of((*here, target), stream)
-    _run_elementwise(runtime, name, dtype, shape, written, operands, stream, after)
-    if scratch is not None:
-        _run_elementwise(runtime, "copy", dtype, shape, target, [written], stream, ())
+
+    def run(into):
+        _run_elementwise(runtime, name, plan, into, operands, tuple(fixed), stream, after)
+
+    _through_scratch(runtime, plan, first, here, target, stream, run)
     return out
 
 
+def _through_scratch(runtime, plan, first, inputs, target, stream, run):
+    """run(target), but by way of an array of its own where inputs overlap it otherwise than element by element."""
+    for x in inputs:
+        if target.overlaps(x) and not target.is_same(x):
+            break
+    else:
+        return run(target)
+    place = arrays.without_gaps(plan.result, plan.place.shape, range(plan.place.ndim))
+    scratch, address = arrays.empty(first, place, target.device)
+    between = arrays.Array(address, place, target.device, True, scratch, None)
+    run(between)
+    return _run_elementwise(runtime, "copy", plan, target, [between], (None,), stream, ())
+
+
 # ---- softmax and its kin ---------------------------------------------------------------------------
-
-WARP_ROWS = 1024  # up to this length a row has a warp, or a part of one
-LONG_ROWS = 8192  # up to this one THREADS, and beyond it MAX_LANES
-SHORT_COLUMNS = 32  # below this one thread to a column is enough
-MANY_COLUMNS = 2**17  # keep a device busy with a thread to each
-
-
-def _geometry(rows, length, across):
-    """Lanes, rows to a block, and the threads from one lane, and one row, to the next. `across`: neighbours in memory
-    are of different rows."""
-    if across:
-        lanes = 1 if rows >= MANY_COLUMNS or length < SHORT_COLUMNS else kernels.THREADS // kernels.WARP
-        block_rows = kernels.THREADS // lanes
-        return lanes, block_rows, block_rows, 1
-    lanes = 1
-    while lanes < kernels.WARP and lanes * kernels.UNROLL < length:
-        lanes *= 2
-    if length > WARP_ROWS:
-        lanes = kernels.THREADS if length <= LONG_ROWS else kernels.MAX_LANES
-    return lanes, max(1, kernels.THREADS // lanes), 1, lanes
 
 
 @lru_cache(maxsize=1024)
@@ -257,69 +309,72 @@ def _reduction_kernel(*description):
 
 
 @lru_cache(maxsize=4096)
-def _reduction_plan(name, dtype, shape, axes, *operands):
-    """As `_elementwise_plan`, for the inputs and then the output; also a block's threads and bytes of shared memory."""
-    storages, steps = zip(*operands, strict=True)
-    kept = sorted((k for k in range(len(shape)) if k not in axes), key=lambda k: -abs(steps[0][k]))
+def _reduction_plan(name, labels, given, axis, out):
+    """As `_elementwise_plan`; also the axes."""
+    like = given[-1]
+    result = _result_type(name, FLOAT_TYPES, [place.storage for place in given])
+    for label, place in zip(labels, given, strict=True):
+        if place.shape != like.shape:
+            raise ValueError(f"{name}: {label} must have the shape of {labels[-1]}, {like.shape}, got {place.shape}")
+    axes = _reductions.axes_of(axis, like.ndim)
+    return _plan(name, result, like.shape, out, like), axes
+
+
+@lru_cache(maxsize=4096)
+def _reduction_launch(name, dtype, axes, given):
+    """`given` are the Layouts of the inputs and of the output."""
+    like = given[-2]
+    shape, steps, storages = like.shape, [place.steps for place in given], [place.storage for place in given]
+    kept = sorted((k for k in range(len(shape)) if k not in axes), key=lambda k: -abs(like.steps[k]))
     row_sizes, row_steps = arrays.merged_dimensions([shape[k] for k in kept], *([s[k] for k in kept] for s in steps))
-    reduced = sorted(axes, key=lambda k: -abs(steps[0][k]))
+    reduced = sorted(axes, key=lambda k: -abs(like.steps[k]))
     sizes, along = arrays.merged_dimensions([shape[k] for k in reduced], *([s[k] for k in reduced] for s in steps))
-    rows, length = arrays.size_of(row_sizes), arrays.size_of(sizes)
-    size = arrays.itemsize(storages[0])
-    across = along[0][-1] != size and row_steps[0][-1] == size and rows > 1
-    lanes, block_rows, lane_step, row_step = _geometry(rows, length, across)
-    threads = lanes * block_rows
-    shared = 4 * threads * np.dtype(dtype).itemsize if lanes * lane_step > kernels.WARP else 0
-    rounds = -(-length // (kernels.UNROLL * lanes))
-    kernel = _reduction_kernel(name, storages[:-1], storages[-1], dtype, len(row_sizes), len(sizes))
-    last = (rows, length, rounds, lanes, block_rows, lane_step, row_step, row_sizes, *row_steps, sizes, *along)
-    return kernel, -(-rows // block_rows), threads, shared, last
+    count, length = prod(row_sizes), prod(sizes)
+    adjacent = len(sizes) == 1 and all(step[0] == place.size for step, place in zip(along, given, strict=True))
+    across = along[-2][-1] != like.size and row_steps[-2][-1] == like.size and count > 1
+    most = _cuda_rows.MOST // (len(given) - 1) // (np.dtype(dtype).itemsize // 4)
+    rows = _cuda_rows.arranged(count, length, across, adjacent, most, len(row_sizes), len(sizes))
+    kernel = _reduction_kernel(name, rows, tuple(storages[:-1]), storages[-1], dtype)
+    shared = 3 * rows.slots * np.dtype(dtype).itemsize
+    last = (count, length, *chain(row_sizes, *row_steps, sizes, *along))
+    return Launch(kernel, -(-count // rows.block_rows), rows.threads, shared, None, last)
 
 
 def _call_reduction(name, labels, *inputs, axis=-1, out=None, stream=None):
     """softmax and its kin of x, or their gradients of gy and y."""
     there = [arrays.is_on_device(x) for x in inputs]
     if not any(there):
-        keywords = {"axis": axis, "stream": stream}
         inputs = [np.asarray(x) for x in inputs]
-        return _on_host(lambda *x, **k: _call_reduction(name, labels, *x, **k), inputs, out, keywords)
-    if not all(there):
-        label = labels[there.index(False)]
-        raise TypeError(
-            f"{name}: {label} must be on the device as well, got {type(inputs[there.index(False)]).__name__}"
-        )
+        return _on_host(partial(_call_reduction, name, labels), inputs, out, {"axis": axis, "stream": stream})
+    for label, x, on_device in zip(labels, inputs, there, strict=True):
+        if not on_device:
+            raise TypeError(f"{name}: {label} must be on the device as well, got {type(x).__name__}")
     runtime = _runtime()
     stream = _stream_for(stream, inputs[0])
-    operands = [
-        _aligned(name, arrays.array_of(x, label, runtime, stream)) for label, x in zip(labels, inputs, strict=True)
-    ]  # fmt: skip
-    x = operands[-1]
-    result = _result_type(name, FLOAT_TYPES, [operand.storage for operand in operands])
+    operands = [arrays.array_of(x, label, runtime, stream) for label, x in zip(labels, inputs, strict=True)]
+    device = operands[-1].device
     for label, operand in zip(labels, operands, strict=True):
-        if operand.shape != x.shape:
-            raise ValueError(f"{name}: {label} must have the shape of {labels[-1]}, {x.shape}, got {operand.shape}")
-        if operand.device != x.device:
-            raise ValueError(f"{name}: arrays must be on one device, got {x.device} and, for {label}, {operand.device}")
-    axes = _reductions.axes_of(axis, x.ndim)
+        if operand.device != device:
+            raise ValueError(f"{name}: arrays must be on one device, got {device} and, for {label}, {operand.device}")
+    given = tuple([operand.layout for operand in operands])
+    axis = axis if axis is None or type(axis) is int else _reductions.axes_of(axis, given[-1].ndim)
     if out is None:
-        out = arrays.empty(inputs[-1], x.shape, result, x.device, arrays.order_of(x))
-        target = arrays.array_of(out, "out", runtime, stream)
+        plan, axes = _reduction_plan(name, labels, given, axis, None)
+        out, address = arrays.empty(inputs[-1], plan.place, device)
+        target = arrays.Array(address, plan.place, device, True, out, None)
     else:
-        target = _checked_out(runtime, name, out, x.shape, result, x.device, stream)
-    if 0 in x.shape:
+        out, target = _target(name, out, runtime, stream, device)
+        plan, axes = _reduction_plan(name, labels, given, axis, target.layout)
+    if 0 in plan.place.shape:
         return out
-    dtype = COMPUTED_AS.get(result, result)
-    scratch = None
-    if any(target.overlaps(operand) and not target.is_same(operand) for operand in operands):
-        scratch = arrays.empty(inputs[-1], x.shape, result, x.device, range(x.ndim))
-    written = target if scratch is None else arrays.array_of(scratch, "out", runtime, stream)
-    described = [(operand.storage, operand.steps) for operand in (*operands, written)]
-    kernel, blocks, threads, shared, last = _reduction_plan(name, dtype, x.shape, axes, *described)
-    addresses = [operand.address for operand in (*operands, written)]
     after = _streams_of((*operands, target), stream)
-    runtime.launch(kernel, x.device, stream, after, blocks, threads, shared, (*addresses, *last))
-    if scratch is not None:
-        _run_elementwise(runtime, "copy", dtype, x.shape, target, [written], stream, ())
+
+    def run(into):
+        launch = _reduction_launch(name, plan.dtype, axes, (*given, into.layout))
+        addresses = [operand.address for operand in (*operands, into)]
+        runtime.launch(launch, device, stream, after, (*addresses, *launch.last))
+
+    _through_scratch(runtime, plan, inputs[-1], operands, target, stream, run)
     return out
 
 
@@ -401,6 +456,7 @@ def _summary(doc):
 
 def _elementwise_function(row):
     labels = (*row.arrays, *row.parameters)
+    table = GRADIENTS if row.name in GRADIENTS else ACTIVATIONS
     gradient = row.name in GRADIENTS
     module = "fastact.cuda.grad" if gradient else "fastact.cuda"
     name = row.name.removesuffix("_grad")
@@ -408,7 +464,7 @@ def _elementwise_function(row):
     def call(*inputs, out=None, stream=None, kernel=row.name):
         if len(inputs) != len(labels):
             raise TypeError(f"{name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
-        return _call_elementwise(kernel, row.types, labels, *inputs, out=out, stream=stream)
+        return _call_elementwise(table[kernel], kernel, *inputs, out=out, stream=stream)
 
     if row.options:
         chosen = {option: partial(call, kernel=kernel) for option, kernel in row.options.items()}
@@ -470,7 +526,7 @@ def _reduction_gradient(name, formula):
 
 
 globals().update({name: _elementwise_function(row) for name, row in ACTIVATIONS.items()})
-globals().update({name: _reduction_function(name) for name in kernels.REDUCTIONS})
+globals().update({name: _reduction_function(name) for name in _cuda_rows.REDUCTIONS})
 grad = SimpleNamespace(
     **{name: _elementwise_function(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS},
     softmax=_reduction_gradient("softmax", "y * (gy - sum(gy * y))"),
@@ -478,4 +534,4 @@ grad = SimpleNamespace(
     log_softmax=_reduction_gradient("log_softmax", "gy - exp(y) * sum(gy)"),
 )
 
-__all__ = [*ACTIVATIONS, *kernels.REDUCTIONS, "grad", "is_available", "why_not"]
+__all__ = [*ACTIVATIONS, *_cuda_rows.REDUCTIONS, "grad", "is_available", "why_not"]

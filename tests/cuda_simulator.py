@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 from numba.cuda.simulator.kernel import FakeCUDAKernel
 
-from fastact import _cuda_kernels as kernels
-from fastact import _math
+from fastact import _cuda_elementwise, _cuda_rows, _math
+from fastact._cuda_elementwise import FIXED
 from fastact._specialise import specialise
 
 libm = ctypes.CDLL(ctypes.util.find_library("m"))
@@ -68,7 +68,7 @@ def shared():
 
 
 def shuffle(value, distance):
-    assert 0 < distance < kernels.WARP
+    assert 0 < distance < _cuda_rows.WARP
     table = shared().setdefault("shuffle", {})
     table[thread()] = value
     barrier()
@@ -153,7 +153,7 @@ class Kernel:
         FakeCUDAKernel(quietly, device=False)[(grid,), (threads,)](*arguments)
 
 
-def elementwise(formula, storages, modes, out_storage, dtype, ndim, width):
+def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=()):
     sizes = [np.dtype("uint16" if s == "bfloat16" else s).itemsize for s in (*storages, out_storage)]
     scope = {
         "formula": specialise(formula, dtype, FORMULA_PRIMITIVES, plain),
@@ -165,19 +165,22 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width):
     }
     for k, storage in enumerate(storages):
         scope |= {f"load{k}": loader(storage, dtype), f"load_vector{k}": loader(storage, dtype, width)}
-    exec(kernels.elementwise_source(modes, ndim, width, sizes), scope)
+    places = (k for k, mode in enumerate(modes) if mode == FIXED)
+    scope |= {f"c{k}": np.dtype(dtype).type(value) for k, value in zip(places, fixed, strict=True)}
+    exec(_cuda_elementwise.source(modes, ndim, width, sizes), scope)
     return Kernel(scope["elementwise"])
 
 
-def reduction(name, storages, out_storage, dtype, n_kept, n_reduced):
+def reduction(name, rows, storages, out_storage, dtype):
     gradient = len(storages) == 2
-    parts = (kernels.REDUCTION_GRADIENTS if gradient else kernels.REDUCTIONS)[name]
+    parts = (_cuda_rows.REDUCTION_GRADIENTS if gradient else _cuda_rows.REDUCTIONS)[name]
     primitives = FORMULA_PRIMITIVES | parts
     primitives |= {
         "SIGN": np.dtype(dtype).type(parts["SIGN"]),
         "thread": partial(thread),
         "block": partial(block),
         "quotient": int.__floordiv__,
+        "maximum": np.fmax,
         "load": partial(loader(storages[-1], dtype)),
         "load_gradient": partial(loader(storages[0], dtype)),
         "store": partial(storer(out_storage, dtype)),
@@ -187,8 +190,20 @@ def reduction(name, storages, out_storage, dtype, n_kept, n_reduced):
         "get": partial(get),
         "approximate_log": partial(approximate_log),
     }
-    function = kernels.gradient_rows if gradient else kernels.softmax_rows
-    return Kernel(specialise(function, dtype, primitives, plain))
+    sizes = [np.dtype("uint16" if s == "bfloat16" else s).itemsize for s in (*storages, out_storage)]
+    function = specialise(_cuda_rows.kernel(rows, sizes, gradient), dtype, primitives, plain)
+
+    def grouped(*arguments):
+        """The sizes and the steps of each array come one by one."""
+        arrays = len(sizes)
+        given = iter(arguments[arrays + 2 :])
+        groups = [
+            tuple(next(given) for _ in range(n)) for n in [rows.n_kept] * (arrays + 1) + [rows.n_reduced] * (arrays + 1)
+        ]
+        assert not list(given)
+        function(*arguments[: arrays + 2], *groups)
+
+    return Kernel(grouped)
 
 
 # ---- the rest of `_cuda_compile`, and arrays -------------------------------------------------------
@@ -196,10 +211,10 @@ def reduction(name, storages, out_storage, dtype, n_kept, n_reduced):
 launches = []  # what was launched: kernel, device, stream, streams waited for, blocks, threads
 
 
-def launch(kernel, device, stream, after, blocks, threads, shared_bytes, arguments):
-    launches.append((kernel, device, stream, after, blocks, threads))
-    assert 0 < threads <= 1024 and 0 < blocks < 2**31
-    kernel.run(blocks, threads, arguments)
+def launch(launch, device, stream, after, arguments):
+    launches.append((launch.kernel, device, stream, after, launch.blocks, launch.threads))
+    assert 0 < launch.threads <= 1024 and 0 < launch.blocks < 2**31
+    launch.kernel.run(launch.blocks, launch.threads, arguments)
 
 
 class DeviceArray:
@@ -238,7 +253,8 @@ def to_host(array):
     return array.host
 
 
-def empty(like, shape, storage, device, order):
+def empty(like, place, device):
     assert isinstance(like, DeviceArray)
-    inner = np.full([shape[k] for k in order], 77, storage)
-    return DeviceArray(inner.transpose(np.argsort(order)), device)
+    memory = np.full(max(np.prod(place.shape, dtype=int), 1), 77, place.storage)
+    host = np.lib.stride_tricks.as_strided(memory, place.shape, place.steps)
+    return DeviceArray(host, device), host.ctypes.data

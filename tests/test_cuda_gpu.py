@@ -144,7 +144,7 @@ def test_all_float32(name, torch):
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name not in ("byte-swapped", "unaligned", "read-only")])
 def test_layouts(layout, torch):
     x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=3, size=3000).astype("f"))
-    buffer = torch.from_numpy(np.ascontiguousarray(x)).cuda()
+    buffer = torch.from_numpy(np.ascontiguousarray(x)).cuda().reshape(x.shape)
     positive = [abs(s) // 4 for s in x.strides]
     there = torch.empty_strided(x.shape, positive, device="cuda") if 0 not in positive else buffer
     there.copy_(buffer)

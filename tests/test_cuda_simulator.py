@@ -34,9 +34,8 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 import cuda_simulator as simulator
 from cuda_simulator import DeviceArray
 
-from fastact import _backend, _dispatch, _reduction_gradients, _reductions, cuda
+from fastact import _backend, _cuda_elementwise, _cuda_rows, _dispatch, _reduction_gradients, _reductions, cuda
 from fastact import _cuda_arrays as arrays
-from fastact import _cuda_kernels as kernels
 
 INF, NAN = np.inf, np.nan
 WITH_FMA = fastact.backend not in ("x86-64", "numpy")
@@ -45,17 +44,13 @@ WITH_FMA = fastact.backend not in ("x86-64", "numpy")
 @pytest.fixture(autouse=True, scope="module")
 def device():
     """One with warps of 4 threads and blocks of 8, so that rows over several warps stay small: it is slow."""
-    caches = (cuda._kernel, cuda._elementwise_plan, cuda._reduction_kernel, cuda._reduction_plan)
+    caches = (cuda._kernel, cuda._elementwise_launch, cuda._reduction_kernel, cuda._reduction_launch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "_runtime", lambda: simulator)
         patch.setattr(arrays, "empty", simulator.empty)
-        patch.setattr(kernels, "WARP", 4)
-        patch.setattr(kernels, "THREADS", 8)
-        patch.setattr(kernels, "MAX_LANES", 16)
-        patch.setattr(cuda, "WARP_ROWS", 24)
-        patch.setattr(cuda, "LONG_ROWS", 48)
-        patch.setattr(cuda, "SHORT_COLUMNS", 8)
-        patch.setattr(cuda, "MANY_COLUMNS", 40)
+        patch.setattr(_cuda_elementwise, "THREADS", 8)
+        for name, value in {"WARP": 4, "THREADS": 8, "MAX_LANES": 16, "FEW": 2, "MOST": 4, "MANY": 40}.items():
+            patch.setattr(_cuda_rows, name, value)
         for cache in caches:
             cache.cache_clear()
         yield
@@ -180,13 +175,13 @@ def test_bfloat16(monkeypatch):
     high = np.r_[np.arange(0x3C00, 0x4200, 97), [0, 0x8000, 0x7F80, 0xFF80, 0x7FC0, 0x7F7F]].astype(np.uint16)
     x = (high.astype(np.uint32) << 16).view(np.float32)
     of_array = arrays.array_of
-    monkeypatch.setattr(
-        arrays, "array_of", lambda *given: of_array(*given)._replace(storage="bfloat16") if x_is(given[0]) else None
-    )
 
-    def x_is(array):
-        return array.host.dtype == np.uint16
+    def array_of(x, *given):
+        array = of_array(x, *given)
+        assert x.host.dtype == np.uint16
+        return array._replace(layout=arrays.layout("bfloat16", array.layout.shape, array.layout.steps))
 
+    monkeypatch.setattr(arrays, "array_of", array_of)
     out = DeviceArray(np.empty_like(high))
     assert cuda.softsign(DeviceArray(high), out=out) is out
     got = (out.host.astype(np.uint32) << 16).view(np.float32)
