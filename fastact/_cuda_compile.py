@@ -87,14 +87,17 @@ def power_of_two(typing_context, t):
 
 @intrinsic
 def reciprocal(typing_context, b):
-    """In float32 one instruction; the division proper branches, which keeps elements from being worked on together."""
+    """In float32 as the division does it, but without that branch for large and small numbers which keeps elements from
+    being worked on together."""
 
     def generate(context, builder, signature, values):
         (value,) = values
+        one = value.type(1.0)
         if b.bitwidth == 64:
-            return builder.fdiv(value.type(1.0), value)
+            return builder.fdiv(one, value)
         kind = ir.FunctionType(value.type, [value.type])
-        return builder.call(ir.InlineAsm(kind, "rcp.approx.f32 $0, $1;", "=f,f"), values)
+        near = builder.call(ir.InlineAsm(kind, "rcp.approx.ftz.f32 $0, $1;", "=f,f"), values)
+        return builder.fma(builder.fma(builder.fsub(value.type(-0.0), value), near, one), near, near)
 
     return b(b), generate
 

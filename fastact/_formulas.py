@@ -45,6 +45,7 @@ from fastact._math import (
     bell,
     copysign,
     divide,
+    divide_by_any,
     exp_parts,
     expm1_parts,
     fabs,
@@ -504,7 +505,7 @@ def softplus(x, beta=1.0, threshold=20.0):
     # beyond LARGE the result is x for any threshold, also where z overflows
     limit = threshold if threshold < LARGE else LARGE
     y, y_low, back = log1p_exp(z, z_low)
-    q, rest, inverse = divide(y, y_low, beta, 0.0)
+    q, rest, inverse = divide_by_any(y, y_low, beta, 0.0)
     bent = fma(rest, inverse, q) if fabs(rest) < LARGE else q
     return x if (z - limit) + z_low > 0.0 else bent * back
 
@@ -799,7 +800,7 @@ def hardswish(x):
     """
     b, b_low = plus_three(x)
     p = x * b
-    q, rest, inverse = divide(p, fma(x, b_low, product_error(x, b, p)), 6.0, 0.0)
+    q, rest, inverse = divide_by_any(p, fma(x, b_low, product_error(x, b, p)), 6.0, 0.0)
     return x if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
 
 
@@ -840,7 +841,7 @@ def hardsigmoid(x):
     array([0.  , 0.25, 0.5 , 1.  ])
     """
     b, b_low = plus_three(x)
-    q, rest, inverse = divide(b, b_low, 6.0, 0.0)
+    q, rest, inverse = divide_by_any(b, b_low, 6.0, 0.0)
     return 1.0 if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
 
 
@@ -979,7 +980,7 @@ def squareplus(x, b=4.0):
     """
     _, _, d, d_low, scale = root_parts(x, b)
     # on the left without cancellation: b / (2 (|x| + sqrt(x**2 + b)))
-    q, rest, inverse = divide(b, 0.0, d, d_low)
+    q, rest, inverse = divide_by_any(b, 0.0, d, d_low)
     left = fma(rest, inverse, q) * (0.5 * scale)
     left = 0.0 if x < -LARGEST or b == 0.0 else left
     right = (0.5 * d + 0.5 * d_low) / scale
@@ -999,10 +1000,10 @@ def squareplus_derivative(x, b=4.0):
     r, r_low, d, d_low, scale = root_parts(x, b)
     # on the left without cancellation: b / (2 sqrt(x**2 + b) (|x| + sqrt(x**2 + b)))
     p = r * d
-    q, rest, inverse = divide(b, 0.0, p, fma(r, d_low, fma(r_low, d, product_error(r, d, p))))
+    q, rest, inverse = divide_by_any(b, 0.0, p, fma(r, d_low, fma(r_low, d, product_error(r, d, p))))
     left = fma(rest, inverse, q) * (0.5 * scale) * scale
     left = 0.0 if x < -HUGE or b == 0.0 else left
-    q, rest, inverse = divide(d, d_low, r, r_low)
+    q, rest, inverse = divide_by_any(d, d_low, r, r_low)
     right = 0.5 * fma(rest, inverse, q)
     right = 1.0 if x > (0.0 if b == 0.0 else HUGE) else right
     right = 0.5 if x == 0.0 else right

@@ -21,7 +21,7 @@ fabs = Primitive("fabs", "the absolute value")
 sqrt = Primitive("sqrt", "the square root")
 copysign = Primitive("copysign", "the magnitude of the first with the sign of the second")
 product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b rounded")
-reciprocal = Primitive("reciprocal", "1 / b, within a unit in the last place")
+reciprocal = Primitive("reciprocal", "1 / b, rounded, for abs(b) from 2**-100 to 2**100; a NaN or a wrong number else")
 binary_exponent = Primitive("binary_exponent", "n, for x = m * 2**n with m from sqrt(1/2) to below sqrt(2); x normal")
 binary_fraction = Primitive("binary_fraction", "that m")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
@@ -185,8 +185,16 @@ def through_zero(d, d_low, c, c_low, slope):
 
 
 def divide(a, a_low, b, b_low):
-    """(a + a_low) / (b + b_low) = q + rest * inverse, as (q, rest, inverse)."""
-    inverse = reciprocal(b)
+    """(a + a_low) / (b + b_low) = q + rest * inverse, as (q, rest, inverse), for what `reciprocal` takes."""
+    return times_inverse(a, a_low, b, b_low, reciprocal(b))
+
+
+def divide_by_any(a, a_low, b, b_low):
+    """The same for any b; where it is a constant, too."""
+    return times_inverse(a, a_low, b, b_low, 1.0 / b)
+
+
+def times_inverse(a, a_low, b, b_low, inverse):
     q = a * inverse
     return q, fma(-q, b, a) + fma(-q, b_low, a_low), inverse
 

@@ -150,7 +150,7 @@ def test_layouts(layout, torch):
     there.copy_(buffer)
     got = cuda.tanh(there)
     assert np.array_equal(bits(got.cpu().numpy()), bits(fastact.tanh(x)))
-    out = torch.empty(x.shape[::-1], device="cuda", dtype=torch.float64).permute(*reversed(range(x.ndim)))
+    out = torch.empty(x.shape[::-1], device="cuda", dtype=torch.float64).permute(tuple(reversed(range(x.ndim))))
     assert cuda.tanh(there, out=out) is out
     assert np.array_equal(out.cpu().numpy(), fastact.tanh(x).astype("d"))
 
