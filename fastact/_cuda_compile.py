@@ -267,8 +267,9 @@ def storer(storage, dtype, width=1):
 class Kernel:
     """A kernel with its types. Its PTX is made when it is asked for, and once for each compute capability."""
 
-    def __init__(self, function, arguments, max_threads):
-        self.function, self.arguments, self.max_threads = function, arguments, max_threads
+    def __init__(self, function, arguments, *bounds):
+        """`bounds`: the number of threads in a block, and maybe of blocks on a multiprocessor."""
+        self.function, self.arguments, self.bounds = function, arguments, bounds
         self._ptx, self._loaded = {}, {}
 
     def ptx(self, capability):
@@ -279,7 +280,7 @@ class Kernel:
             entry = library.get_function(name)
             library._entry_name = name
             kernel_fixup(entry, False)
-            set_launch_bounds(entry, self.max_threads)
+            set_launch_bounds(entry, self.bounds)
             self._ptx[capability] = library.get_asm_str(cc=capability), name
         return self._ptx[capability]
 
@@ -319,7 +320,12 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
     inputs = [kind if mode == SCALAR else types.int64 for mode in modes if mode != FIXED]
     arrays = 1 + sum(mode not in (FIXED, SCALAR) for mode in modes)
     rest = [types.int64] * (ndim - 1 + ndim * arrays)
-    return Kernel(scope["elementwise"], (types.int64, types.int64, *inputs, *rest), _cuda_elementwise.THREADS)
+    return Kernel(
+        scope["elementwise"],
+        (types.int64, types.int64, *inputs, *rest),
+        _cuda_elementwise.THREADS,
+        _cuda_elementwise.BLOCKS,
+    )
 
 
 def reduction(name, rows, storages, out_storage, dtype):

@@ -1,7 +1,8 @@
 """The CUDA kernels over elementwise formulas, as text. Addresses, offsets and steps are bytes, in 64-bit integers."""
 
-THREADS = 256  # in a block
-VECTORS = 1  # of a thread, where all is contiguous
+THREADS = 128  # in a block
+BLOCKS = 10  # that a multiprocessor shall have registers for at the same time
+VECTORS = 2  # of a thread, where all is contiguous
 
 # How an operand lies along the innermost dimension.
 FIXED = "fixed"  # no array: one value, known when the kernel is compiled

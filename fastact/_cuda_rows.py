@@ -27,11 +27,13 @@ from fastact._specialise import Constant, Primitive
 
 WARP = 32
 THREADS = 256  # in a block of several rows
-MAX_LANES = 1024  # for one row
-FEW = 8  # elements for a lane, rather than that more lanes have to come together
+MAX_LANES = 512  # for one row
+# (lanes, elements): up to so many lanes a lane has no more than so many elements, if more lanes help. With few lanes
+# neighbouring threads are far apart in memory; with many they exchange more often.
+LIMITS = ((8, 5), (32, 12))
 MOST = 16  # elements of 4 bytes that a lane can hold
 HELD = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)  # so many elements: each is a kernel of its own
-UNROLL = 4  # elements that a lane has under way together, of a row that is read twice
+UNROLL = 8  # elements that a lane has under way together, of a row that is read twice
 MANY = 2**17  # threads keep a device busy
 
 thread = Primitive("thread", "the number of this thread in its block")
@@ -48,7 +50,7 @@ barrier = Primitive("barrier", "wait for all threads of the block")
 approximate_log = Primitive("approximate_log", "the logarithm, to a few units in the last place")
 
 SIGN = Primitive("SIGN", "1.0; -1.0 for softmin")
-include = Primitive("include", "include(x, m, p, p_low, ones, high, low): the sums with the term of x")
+include = Primitive("include", "include(x, m, p, ones, high, low): the sums with the term of x")
 normaliser = Primitive("normaliser", "normaliser(ones, high, low, m, peak): what `finish` needs of a row, as a pair")
 finish = Primitive("finish", "finish(x, p, q, q_low): the result, from an element or its term")
 summand = Primitive("summand", "summand(gy, y): what the gradient's sum is over, as a pair")
@@ -94,21 +96,20 @@ def arranged(count, length, across, adjacent, most, n_kept, n_reduced):
     def each(lanes):
         return -(-length // lanes)
 
-    def lanes_for(fewest, limit, most_lanes):
-        lanes = fewest
-        while lanes < most_lanes and (each(lanes) > limit or (count * lanes < MANY and each(lanes) > FEW // 2)):
+    def more(lanes, limit, most_lanes):
+        while lanes < most_lanes and (each(lanes) > limit or (count * lanes < MANY and each(lanes) > LIMITS[0][1])):
             lanes *= 2
         return lanes
 
     if across:
-        lanes = lanes_for(1, most, 2 * THREADS // WARP)
+        lanes = more(1, most, 2 * THREADS // WARP)
         if each(lanes) > most:
-            lanes = lanes_for(1, length, 2 * THREADS // WARP)
+            lanes = more(1, length, 2 * THREADS // WARP)
         block_rows = max(WARP, THREADS // lanes)
     else:
-        lanes = lanes_for(1, FEW, WARP)
-        if each(lanes) > most or count * lanes < MANY:
-            lanes = lanes_for(lanes, most if lanes == WARP else FEW, MAX_LANES)
+        lanes = 1
+        for most_lanes, limit in (*LIMITS, (MAX_LANES, most)):
+            lanes = more(lanes, min(limit, most), most_lanes)
         block_rows = THREADS // lanes if lanes <= WARP else 1
     if each(lanes) > most:
         return Rows(lanes, block_rows, across, 0, 0, adjacent, n_kept, n_reduced)
@@ -133,33 +134,35 @@ def offset(index, sizes, steps):
 
 
 def term(x, m):
-    """e**(x - m) * UP, as a pair, for x <= m; the difference's rounding error is carried along."""
+    """e**(x - m) * UP, rounded, for x <= m; the difference's rounding error is carried along."""
     d, d_low = two_sum(x, -m)
     high, low, s = exp_parts(d, d_low if d > EXP_LOW else 0.0)
-    high, low = normalise(high, low)
-    return high * s, low * s
+    return (high + low) * s
 
 
-def with_every(x, m, p, p_low, ones, high, low):
+def with_every(x, m, p, ones, high, low):
     """The sum with the term of x added."""
-    high, low = add(high, low, p, p_low)
-    return ones, high, low
+    high, rest = two_sum(high, p)
+    return ones, high, low + rest
 
 
-def with_ones_apart(x, m, p, p_low, ones, high, low):
-    more, more_low = add(high, low, p, p_low)
+def with_ones_apart(x, m, p, ones, high, low):
     same = x == m
-    return (ones + 1.0 if same else ones), (high if same else more), (low if same else more_low)
+    high, rest = two_sum(high, 0.0 if same else p)
+    return (ones + 1.0 if same else ones), high, low + rest
 
 
 def raised(m, ones, high, low, top):
     """The same sum for a maximum `top` that is more than m."""
-    factor, factor_low = term(m, top)
+    d, d_low = two_sum(m, -top)
+    factor, factor_low, s = exp_parts(d, d_low if d > EXP_LOW else 0.0)
+    factor, factor_low = normalise(factor, factor_low)
     total, total_low = two_sum(high, ones * UP)
     total_low = total_low + low
-    total, total_low = total * DOWN, total_low * DOWN
     p = total * factor
-    return 0.0, p, product_error(total, factor, p) + fma(total, factor_low, total_low * factor)
+    p_low = product_error(total, factor, p) + fma(total, factor_low, total_low * factor)
+    power = s * DOWN
+    return 0.0, p * power, p_low * power
 
 
 def finite(m):
@@ -261,7 +264,7 @@ def _included(gradient, j):
     """Lines that add what element j contributes to the sums of a row."""
     if gradient:
         return [f"p, p_low = summand(gy{j}, y{j})", "high, low = add(high, low, p, p_low)"]
-    return [f"p{j}, p_low = term(x{j}, m)", f"ones, high, low = include(x{j}, m, p{j}, p_low, ones, high, low)"]
+    return [f"p{j} = term(x{j}, m)", f"ones, high, low = include(x{j}, m, p{j}, ones, high, low)"]
 
 
 def _sums_of_all_lanes(rows, gradient):
@@ -302,7 +305,7 @@ def _streamed(rows, names, gradient):
         first += _risen("finite(top)")
         first += [f"x{j} = LARGEST if x{j} > LARGEST else x{j}" for j in elements]
         second += ["if peak == INF:", *(f"    x{j} = beside_infinity(x{j})" for j in elements)]
-        second += [f"p{j}, p_low = term(x{j}, m)" for j in elements]
+        second += [f"p{j} = term(x{j}, m)" for j in elements]
     first += [line for j in elements for line in _included(gradient, j)]
     second += ["if writes:", *_indented(_write(rows, j, _result_of(gradient, j), "place + ") for j in elements)]
 
@@ -313,9 +316,8 @@ def _streamed(rows, names, gradient):
     between = []
     if not gradient:
         between += [*_over_lanes(rows, ("peak",), "maximum(peak, other_peak)"), *_risen("finite(peak)")]
+        between.append("m = 0.0 if peak == INF else m")
     between += _sums_of_all_lanes(rows, gradient)
-    if not gradient:
-        between += ["m = 0.0 if peak == INF else m"]
     starts = [(name, f"{name}_start") for name in names]
     return [
         *once,
@@ -394,8 +396,8 @@ def level(ones, high, low, m, peak):
     scaled = total * power
     rest = fma(scaled, e, -1.0) + fma(scaled, e_low, total_low * power * e)
     near = ones == 1.0 and f < SMALL
-    q, q_low = add(m, nan_unless(peak, total), f if near else p, near_low if near else rest)
-    return q, q_low
+    q, q_low = add(m, 0.0, f if near else p, near_low if near else rest)
+    return q + nan_unless(peak, total), q_low
 
 
 def log_share(x, p, q, q_low):

@@ -49,7 +49,14 @@ def device():
         patch.setattr(cuda, "_runtime", lambda: simulator)
         patch.setattr(arrays, "empty", simulator.empty)
         patch.setattr(_cuda_elementwise, "THREADS", 8)
-        for name, value in {"WARP": 4, "THREADS": 8, "MAX_LANES": 16, "FEW": 2, "MOST": 4, "MANY": 40}.items():
+        for name, value in {
+            "WARP": 4,
+            "THREADS": 8,
+            "MAX_LANES": 16,
+            "LIMITS": ((4, 2),),
+            "MOST": 4,
+            "MANY": 40,
+        }.items():
             patch.setattr(_cuda_rows, name, value)
         for cache in caches:
             cache.cache_clear()
@@ -101,7 +108,7 @@ def test_layouts(layout):
 def test_vectors_are_used():
     """Contiguous arrays, broadcast parameters, odd sizes and odd addresses: a block does as much as it should."""
     x = np.arange(65, dtype="f")
-    for view, per_thread in ((x[:64], 4), (x, 4), (x[1:], 1), (x[::2], 1), (x[:64].astype("d"), 2)):
+    for view, per_thread in ((x[:64], 8), (x, 8), (x[1:], 1), (x[::2], 1), (x[:64].astype("d"), 4)):
         got = cuda.relu(DeviceArray(view))
         assert np.array_equal(got.host, np.maximum(view, 0))
         assert simulator.launches[-1][4] == -(-view.size // (8 * per_thread))
