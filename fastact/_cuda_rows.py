@@ -12,28 +12,31 @@ from fastact._math import (
     DOWN,
     EXP_LOW,
     LARGEST,
+    MAGIC_UP,
     NAN,
     UP,
     add,
     divide,
     exp_parts,
+    exp_tail,
     fma,
     log1p_remainder,
     normalise,
     product_error,
+    reduce_exp,
     two_sum,
 )
 from fastact._specialise import Constant, Primitive
 
 WARP = 32
-THREADS = 256  # in a block of several rows
+THREADS = 128  # in a block of several rows
 MAX_LANES = 512  # for one row
 # (lanes, elements): up to so many lanes a lane has no more than so many elements, if more lanes help. With few lanes
 # neighbouring threads are far apart in memory; with many they exchange more often.
-LIMITS = ((8, 5), (32, 12))
-MOST = 16  # elements of 4 bytes that a lane can hold
+LIMITS = ((4, 5), (32, 12))
+MOST = 20  # elements of 4 bytes that a lane can hold
 HELD = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)  # so many elements: each is a kernel of its own
-UNROLL = 8  # elements that a lane has under way together, of a row that is read twice
+UNROLL = 16  # elements that a lane has under way together, of a row that is read twice
 MANY = 2**17  # threads keep a device busy
 
 thread = Primitive("thread", "the number of this thread in its block")
@@ -102,9 +105,9 @@ def arranged(count, length, across, adjacent, most, n_kept, n_reduced):
         return lanes
 
     if across:
-        lanes = more(1, most, 2 * THREADS // WARP)
+        lanes = more(1, most, MAX_LANES // WARP)
         if each(lanes) > most:
-            lanes = more(1, length, 2 * THREADS // WARP)
+            lanes = more(1, length, MAX_LANES // WARP)
         block_rows = max(WARP, THREADS // lanes)
     else:
         lanes = 1
@@ -133,11 +136,16 @@ def offset(index, sizes, steps):
 # and (high + low) / UP, all others.
 
 
+def exp(x, x_low):
+    """e**(x + x_low) * UP, to three quarters of a unit in the last place, for x <= 0."""
+    s, n, r = reduce_exp(EXP_LOW if x < EXP_LOW else x, MAGIC_UP)
+    return (1.0 + (r + exp_tail(n, r, x_low))) * s
+
+
 def term(x, m):
-    """e**(x - m) * UP, rounded, for x <= m; the difference's rounding error is carried along."""
+    """e**(x - m) * UP, for x <= m; the difference's rounding error is carried along."""
     d, d_low = two_sum(x, -m)
-    high, low, s = exp_parts(d, d_low if d > EXP_LOW else 0.0)
-    return (high + low) * s
+    return exp(d, d_low if d > EXP_LOW else 0.0)
 
 
 def with_every(x, m, p, ones, high, low):
@@ -401,10 +409,8 @@ def level(ones, high, low, m, peak):
 
 
 def log_share(x, p, q, q_low):
-    """x - (q + q_low), rounded once but for a trifle."""
-    y, rest = two_sum(x, -q)
-    rest = rest - q_low
-    return y + rest if rest == rest else y
+    """x - (q + q_low); where it is small the first difference is exact."""
+    return (x - q) - q_low
 
 
 # ---- their gradients -------------------------------------------------------------------------------
@@ -429,14 +435,7 @@ def softmax_gradient(gy, y, high, low):
 
 def log_softmax_gradient(gy, y, high, low):
     """gy - e**y sum(gy)."""
-    e, e_low, s = exp_parts(y, -0.0)
-    e, e_low = normalise(e, e_low)
-    power = s * DOWN
-    p = e * power * high
-    p_low = product_error(e * power, high, p) + power * fma(e, low, e_low * high)
-    d, rest = two_sum(gy, -p)
-    rest = rest - p_low
-    return d + rest if rest == rest else d
+    return fma(-(exp(y, -0.0) * DOWN), high + low, gy)
 
 
 # name -> what makes the kernel that of this function

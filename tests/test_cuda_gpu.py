@@ -228,8 +228,9 @@ def test_lengths_and_gradients(name, length, numba):
     assert np.all(np.abs(got - want) <= 2 * np.finfo("f").eps * (terms + np.abs(want)))
 
 
-def test_infinities(numba):
-    x = np.random.default_rng(5).normal(size=(200, 300)).astype("f")
+@pytest.mark.parametrize("shape", [(200, 300), (40, 20_000)])
+def test_infinities(shape, numba):
+    x = np.random.default_rng(5).normal(size=shape).astype("f")
     x[::2, 7], x[1::4, 9], x[3::8, 11] = np.inf, np.inf, np.nan
     x[::16, 8] = -np.inf
     x[5] = -np.inf
