@@ -29,7 +29,7 @@ COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
 def at_defaults(row):
     """The formula as a function of the arrays alone."""
     if row.special_case:
-        return next(other.formula for other in ROWS if other.name == row.special_case)
+        return row.special_case
     scope = {"formula": row.formula}
     arrays = ", ".join(row.arrays)
     exec(f"def {row.name}({arrays}): return formula({arrays}, {', '.join(map(repr, row.parameters.values()))})", scope)

@@ -469,7 +469,12 @@ def log_sigmoid_derivative(x):
     return sigmoid(-x)
 
 
-@activation
+def softplus_at_defaults(x):
+    y, _, back = log1p_exp(x, 0.0)
+    return x if x > 20.0 else y * back
+
+
+@activation(special_case=softplus_at_defaults)
 def softplus(x, beta=1.0, threshold=20.0):
     """Smooth rectifier: log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold.
 
@@ -510,7 +515,11 @@ def softplus(x, beta=1.0, threshold=20.0):
     return x if (z - limit) + z_low > 0.0 else bent * back
 
 
-@derivative(softplus)
+def softplus_derivative_at_defaults(x):
+    return 1.0 if x > 20.0 else sigmoid(x)
+
+
+@derivative(softplus, special_case=softplus_derivative_at_defaults)
 def softplus_derivative(x, beta=1.0, threshold=20.0):
     """1 / (1 + exp(-beta * x)), and 1 where beta * x > threshold
 
@@ -1057,7 +1066,7 @@ def scaled(x, beta):
     return z, low if fabs(z) < -EXP_LOW else 0.0
 
 
-@activation(monotone=False, special_case="silu")
+@activation(monotone=False, special_case=silu)
 def swish(x, beta=1.0):
     """Swish: x / (1 + exp(-beta * x)); at beta = 1 it is `silu`.
 
@@ -1088,7 +1097,7 @@ def swish(x, beta=1.0):
     return y * UP if far else y
 
 
-@derivative(swish)
+@derivative(swish, special_case=silu_derivative)
 def swish_derivative(x, beta=1.0):
     """(1 + exp(-beta * x) * (1 + beta * x)) / (1 + exp(-beta * x))**2
 

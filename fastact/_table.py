@@ -27,7 +27,7 @@ class Elementwise(NamedTuple):
     kinks: Callable  # from the parameters to where the derivative jumps
     doc: str
     options: dict  # of a keyword that chooses among functions: value -> name, the default first
-    special_case: str = ""  # the function that it is at its defaults, if that has a simpler formula
+    special_case: Callable | None = None  # a formula of the arrays alone, for the defaults, if there is a simpler one
 
     @property
     def module(self):
@@ -145,12 +145,12 @@ def documentation(function):
 
 
 def activation(
-    formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks, options=None, special_case=""
+    formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks, options=None, special_case=None
 ):
     """Enter a formula into the table. With `integers`, integers are kept as they are; `max_ulp` is how far a
     float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `options` are
-    the functions that the keyword `approximate` chooses from, and `special_case` is the one that it is at its
-    defaults."""
+    the functions that the keyword `approximate` chooses from, and `special_case` is a simpler formula for where all
+    parameters have their defaults."""
     promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
     types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
 
@@ -168,9 +168,10 @@ def activation(
     return enter(formula) if formula else enter
 
 
-def derivative(formula, *, max_ulp=2.0):
+def derivative(formula, *, max_ulp=2.0, special_case=None):
     """Enter the gradient of an activation, given its derivative: a function of the same parameters, whose
-    docstring is the formula, what there is to note, and an example."""
+    docstring is the formula, what there is to note, and an example. `special_case` is as for `activation`, the simpler
+    derivative."""
 
     def enter(derived):
         row = ACTIVATIONS[formula.__name__]
@@ -191,7 +192,7 @@ def derivative(formula, *, max_ulp=2.0):
         name = f"{row.name}_grad"
         gradient = times(derived, name)
         options = {option: f"{chosen}_grad" for option, chosen in row.options.items()}
-        special_case = row.special_case and f"{row.special_case}_grad"
+        special = special_case and times(special_case, name)
         GRADIENTS[name] = row._replace(
             name=name,
             formula=gradient,
@@ -201,7 +202,7 @@ def derivative(formula, *, max_ulp=2.0):
             monotone=False,
             doc=doc,
             options=options,
-            special_case=special_case,
+            special_case=special,
         )
         return derived
 

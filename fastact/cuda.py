@@ -152,7 +152,10 @@ def _copy(x):
     return x
 
 
-FORMULAS = {name: row.formula for name, row in (ACTIVATIONS | GRADIENTS).items()} | {"copy": _copy}
+ROWS = ACTIVATIONS | GRADIENTS
+AT_DEFAULTS = {name: f"{name} at its defaults" for name, row in ROWS.items() if row.special_case}
+FORMULAS = {name: row.formula for name, row in ROWS.items()} | {"copy": _copy}
+FORMULAS |= {special: ROWS[name].special_case for name, special in AT_DEFAULTS.items()}
 
 
 @lru_cache(maxsize=1024)
@@ -260,8 +263,8 @@ def _call_elementwise(row, name, *inputs, out=None, stream=None):
         operands.append(x)
         given.append(kind)
         fixed.append(value)
-    if row.special_case and None not in fixed[len(row.arrays) :]:
-        name, count = row.special_case, len(row.arrays)
+    if name in AT_DEFAULTS and None not in fixed[len(row.arrays) :]:
+        name, count = AT_DEFAULTS[name], len(row.arrays)
         operands, given, fixed = operands[:count], given[:count], fixed[:count]
     device = here[0].device
     if out is None:
