@@ -26,13 +26,12 @@ def elementwise(name, arguments, keywords):
         return NotImplemented
     from fastact import cuda
 
-    gradient = name.endswith("_grad")
-    function = getattr(cuda.grad if gradient else cuda, name.removesuffix("_grad"), None)
+    function = cuda.ufunc(name)
     return function(*arguments, **keywords) if function else NotImplemented
 
 
 def reduction(name, arguments, axis, **keywords):
-    """The same for softmax and its kin, and for their gradients, which have two arguments."""
+    """The same for softmax and its kin and gated units, and for their gradients, which have two arguments."""
     if not _goes_there(arguments, keywords):
         return NotImplemented
     from fastact import cuda

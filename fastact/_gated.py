@@ -1,10 +1,8 @@
 """The gated linear units of one array, whose halves are a and b, and their gradients: made from the table of gates."""
 
-import operator
-
 import numpy as np
 
-from fastact import _backend, ufuncs
+from fastact import _backend, _dispatch, ufuncs
 from fastact._gates import GATES, GRADIENT_NOTES, NOTES, documented
 from fastact._reductions import COPIED, apart, axis_of, checked_out, pieces, result_type_of, wider_result_type
 
@@ -76,16 +74,18 @@ Notes
 ALL = (slice(None),)
 
 
+def half_of(name, shape, axis):
+    """The axis, counted from the front, and half of the size along it."""
+    axis = axis_of(axis, len(shape))
+    half, odd = divmod(shape[axis], 2)
+    if odd:
+        raise ValueError(f"{name}: x must have an even size along axis {axis}, got {shape[axis]}")
+    return axis, half
+
+
 def _halved(name, x, axis):
     """The halves of an array along an axis."""
-    try:
-        axis = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"axis must be an int, got {axis!r}") from None
-    axis = axis_of(axis, x.ndim)
-    half, odd = divmod(x.shape[axis], 2)
-    if odd:
-        raise ValueError(f"{name}: x must have an even size along axis {axis}, got {x.shape[axis]}")
+    axis, half = half_of(name, x.shape, axis)
     before = ALL * axis
     return x[(*before, slice(half))], x[(*before, slice(half, None))]
 
@@ -101,6 +101,9 @@ def _function(name):
     ufunc = getattr(ufuncs, name)
 
     def function(x, axis=-1, *, out=None, dtype=None):
+        result = _dispatch.reduction(name, (x,), axis, out=out, dtype=dtype)
+        if result is not NotImplemented:
+            return result
         x = np.asarray(x)
         result_type = result_type_of(name, "x", x.dtype, dtype)
         a, b = _halved(name, x, axis)
@@ -127,6 +130,9 @@ def _gradient(name):
     ufunc, ufunc_grad = getattr(ufuncs, name), getattr(ufuncs, f"{name}_grad")
 
     def function(gy, x, axis=-1, *, out=None, dtype=None):
+        result = _dispatch.reduction(name, (gy, x), axis, out=out, dtype=dtype)
+        if result is not NotImplemented:
+            return result
         gy, x = np.asarray(gy), np.asarray(x)
         result_type = wider_result_type(name, dtype, gy=gy, x=x)
         a, b = _halved(name, x, axis)

@@ -135,6 +135,7 @@ def _row(name, gate, arrays, doc):
         monotone=False,
         doc=doc,
         options={},
+        special_case=None,
     )
 
 

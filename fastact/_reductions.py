@@ -296,6 +296,10 @@ def temperature_of(temperature, argument="temperature"):
 
 def axis_of(axis, ndim):
     """An axis counted from the front."""
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"axis must be an int, got {axis!r}") from None
     if not -ndim <= axis < ndim:
         raise AxisError(axis, ndim)
     return axis % ndim

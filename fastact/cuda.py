@@ -10,6 +10,7 @@ worth it in tests and to compare, and seldom else.
 """
 
 import inspect
+import sys
 from functools import cache, lru_cache, partial
 from itertools import chain
 from math import prod
@@ -24,6 +25,8 @@ from fastact._cuda_device import is_available, why_not
 from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import choice_of, function_of
+from fastact._gated import half_of
+from fastact._gates import GATED, GATES
 from fastact._table import FLOAT_TYPES
 
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
@@ -116,6 +119,21 @@ def _on_host(function, inputs, out, keywords):
     return out
 
 
+def _operands(name, labels, inputs, there, stream):
+    """What compiles and launches, the stream, and the Arrays of inputs that have to be on one device, all of them."""
+    for label, x, on_device in zip(labels, inputs, there, strict=True):
+        if not on_device:
+            raise TypeError(f"{name}: {label} must be on the device as well, got {type(x).__name__}")
+    runtime = _runtime()
+    stream = _stream_for(stream, inputs[0])
+    operands = [arrays.array_of(x, label, runtime, stream) for label, x in zip(labels, inputs, strict=True)]
+    device = operands[-1].device
+    for label, operand in zip(labels, operands, strict=True):
+        if operand.device != device:
+            raise ValueError(f"{name}: arrays must be on one device, got {device} and, for {label}, {operand.device}")
+    return runtime, stream, operands
+
+
 class Launch(NamedTuple):
     """A kernel, and what of its arguments does not depend on addresses: they stand between `count` and `last`."""
 
@@ -152,7 +170,7 @@ def _copy(x):
     return x
 
 
-ROWS = ACTIVATIONS | GRADIENTS
+ROWS = ACTIVATIONS | GRADIENTS | GATED
 AT_DEFAULTS = {name: f"{name} at its defaults" for name, row in ROWS.items() if row.special_case}
 FORMULAS = {name: row.formula for name, row in ROWS.items()} | {"copy": _copy}
 FORMULAS |= {special: ROWS[name].special_case for name, special in AT_DEFAULTS.items()}
@@ -289,10 +307,11 @@ def _call_elementwise(row, name, *inputs, out=None, stream=None):
     return out
 
 
-def _through_scratch(runtime, plan, first, inputs, target, stream, run):
-    """run(target), but by way of an array of its own where inputs overlap it otherwise than element by element."""
+def _through_scratch(runtime, plan, first, inputs, target, stream, run, in_place=True):
+    """run(target), but by way of an array of its own where inputs overlap it; `in_place`: otherwise than element by
+    element."""
     for x in inputs:
-        if target.overlaps(x) and not target.is_same(x):
+        if target.overlaps(x) and not (in_place and target.is_same(x)):
             break
     else:
         return run(target)
@@ -301,6 +320,59 @@ def _through_scratch(runtime, plan, first, inputs, target, stream, run):
     between = arrays.Array(address, place, target.device, True, scratch, None)
     run(between)
     return _run_elementwise(runtime, "copy", plan, target, [between], (None,), stream, ())
+
+
+# ---- gated linear units ----------------------------------------------------------------------------
+
+
+def _halves(name, x, axis):
+    """The halves of an Array along an axis."""
+    place = x.layout
+    axis, half = half_of(name, place.shape, axis)
+    shape = (*place.shape[:axis], half, *place.shape[axis + 1 :])
+    place = arrays.layout(place.storage, shape, place.steps)
+    return x._replace(layout=place), x._replace(layout=place, address=x.address + half * place.steps[axis])
+
+
+def _run_gated(runtime, name, dtype, out, inputs, stream, after):
+    plan = Plan(dtype, dtype, out.layout)
+    _run_elementwise(runtime, name, plan, out, inputs, (None,) * len(inputs), stream, after)
+
+
+def _call_gated(name, labels, *inputs, axis=-1, out=None, stream=None):
+    """A gated unit of the halves of x; or, of gy and x, its gradient."""
+    there = [arrays.is_on_device(x) for x in inputs]
+    if not any(there):
+        inputs = [np.asarray(x) for x in inputs]
+        return _on_host(partial(_call_gated, name, labels), inputs, out, {"axis": axis, "stream": stream})
+    runtime, stream, operands = _operands(name, labels, inputs, there, stream)
+    *gradient, x = operands
+    a, b = _halves(name, x, axis)
+    result = _result_type(name, FLOAT_TYPES, [operand.layout.storage for operand in operands])
+    if gradient and gradient[0].layout.shape != a.layout.shape:
+        raise ValueError(f"gy must have the shape of half of x, {a.layout.shape}, got {gradient[0].layout.shape}")
+    whole = x.layout if gradient else a.layout
+    if out is None:
+        plan = _plan(name, result, whole.shape, None, whole)
+        out, address = arrays.empty(inputs[-1], plan.place, x.device)
+        target = arrays.Array(address, plan.place, x.device, True, out, None)
+    else:
+        out, target = _target(name, out, runtime, stream, x.device)
+        plan = _plan(name, result, whole.shape, target.layout, None)
+    if 0 in plan.place.shape:
+        return out
+    after = _streams_of((*operands, target), stream)
+
+    def run(into):
+        if not gradient:
+            return _run_gated(runtime, name, plan.dtype, into, (a, b), stream, after)
+        for_a, for_b = _halves(name, into, axis)
+        _run_gated(runtime, name, plan.dtype, for_a, (*gradient, b), stream, after)
+        return _run_gated(runtime, f"{name}_grad", plan.dtype, for_b, (*gradient, a, b), stream, ())
+
+    given = operands if gradient else (a, b)
+    _through_scratch(runtime, plan, inputs[-1], given, target, stream, run, in_place=not gradient)
+    return out
 
 
 # ---- softmax and its kin ---------------------------------------------------------------------------
@@ -349,16 +421,8 @@ def _call_reduction(name, labels, *inputs, axis=-1, out=None, stream=None):
     if not any(there):
         inputs = [np.asarray(x) for x in inputs]
         return _on_host(partial(_call_reduction, name, labels), inputs, out, {"axis": axis, "stream": stream})
-    for label, x, on_device in zip(labels, inputs, there, strict=True):
-        if not on_device:
-            raise TypeError(f"{name}: {label} must be on the device as well, got {type(x).__name__}")
-    runtime = _runtime()
-    stream = _stream_for(stream, inputs[0])
-    operands = [arrays.array_of(x, label, runtime, stream) for label, x in zip(labels, inputs, strict=True)]
+    runtime, stream, operands = _operands(name, labels, inputs, there, stream)
     device = operands[-1].device
-    for label, operand in zip(labels, operands, strict=True):
-        if operand.device != device:
-            raise ValueError(f"{name}: arrays must be on one device, got {device} and, for {label}, {operand.device}")
     given = tuple([operand.layout for operand in operands])
     axis = axis if axis is None or type(axis) is int else _reductions.axes_of(axis, given[-1].ndim)
     if out is None:
@@ -439,6 +503,21 @@ numpy.exceptions.AxisError
     Where there is no such axis.
 ValueError
     Where shapes or devices differ, or an axis is repeated. {after}
+"""
+
+
+GATED_DOC = """{summary}
+
+Parameters
+----------
+{labels} : {arrays}
+axis : int, default -1
+    The axis of `x` that is split in two: a, and after it b.
+{out}
+numpy.exceptions.AxisError
+    Where there is no such axis.
+ValueError
+    Where `x` has an odd size along `axis`, or shapes or devices differ. {after}
 """
 
 
@@ -528,13 +607,48 @@ def _reduction_gradient(name, formula):
     )
 
 
+def _gated_function(name, gradient):
+    module = "fastact.cuda.grad" if gradient else "fastact.cuda"
+    gate = GATES[name].activation
+
+    def forward(x, axis=-1, *, out=None, stream=None):
+        return _call_gated(name, ("x",), x, axis=axis, out=out, stream=stream)
+
+    def backward(gy, x, axis=-1, *, out=None, stream=None):
+        return _call_gated(name, ("gy", "x"), gy, x, axis=axis, out=out, stream=stream)
+
+    summary = f"Gated linear unit: a * {gate}(b), of the halves a and b of an array."
+    if gradient:
+        summary = f"The gradient of `fastact.{name}`: gy * {gate}(b), and after it gy * a * {gate}'(b)."
+    return _documented(
+        backward if gradient else forward,
+        name,
+        module,
+        GATED_DOC,
+        summary=summary,
+        labels="gy, x" if gradient else "x",
+        shape="" if gradient else "halved",
+        notes=f"As `{module.replace('.cuda', '')}.{name}` at infinities and NaN: it is the same formula.",
+        call=f"{module}.{name}({'x[:, :1], ' if gradient else ''}x, axis=1)",
+    )
+
+
+def ufunc(name):
+    """What computes the ufunc of this name; None where it is not there."""
+    if name in GATED:
+        return partial(_call_elementwise, GATED[name], name)
+    return getattr(grad if name.endswith("_grad") else sys.modules[__name__], name.removesuffix("_grad"), None)
+
+
 globals().update({name: _elementwise_function(row) for name, row in ACTIVATIONS.items()})
 globals().update({name: _reduction_function(name) for name in _cuda_rows.REDUCTIONS})
+globals().update({name: _gated_function(name, gradient=False) for name in GATES})
 grad = SimpleNamespace(
     **{name: _elementwise_function(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS},
+    **{name: _gated_function(name, gradient=True) for name in GATES},
     softmax=_reduction_gradient("softmax", "y * (gy - sum(gy * y))"),
     softmin=_reduction_gradient("softmin", "-y * (gy - sum(gy * y))"),
     log_softmax=_reduction_gradient("log_softmax", "gy - exp(y) * sum(gy)"),
 )
 
-__all__ = [*ACTIVATIONS, *_cuda_rows.REDUCTIONS, "grad", "is_available", "why_not"]
+__all__ = [*ACTIVATIONS, *GATES, *_cuda_rows.REDUCTIONS, "grad", "is_available", "why_not"]

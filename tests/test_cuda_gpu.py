@@ -29,6 +29,7 @@ import fastact
 from fastact import cuda
 from fastact._expressions import ARGUMENTS
 from fastact._formulas import GRADIENTS
+from fastact._gates import GATES
 
 pytestmark = [
     pytest.mark.gpu,
@@ -160,6 +161,15 @@ def test_broadcast_parameters(kind):
     weight = np.linspace(-1, 1, 5, dtype="f").reshape(5, 1, 1)
     got = kind.back(cuda.prelu(kind.there(images), kind.there(weight)))
     assert np.array_equal(got, fastact.prelu(images, weight))
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_gated(name, kind):
+    rng = np.random.default_rng(2)
+    x, gy = rng.normal(scale=3, size=(30, 8, 50)).astype("f"), rng.normal(size=(30, 4, 50)).astype("f")
+    assert np.array_equal(kind.back(getattr(cuda, name)(kind.there(x), axis=1)), getattr(fastact, name)(x, axis=1))
+    got = kind.back(getattr(fastact.grad, name)(kind.there(gy), kind.there(x), axis=1))
+    assert np.array_equal(got, getattr(fastact.grad, name)(gy, x, axis=1))
 
 
 def test_bfloat16(torch):

@@ -12,6 +12,7 @@ from fastact import _cuda_compile as compiler
 from fastact import _cuda_rows, cuda
 from fastact._cuda_elementwise import CONSTANT, SCALAR, STRIDED, VECTOR
 from fastact._formulas import ACTIVATIONS
+from fastact._gates import GATED, GATES
 from fastact._specialise import specialise
 
 CAPABILITY = (8, 0)
@@ -37,7 +38,7 @@ def check(kernel, dtype, *, library_log=False):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *GATED])
 def test_elementwise(name, dtype):
     formula = cuda.FORMULAS[name]
     inputs = formula.__code__.co_argcount
@@ -112,5 +113,5 @@ def test_literals_in_tuples_take_the_dtype():
 
 def test_the_table_is_whole():
     assert set(ELEMENTWISE) < set(cuda.FORMULAS)
-    assert set(cuda.__all__) >= {*ACTIVATIONS, *REDUCTIONS}
-    assert set(vars(cuda.grad)) == {*ACTIVATIONS, *REDUCTIONS}
+    assert set(cuda.__all__) >= {*ACTIVATIONS, *GATES, *REDUCTIONS}
+    assert set(vars(cuda.grad)) == {*ACTIVATIONS, *GATES, *REDUCTIONS}

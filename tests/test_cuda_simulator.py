@@ -28,6 +28,7 @@ import fastact
 from fastact import _bench, _cuda_device
 from fastact.__main__ import main
 from fastact._formulas import GRADIENTS
+from fastact._gates import GATES
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
@@ -405,6 +406,39 @@ def test_gradients_of_rows(name, shape, axis, dtype):
             assert np.array_equal(out.host, got)
 
 
+# ---- gated linear units ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape, axis", [((6, 8), -1), ((6, 8), 0), ((2, 4, 3), 1), ((2,), 0), ((3, 0), 1)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("name", GATES)
+def test_gated(name, dtype, shape, axis):
+    """The bits of the CPU, in new arrays, in arrays that are there, and in their own."""
+    rng = np.random.default_rng(9)
+    x = rng.normal(scale=3, size=shape).astype(dtype)
+    want = getattr(fastact, name)(x, axis=axis)
+    assert same(getattr(cuda, name)(DeviceArray(x), axis=axis).host, want)
+    assert same(getattr(fastact, name)(DeviceArray(x), axis).host, want)
+    half = np.split(x, 2, axis)
+    assert same(getattr(fastact.ufuncs, name)(*map(DeviceArray, half)).host, want)
+    array = x.copy()
+    out = DeviceArray(np.split(array, 2, axis)[1])
+    assert getattr(cuda, name)(DeviceArray(array), axis, out=out) is out and same(out.host, want)
+    gy = rng.normal(size=want.shape).astype(dtype)
+    want = getattr(fastact.grad, name)(gy, x, axis=axis)
+    for out in (None, DeviceArray(x.copy()), DeviceArray(np.empty(shape[::-1], dtype).T)):
+        given = DeviceArray(x) if out is None or out.host.T.flags.c_contiguous else out
+        got = getattr(cuda.grad, name)(DeviceArray(gy), given, axis, out=out)
+        assert same(got.host, want) and (out is None or got is out)
+    assert same(getattr(fastact.grad, name)(DeviceArray(gy), DeviceArray(x), axis).host, want)
+
+
+def same(got, want):
+    if WITH_FMA:
+        return got.dtype == want.dtype and np.array_equal(bits(got), bits(want))
+    return got.dtype == want.dtype and np.allclose(got, want, rtol=8 * np.finfo(got.dtype).eps)
+
+
 # ---- the facade ------------------------------------------------------------------------------------
 
 
@@ -524,6 +558,13 @@ BAD = [
     ("softmax", (no_copy(),), {"axis": 1.0}, TypeError, "axis must be"),
     ("softmax", (no_copy(),), {"out": DeviceArray(X.T)}, ValueError, "out must have the shape"),
     ("softmax", (no_copy(),), {"out": DeviceArray(X.copy(), 1)}, ValueError, "device 1"),
+    ("glu", (no_copy(),), {"axis": 2}, AxisError, "axis 2 is out of bounds"),
+    ("glu", (no_copy(),), {"axis": 0}, ValueError, "glu: x must have an even size along axis 0, got 3"),
+    ("glu", (no_copy(),), {"axis": 1.0}, TypeError, "axis must be"),
+    ("glu", (no_copy(),), {"out": no_copy()}, ValueError, r"out must have the shape \(3, 2\), got \(3, 4\)"),
+    ("glu", (DeviceArray(X.astype("F")),), {}, TypeError, "glu: real numbers .* complex64"),
+    ("grad.glu", (no_copy(), X), {}, TypeError, "x must be on the device as well"),
+    ("grad.glu", (no_copy(), no_copy()), {}, ValueError, r"gy must have the shape of half of x, \(3, 2\)"),
     ("grad.softmax", (no_copy(), X), {}, TypeError, "y must be on the device as well"),
     ("grad.softmax", (no_copy(), DeviceArray(X[:2])), {}, ValueError, r"gy must have the shape of y"),
 ]
