@@ -235,15 +235,6 @@ def _place(rows, arrays):
     return lines
 
 
-def _address(rows, name, j, round_start=None):
-    """The address of a lane's element j, of those from `round_start` on."""
-    if rows.n_reduced > 1:
-        start = "lane" if round_start is None else f"({round_start} + lane)"
-        return f"{name} + offset({start} + {j * rows.lanes}, sizes, {name}_steps)"
-    start = "" if round_start is None else f"{round_start}_of_{name} + "
-    return f"{name} + {start}{j} * {name}_step"
-
-
 def _read(rows, names, j, place=""):
     """Lines that read a lane's element j, counted from `place` on; beyond the row's end one that changes nothing."""
     loads = {"x": ("SIGN * load", "-INF"), "y": ("load", "0.0"), "gy": ("load_gradient", "0.0")}
@@ -258,7 +249,7 @@ def _write(rows, j, result, place=""):
     return line if j < rows.at_least else f"if {place}lane + {j * rows.lanes} < length: {line}"
 
 
-def _address(rows, name, j, place=""):
+def _address(rows, name, j, place):
     if rows.n_reduced > 1:
         return f"{name} + offset({place}lane + {j * rows.lanes}, sizes, {name}_steps)"
     return f"{name} + {j} * {name}_step"
