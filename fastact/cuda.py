@@ -135,13 +135,13 @@ def _operands(name, labels, inputs, there, stream):
 
 
 class Launch(NamedTuple):
-    """A kernel, and what of its arguments does not depend on addresses: they stand between `count` and `last`."""
+    """A kernel, and what of its arguments does not depend on addresses: they stand between `work` and `last`."""
 
     kernel: Any
     blocks: int
     threads: int
     shared: int  # bytes of shared memory
-    count: int | None
+    work: int | None  # for the threads, all together
     last: tuple
 
 
@@ -244,7 +244,7 @@ def _run_elementwise(runtime, name, plan, out, inputs, fixed, stream, after):
     values = [
         x.address if type(x) is arrays.Array else x for x, value in zip(inputs, fixed, strict=True) if value is None
     ]
-    runtime.launch(launch, out.device, stream, after, (launch.count, out.address, *values, *launch.last))
+    runtime.launch(launch, out.device, stream, after, (launch.work, out.address, *values, *launch.last))
 
 
 def _call_elementwise(row, name, *inputs, out=None, stream=None):
