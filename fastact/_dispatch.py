@@ -26,7 +26,7 @@ def elementwise(name, arguments, keywords):
         return NotImplemented
     from fastact import cuda
 
-    function = cuda.ufunc(name)
+    function = cuda._ufunc(name)
     return function(*arguments, **keywords) if function else NotImplemented
 
 

@@ -633,7 +633,7 @@ def _gated_function(name, gradient):
     )
 
 
-def ufunc(name):
+def _ufunc(name):
     """What computes the ufunc of this name; None where it is not there."""
     if name in GATED:
         return partial(_call_elementwise, GATED[name], name)
