@@ -80,10 +80,12 @@ def rows(count, length, across, dtype="float32", gradient=False, n_kept=1, n_red
     return _cuda_rows.arranged(count, length, across, n_reduced == 1 and not across, most, n_kept, n_reduced)
 
 
-@pytest.mark.parametrize("count, length, across", ROWS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+CASES = [("float32", *row) for row in ROWS] + [("float64", *row) for row in ROWS[1:4:2]]
+
+
+@pytest.mark.parametrize("dtype, count, length, across", CASES)
 @pytest.mark.parametrize("gradient", [False, True])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])  # softmin is softmax but for a sign
 def test_rows(name, gradient, dtype, count, length, across):
     arranged = rows(count, length, across, dtype, gradient)
     kernel = compiler.reduction(name, arranged, (dtype,) * (1 + gradient), dtype, dtype)
@@ -95,7 +97,7 @@ def test_rows(name, gradient, dtype, count, length, across):
 @pytest.mark.parametrize("storage", ["float16", "bfloat16"])
 def test_rows_of_halves_and_any_axes(storage):
     check(
-        compiler.reduction("softmax", rows(9, 99, False, n_kept=3, n_reduced=2), (storage,), storage, "float32"),
+        compiler.reduction("softmin", rows(9, 99, False, n_kept=3, n_reduced=2), (storage,), storage, "float32"),
         "float32",
     )
 
