@@ -176,37 +176,34 @@ def contiguous_steps(shape, size):
 
 
 def empty(like, place, device):
-    """A new array of the kind of `like`, of this Layout without gaps; and its address."""
+    """A new array of the kind of `like`, of this Layout without gaps; and its Array."""
     kind = library(type(like))
     if kind == "torch":
         import torch
 
         strides = [step // place.size for step in place.steps]
         array = torch.empty_strided(place.shape, strides, dtype=getattr(torch, place.storage), device=like.device)
-        return array, array.data_ptr()
+        return array, Array(array.data_ptr(), place, device, True, array, None)
     if kind == "cupy":
         import cupy
 
         with cupy.cuda.Device(device):
             memory = cupy.cuda.alloc(max(prod(place.shape), 1) * place.size)
             array = cupy.ndarray(place.shape, place.storage, memory, strides=place.steps)
-        return array, array.data.ptr
+        return array, Array(array.data.ptr, place, device, True, array, None)
     if place.storage == "bfloat16":
         raise TypeError("bfloat16 results are PyTorch's: there is none of x's kind, give an `out`")
     from numba import cuda
 
     with cuda.gpus[device]:
         array = cuda.device_array(place.shape, place.storage, place.steps)
-    return array, array.__cuda_array_interface__["data"][0]
+    return array, Array(array.__cuda_array_interface__["data"][0], place, device, True, array, None)
 
 
 def without_gaps(storage, shape, order):
     """The Layout of a new array, whose axes lie in memory in this order, the outermost first."""
-    steps, step = [0] * len(shape), itemsize(storage)
-    for axis in reversed(order):
-        steps[axis] = step
-        step *= max(shape[axis], 1)
-    return layout(storage, tuple(shape), tuple(steps))
+    steps = dict(zip(order, contiguous_steps([shape[k] for k in order], itemsize(storage)), strict=True))
+    return layout(storage, tuple(shape), tuple(steps[k] for k in range(len(shape))))
 
 
 def order_of(place):

@@ -65,7 +65,7 @@ def _result_type(name, types, given):
 
 
 def _target(name, out, runtime, stream, device):
-    """The Array to write into; whether it suits the result is for `_check_out`."""
+    """`out` and its Array; whether it suits the result is for `_check_out`."""
     if isinstance(out, tuple) and len(out) == 1:
         (out,) = out
     if not arrays.is_on_device(out):
@@ -76,6 +76,16 @@ def _target(name, out, runtime, stream, device):
     if target.device != device:
         raise ValueError(f"{name}: x is on device {device}, and out on device {target.device}")
     return out, target
+
+
+def _output(name, out, first, device, runtime, stream, plan_for):
+    """What is returned, its Array, and the Plan: plan_for(a Layout), or where `out` is None and it is made anew,
+    plan_for(None)."""
+    if out is None:
+        plan = plan_for(None)
+        return *arrays.empty(first, plan.place, device), plan
+    out, target = _target(name, out, runtime, stream, device)
+    return out, target, plan_for(target.layout)
 
 
 def _check_out(name, place, shape, result):
@@ -151,15 +161,15 @@ class Plan(NamedTuple):
     result: str  # dtype
     dtype: str  # that of the computation
     place: arrays.Layout  # of the output
+    axes: tuple = ()  # that a reduction runs over
 
 
-def _plan(name, result, shape, out, like):
-    """The Plan for a result that goes into the Layout `out`, or a new array that lies as `like` if that is given."""
+def _plan(name, result, like, out):
+    """The Plan for a result of the shape of a Layout, which goes into the Layout `out`, or lies as that one."""
     if out is None:
-        order = range(len(shape)) if like is None else arrays.order_of(like)
-        out = arrays.without_gaps(result, shape, order)
+        out = arrays.without_gaps(result, like.shape, arrays.order_of(like))
     else:
-        _check_out(name, out, shape, result)
+        _check_out(name, out, like.shape, result)
     return Plan(result, COMPUTED_AS.get(result, result), out)
 
 
@@ -187,7 +197,8 @@ def _elementwise_plan(name, types, given, out):
     here = [place for place in given if isinstance(place, arrays.Layout)]
     result = _result_type(name, types, [k.storage if isinstance(k, arrays.Layout) else k for k in given])
     shape = np.broadcast_shapes(*(place.shape for place in here))
-    return _plan(name, result, shape, out, next((place for place in here if place.shape == shape), None))
+    none = arrays.without_gaps(result, shape, range(len(shape)))
+    return _plan(name, result, next((place for place in here if place.shape == shape), none), out)
 
 
 @lru_cache(maxsize=4096)
@@ -247,15 +258,16 @@ def _run_elementwise(runtime, name, plan, out, inputs, fixed, stream, after):
     runtime.launch(launch, out.device, stream, after, (launch.work, out.address, *values, *launch.last))
 
 
-def _call_elementwise(row, name, *inputs, out=None, stream=None):
-    """A formula of any arrays on one device, and numbers."""
+def _call_elementwise(row, *inputs, out=None, stream=None):
+    """A row's formula of any arrays on one device, and numbers."""
+    name = row.name
     first = None
     for x in inputs:
         if arrays.is_on_device(x):
             first = x
             break
     else:
-        return _on_host(partial(_call_elementwise, row, name), inputs, out, {"stream": stream})
+        return _on_host(partial(_call_elementwise, row), inputs, out, {"stream": stream})
     runtime = _runtime()
     stream = _stream_for(stream, first)
     operands, given, fixed, here = [], [], [], []
@@ -285,13 +297,8 @@ def _call_elementwise(row, name, *inputs, out=None, stream=None):
         name, count = AT_DEFAULTS[name], len(row.arrays)
         operands, given, fixed = operands[:count], given[:count], fixed[:count]
     device = here[0].device
-    if out is None:
-        plan = _elementwise_plan(name, row.types, tuple(given), None)
-        out, address = arrays.empty(first, plan.place, device)
-        target = arrays.Array(address, plan.place, device, True, out, None)
-    else:
-        out, target = _target(name, out, runtime, stream, device)
-        plan = _elementwise_plan(name, row.types, tuple(given), target.layout)
+    plan_for = partial(_elementwise_plan, name, row.types, tuple(given))
+    out, target, plan = _output(name, out, first, device, runtime, stream, plan_for)
     if 0 in plan.place.shape:
         return out
     operands = [
@@ -316,8 +323,7 @@ def _through_scratch(runtime, plan, first, inputs, target, stream, run, in_place
     else:
         return run(target)
     place = arrays.without_gaps(plan.result, plan.place.shape, range(plan.place.ndim))
-    scratch, address = arrays.empty(first, place, target.device)
-    between = arrays.Array(address, place, target.device, True, scratch, None)
+    _, between = arrays.empty(first, place, target.device)
     run(between)
     return _run_elementwise(runtime, "copy", plan, target, [between], (None,), stream, ())
 
@@ -334,11 +340,6 @@ def _halves(name, x, axis):
     return x._replace(layout=place), x._replace(layout=place, address=x.address + half * place.steps[axis])
 
 
-def _run_gated(runtime, name, dtype, out, inputs, stream, after):
-    plan = Plan(dtype, dtype, out.layout)
-    _run_elementwise(runtime, name, plan, out, inputs, (None,) * len(inputs), stream, after)
-
-
 def _call_gated(name, labels, *inputs, axis=-1, out=None, stream=None):
     """A gated unit of the halves of x; or, of gy and x, its gradient."""
     there = [arrays.is_on_device(x) for x in inputs]
@@ -352,23 +353,18 @@ def _call_gated(name, labels, *inputs, axis=-1, out=None, stream=None):
     if gradient and gradient[0].layout.shape != a.layout.shape:
         raise ValueError(f"gy must have the shape of half of x, {a.layout.shape}, got {gradient[0].layout.shape}")
     whole = x.layout if gradient else a.layout
-    if out is None:
-        plan = _plan(name, result, whole.shape, None, whole)
-        out, address = arrays.empty(inputs[-1], plan.place, x.device)
-        target = arrays.Array(address, plan.place, x.device, True, out, None)
-    else:
-        out, target = _target(name, out, runtime, stream, x.device)
-        plan = _plan(name, result, whole.shape, target.layout, None)
+    plan_for = partial(_plan, name, result, whole)
+    out, target, plan = _output(name, out, inputs[-1], x.device, runtime, stream, plan_for)
     if 0 in plan.place.shape:
         return out
     after = _streams_of((*operands, target), stream)
 
     def run(into):
         if not gradient:
-            return _run_gated(runtime, name, plan.dtype, into, (a, b), stream, after)
+            return _run_elementwise(runtime, name, plan, into, (a, b), (None,) * 2, stream, after)
         for_a, for_b = _halves(name, into, axis)
-        _run_gated(runtime, name, plan.dtype, for_a, (*gradient, b), stream, after)
-        return _run_gated(runtime, f"{name}_grad", plan.dtype, for_b, (*gradient, a, b), stream, ())
+        _run_elementwise(runtime, name, plan, for_a, (*gradient, b), (None,) * 2, stream, after)
+        return _run_elementwise(runtime, f"{name}_grad", plan, for_b, (*gradient, a, b), (None,) * 3, stream, ())
 
     given = operands if gradient else (a, b)
     _through_scratch(runtime, plan, inputs[-1], given, target, stream, run, in_place=not gradient)
@@ -385,14 +381,13 @@ def _reduction_kernel(*description):
 
 @lru_cache(maxsize=4096)
 def _reduction_plan(name, labels, given, axis, out):
-    """As `_elementwise_plan`; also the axes."""
+    """As `_elementwise_plan`."""
     like = given[-1]
     result = _result_type(name, FLOAT_TYPES, [place.storage for place in given])
     for label, place in zip(labels, given, strict=True):
         if place.shape != like.shape:
             raise ValueError(f"{name}: {label} must have the shape of {labels[-1]}, {like.shape}, got {place.shape}")
-    axes = _reductions.axes_of(axis, like.ndim)
-    return _plan(name, result, like.shape, out, like), axes
+    return _plan(name, result, like, out)._replace(axes=_reductions.axes_of(axis, like.ndim))
 
 
 @lru_cache(maxsize=4096)
@@ -425,19 +420,14 @@ def _call_reduction(name, labels, *inputs, axis=-1, out=None, stream=None):
     device = operands[-1].device
     given = tuple([operand.layout for operand in operands])
     axis = axis if axis is None or type(axis) is int else _reductions.axes_of(axis, given[-1].ndim)
-    if out is None:
-        plan, axes = _reduction_plan(name, labels, given, axis, None)
-        out, address = arrays.empty(inputs[-1], plan.place, device)
-        target = arrays.Array(address, plan.place, device, True, out, None)
-    else:
-        out, target = _target(name, out, runtime, stream, device)
-        plan, axes = _reduction_plan(name, labels, given, axis, target.layout)
+    plan_for = partial(_reduction_plan, name, labels, given, axis)
+    out, target, plan = _output(name, out, inputs[-1], device, runtime, stream, plan_for)
     if 0 in plan.place.shape:
         return out
     after = _streams_of((*operands, target), stream)
 
     def run(into):
-        launch = _reduction_launch(name, plan.dtype, axes, (*given, into.layout))
+        launch = _reduction_launch(name, plan.dtype, plan.axes, (*given, into.layout))
         addresses = [operand.address for operand in (*operands, into)]
         runtime.launch(launch, device, stream, after, (*addresses, *launch.last))
 
@@ -538,7 +528,6 @@ def _summary(doc):
 
 def _elementwise_function(row):
     labels = (*row.arrays, *row.parameters)
-    table = GRADIENTS if row.name in GRADIENTS else ACTIVATIONS
     gradient = row.name in GRADIENTS
     module = "fastact.cuda.grad" if gradient else "fastact.cuda"
     name = row.name.removesuffix("_grad")
@@ -546,7 +535,7 @@ def _elementwise_function(row):
     def call(*inputs, out=None, stream=None, kernel=row.name):
         if len(inputs) != len(labels):
             raise TypeError(f"{name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
-        return _call_elementwise(table[kernel], kernel, *inputs, out=out, stream=stream)
+        return _call_elementwise(ROWS[kernel], *inputs, out=out, stream=stream)
 
     if row.options:
         chosen = {option: partial(call, kernel=kernel) for option, kernel in row.options.items()}
@@ -636,7 +625,7 @@ def _gated_function(name, gradient):
 def _ufunc(name):
     """What computes the ufunc of this name; None where it is not there."""
     if name in GATED:
-        return partial(_call_elementwise, GATED[name], name)
+        return partial(_call_elementwise, GATED[name])
     return getattr(grad if name.endswith("_grad") else sys.modules[__name__], name.removesuffix("_grad"), None)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numba.cuda.simulator.kernel import FakeCUDAKernel
 
 from fastact import _cuda_elementwise, _cuda_rows, _math
+from fastact._cuda_arrays import Array, itemsize
 from fastact._cuda_elementwise import FIXED
 from fastact._specialise import specialise
 
@@ -154,7 +155,7 @@ class Kernel:
 
 
 def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=()):
-    sizes = [np.dtype("uint16" if s == "bfloat16" else s).itemsize for s in (*storages, out_storage)]
+    sizes = [itemsize(storage) for storage in (*storages, out_storage)]
     scope = {
         "formula": specialise(formula, dtype, FORMULA_PRIMITIVES, plain),
         "thread": thread,
@@ -190,7 +191,7 @@ def reduction(name, rows, storages, out_storage, dtype):
         "get": partial(get),
         "approximate_log": partial(approximate_log),
     }
-    sizes = [np.dtype("uint16" if s == "bfloat16" else s).itemsize for s in (*storages, out_storage)]
+    sizes = [itemsize(storage) for storage in (*storages, out_storage)]
     function = specialise(_cuda_rows.kernel(rows, sizes, gradient), dtype, primitives, plain)
 
     def grouped(*arguments):
@@ -257,4 +258,5 @@ def empty(like, place, device):
     assert isinstance(like, DeviceArray)
     memory = np.full(max(np.prod(place.shape, dtype=int), 1), 77, place.storage)
     host = np.lib.stride_tricks.as_strided(memory, place.shape, place.steps)
-    return DeviceArray(host, device), host.ctypes.data
+    array = DeviceArray(host, device)
+    return array, Array(host.ctypes.data, place, device, True, array, None)
