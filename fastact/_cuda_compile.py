@@ -320,12 +320,9 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
     inputs = [kind if mode == SCALAR else types.int64 for mode in modes if mode != FIXED]
     arrays = 1 + sum(mode not in (FIXED, SCALAR) for mode in modes)
     rest = [types.int64] * (ndim - 1 + ndim * arrays)
-    return Kernel(
-        scope["elementwise"],
-        (types.int64, types.int64, *inputs, *rest),
-        _cuda_elementwise.THREADS,
-        _cuda_elementwise.BLOCKS,
-    )
+    blocks = _cuda_elementwise.BLOCKS // (2 if kind.bitwidth == 64 else 1)  # a number takes two registers
+    arguments = (types.int64, types.int64, *inputs, *rest)
+    return Kernel(scope["elementwise"], arguments, _cuda_elementwise.THREADS, blocks)
 
 
 def reduction(name, rows, storages, out_storage, dtype):
