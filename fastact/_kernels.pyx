@@ -8,8 +8,8 @@ are the sums of blocks of BLOCK elements, whose rounding errors are left alone, 
 Whatever path a row takes (alone, as a column beside others, through a tile, by several threads), its bits
 are the same.
 
-Ones are counted apart from the other terms of the sum, so that log_softmax keeps its digits where the
-maximum has almost all the weight.
+Logarithms count the terms of the maximum, which are 1, apart from the others, so that they keep their
+digits where the maximum has almost all the weight.
 """
 
 cimport cython
@@ -64,7 +64,8 @@ cdef enum:
     LANES = 16
     CHUNK = 4096      # elements whose sum is one tree
     BLOCK = 8 * LANES # the same for gradients
-    BATCH = 16        # short rows whose scalar parts are done together
+    LAST = 4 * LANES  # what is left of rows after multiples of it is worked on row by row
+    BATCH = LANES     # short rows whose scalar parts are done together
     BATCH_ELEMENTS = 4096  # in all of them
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
     TILE = 64         # rows that are packed side by side
@@ -72,14 +73,14 @@ cdef enum:
     COLUMNS = 128     # columns whose sums are worked on together
     WIDEST = 1024     # columns that are read together: the longer the rows, the sooner the memory knows what comes next
     TOGETHER = 64     # rows of them, if columns are too long for a tile
-    SHORT = 72        # float32 rows up to this length are packed,
-    SHORT_DOUBLE = 48 # float64 ones,
+    SHORT = 40        # float32 rows up to this length are packed,
+    SHORT_DOUBLE = 24 # and float64 ones, but for those that fill their lanes, in float32 more than once,
     SHORT_GRADIENT = 10  # and those of gradients
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
     START = 6         # numbers that `exp_start` gives
 
-# A row's sum: `ones` terms that are exactly 1 (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
+# A row's sum: the maximum's terms (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
 ctypedef struct Sum:
     double ones
     double high
@@ -170,21 +171,27 @@ cdef inline real term(
 
 
 cdef inline real lane_start(int kind, real type_tag) noexcept nogil:
-    """What lanes begin with: more than each term, so that `add_term` knows the smaller one; not for logarithms, where
-    the sum of small terms beside the one that is 1 must have all its digits."""
+    """What lanes begin with. More than each term, so that `add_term` knows the smaller one; not for logarithms, whose
+    terms may all be small and must keep their digits."""
     return <real>0.0 if is_logarithm(kind) else 2 * up(type_tag)
 
 
-cdef inline void add_term(real e, real *high, real *low, float *ones, int kind) noexcept nogil:
+cdef inline void add_term(real e, real *high, real *low, int kind) noexcept nogil:
     """Add to a lane, the rounding error to `low`."""
-    cdef real s, larger = high[0], smaller = e
+    cdef real larger = high[0], smaller = e
+    cdef real s = high[0] + e
     if is_logarithm(kind):
-        ones[0] += <float>1.0 if e == up(e) else <float>0.0
-        e = <real>0.0 if e == up(e) else e
         larger, smaller = further(high[0], e, SOFTMAX), further(high[0], e, SOFTMIN)
-    s = high[0] + e
     low[0] += smaller - (s - larger)
     high[0] = s
+
+
+cdef inline real counted(real e, real x, real m, real *ones, int kind) noexcept nogil:
+    """The term e of x; of a logarithm, 0 for those of the maximum m, which are counted."""
+    if is_logarithm(kind):
+        ones[0] += <real>1.0 if x == m else <real>0.0
+        return <real>0.0 if x == m else e
+    return e
 
 
 cdef inline void lane_total(real high, real low, real start, double *total, double *total_low) noexcept nogil:
@@ -274,9 +281,13 @@ cdef inline real finish_one(
     return d if kind == LOG_SOFTMAX_GRADIENT else multiply_add(d, r, d * r_low)
 
 
+cdef inline bint is_overflown(real total, int kind) noexcept nogil:
+    return is_gradient(kind) and not isfinite(total)
+
+
 cdef inline real finish_overflown(real x, real second, real total, real r, int kind) noexcept nogil:
     """The same for a gradient whose sum is not finite: as IEEE arithmetic has it."""
-    if kind != LOG_SOFTMAX_GRADIENT:
+    if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
         return second * (x - total) * r
     if real is float:
         return (x - fastact_exp_float32(second) * total) * r
@@ -296,10 +307,6 @@ cdef inline int kind_of_finish(int kind, const Factor *factor) noexcept nogil:
     return SCALED_GRADIENT if scaled else SOFTMAX_GRADIENT
 
 
-cdef inline bint is_tempered(const Factor *factor) noexcept nogil:
-    return fabs(factor.r) != 1.0 or factor.r_low != 0.0
-
-
 cdef inline void start_terms(
     real m, real r, real r_low, real *shift, real *lowest, real *offset, real *magic, real *rest, real *rest_low
 ) noexcept nogil:
@@ -309,19 +316,98 @@ cdef inline void start_terms(
         fastact_exp_start_float64(m, r, r_low, shift, lowest, offset, magic, rest, rest_low)
 
 
+# ---- sums ------------------------------------------------------------------------------------------
+
+# Of up to COLUMNS rows or columns.
+ctypedef struct Sums:
+    double ones[COLUMNS]
+    double high[COLUMNS]
+    double low[COLUMNS]
+
+
+cdef inline void add_to(Sums *sums, ptrdiff_t k, double ones, double high, double low, real type_tag) noexcept nogil:
+    cdef Sum total
+    total.ones, total.high, total.low = sums.ones[k], sums.high[k], sums.low[k]
+    add(&total, ones, high, low, type_tag)
+    sums.ones[k], sums.high[k], sums.low[k] = total.ones, total.high, total.low
+
+
+cdef inline void zero(Sums *sums, ptrdiff_t count) noexcept nogil:
+    cdef ptrdiff_t k
+    for k in range(count):
+        sums.ones[k] = sums.high[k] = sums.low[k] = 0.0
+
+
+cdef inline bint start_all(const real *m, const Factor *factor, real *starts, ptrdiff_t count) noexcept nogil:
+    """`exp_start` for some extremes, its numbers COLUMNS apart; whether terms are scaled, as for temperatures and large
+    numbers."""
+    cdef real r = <real>factor.r, r_low = <real>factor.r_low
+    cdef bint scaled = fabs(factor.r) != 1.0 or factor.r_low != 0.0
+    cdef ptrdiff_t k
+    for k in range(count):
+        start_terms(
+            m[k], r, r_low, starts + k, starts + COLUMNS + k, starts + 2 * COLUMNS + k, starts + 3 * COLUMNS + k,
+            starts + 4 * COLUMNS + k, starts + 5 * COLUMNS + k,
+        )
+    for k in range(count):
+        scaled |= starts[k] != 0.0
+    return scaled
+
+
+cdef void merge_strip(
+    const real *high, const real *low, const real *ones, int used, real lanes_start, Sums *sums, ptrdiff_t first
+) noexcept nogil:
+    """Bring the lanes of each column together, in the order of `_lanes.h`; those from `used` on are empty."""
+    cdef double total[LANES][LANES]
+    cdef double total_low[LANES][LANES]
+    cdef int half = LANES // 2, k, j
+    for k in range(used):
+        for j in range(LANES):
+            total_low[k][j] = 0.0
+            lane_total(high[k * LANES + j], low[k * LANES + j], lanes_start, &total[k][j], &total_low[k][j])
+    while half:
+        for k in range(max(0, min(half, used - half))):
+            if real is float:
+                for j in range(LANES):
+                    total[k][j] += total[k + half][j]
+            else:
+                for j in range(LANES):
+                    merge_lane(&total[k][j], &total_low[k][j], total[k + half][j], total_low[k + half][j])
+        half //= 2
+    for j in range(LANES):
+        add_to(sums, first + j, ones[j], total[0][j], total_low[0][j], lanes_start)
+
+
+cdef inline void factors_of_kind(
+    const Sums *sums, const real *m, real *high, real *low, ptrdiff_t count, int kind
+) noexcept nogil:
+    cdef Sum total
+    cdef ptrdiff_t k
+    for k in range(count):
+        total.ones, total.high, total.low = sums.ones[k], sums.high[k], sums.low[k]
+        factor_of(&total, m[k], kind, high + k, low + k)
+
+
+cdef inline void factors(
+    const Sums *sums, const real *m, real *high, real *low, ptrdiff_t count, int kind, const Factor *factor
+) noexcept nogil:
+    """What `finish_one` needs of each row or column; for gradients, m plays no part in it."""
+    if kind != LOGSUMEXP:
+        kind = kind_of_finish(kind, factor)
+    if kind == LOG_SOFTMAX: factors_of_kind(sums, m, high, low, count, LOG_SOFTMAX)
+    elif kind == SCALED_LOGARITHM: factors_of_kind(sums, m, high, low, count, SCALED_LOGARITHM)
+    elif kind == LOGSUMEXP: factors_of_kind(sums, m, high, low, count, LOGSUMEXP)
+    elif is_gradient(kind): factors_of_kind(sums, m, high, low, count, SOFTMAX_GRADIENT)
+    else: factors_of_kind(sums, m, high, low, count, SOFTMAX)
+
+
 # ---- rows, contiguous ------------------------------------------------------------------------------
 
-# A row's operands (for a gradient, x is gy and `second` y), and what is known of it so far.
+# Its operands; for a gradient, x is gy and `second` y.
 ctypedef struct Row:
     const char *x
     const char *second
     char *out
-    Sum total
-    double m       # the extreme
-    Factor factor
-    bint scaled    # whether terms are
-    double high    # these two: see `factor_of`
-    double low
 
 
 cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
@@ -380,83 +466,118 @@ cdef void at_infinity(const real *x, real *out, ptrdiff_t n, real m, int kind) n
         out[i] = (one if x[i] == m else zero) if limit and extremes == 1 else NAN
 
 
-cdef inline void sum_of_kind(
-    Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, int kind, real type_tag
+cdef inline void add_terms(
+    const real *x, real *out, ptrdiff_t n, real m, real r, real r_low, real shift, real lowest, real offset, real magic,
+    real rest, real rest_low, real *highs, real *lows, real *all_ones, int kind,
 ) noexcept nogil:
-    """Add n elements from `start` on to the sums of some rows; the exponentials go to `out`, log_softmax's nowhere."""
-    cdef const real *x
-    cdef real *out
-    cdef real m[BATCH]
-    cdef real r[BATCH]
-    cdef real r_low[BATCH]
-    cdef real starts[START][BATCH]
-    cdef real a[LANES]
+    """The lanes of n elements of a row, which fill them; the exponentials go to `out`, those of logarithms nowhere."""
     cdef real e[LANES]
     cdef real high[LANES]
     cdef real low[LANES]
-    cdef float ones[LANES]
-    cdef real highs[BATCH][LANES]
-    cdef real lows[BATCH][LANES]
-    cdef float all_ones[BATCH][LANES]
-    cdef double total[LANES]
-    cdef double total_low[LANES]
-    cdef ptrdiff_t i, k
+    cdef real ones[LANES]
+    cdef ptrdiff_t i
     cdef int j
-    cdef int remaining = n % LANES
-    for k in range(count):
-        m[k], r[k], r_low[k] = <real>rows[k].m, <real>rows[k].factor.r, <real>rows[k].factor.r_low
-    for k in range(count):
-        start_terms(
-            m[k], r[k], r_low[k], &starts[0][k], &starts[1][k], &starts[2][k], &starts[3][k], &starts[4][k], &starts[5][k]
-        )
-    for k in range(count):
-        x = <const real *>rows[k].x + start
-        out = <real *>rows[k].out + start
+    for j in range(LANES):
+        high[j], low[j], ones[j] = lane_start(kind, m), 0.0, 0.0
+    for i in range(n // LANES):  # what is read is read first: `out` may be x
         for j in range(LANES):
-            high[j] = lane_start(kind, type_tag)
-            low[j] = 0.0
-            ones[j] = 0.0
-        for i in range(n // LANES):  # what is read is read first: `out` may be x
-            for j in range(LANES):
-                e[j] = term(
-                    x[j], r[k], r_low[k], starts[0][k], starts[1][k], starts[2][k], starts[3][k], starts[4][k],
-                    starts[5][k], kind,
-                )
-            for j in range(LANES):
-                add_term(e[j], &high[j], &low[j], &ones[j], kind)
-            if not is_logarithm(kind):
+            e[j] = term(x[j], r, r_low, shift, lowest, offset, magic, rest, rest_low, kind)
+        for j in range(LANES):
+            e[j] = counted(e[j], x[j], m, &ones[j], kind)
+        for j in range(LANES):
+            add_term(e[j], &high[j], &low[j], kind)
+        if not is_logarithm(kind):
+            memcpy(out, e, sizeof(e))
+        x += LANES
+        out += LANES
+    memcpy(highs, high, sizeof(high))
+    memcpy(lows, low, sizeof(low))
+    memcpy(all_ones, ones, sizeof(ones))
+
+
+cdef inline void add_last(
+    const Row *rows, ptrdiff_t count, ptrdiff_t start, int width, const real *m, const real *starts, real r, real r_low,
+    real *high, real *low, real *ones, int kind, bint partial,
+) noexcept nogil:
+    """`width` elements of each row, at most one to a lane. Row by row, as each takes long, and overlaps with the next."""
+    cdef const real *x
+    cdef real *out
+    cdef real a[LANES]
+    cdef real e[LANES]
+    cdef ptrdiff_t k
+    cdef int j
+    for k in range(count):
+        x, out = <const real *>rows[k].x + start, <real *>rows[k].out + start
+        if partial:
+            load_some(a, x, width, NAN)
+            x = a
+        for j in range(LANES):
+            e[j] = term(
+                x[j], r, r_low, starts[k], starts[COLUMNS + k], starts[2 * COLUMNS + k], starts[3 * COLUMNS + k],
+                starts[4 * COLUMNS + k], starts[5 * COLUMNS + k], kind,
+            )
+        for j in range(LANES):
+            e[j] = counted(e[j], x[j], m[k], ones + j, kind)
+        if not is_logarithm(kind):
+            if partial:
+                store_some(out, e, width)
+            else:
                 memcpy(out, e, sizeof(e))
-            x += LANES
-            out += LANES
-        if remaining:
-            load_some(a, x, remaining, m[k])
-            for j in range(LANES):
-                e[j] = term(
-                    a[j], r[k], r_low[k], starts[0][k], starts[1][k], starts[2][k], starts[3][k], starts[4][k],
-                    starts[5][k], kind,
-                )
-            if not is_logarithm(kind):
-                store_some(out, e, remaining)
-            for j in range(LANES):
-                add_term(e[j] if j < remaining else <real>0.0, &high[j], &low[j], &ones[j], kind)
         for j in range(LANES):
-            highs[k][j], lows[k][j], all_ones[k][j] = high[j], low[j], ones[j]
-    for k in range(count):  # takes long for one row, but not for many
-        for j in range(LANES):
-            lane_total(highs[k][j], lows[k][j], lane_start(kind, type_tag), &total[j], &total_low[j])
-        merge_lanes(&rows[k], total, total_low, all_ones[k], is_logarithm(kind), type_tag)
+            add_term(e[j] if not partial or j < width else <real>0.0, high + j, low + j, kind)
+        high += LANES
+        low += LANES
+        ones += LANES
+
+
+cdef inline void sum_of_kind(
+    const Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, const real *m, const real *starts, real r, real r_low,
+    Sums *sums, int kind,
+) noexcept nogil:
+    cdef real high[BATCH * LANES]
+    cdef real low[BATCH * LANES]
+    cdef real ones[BATCH * LANES]
+    cdef ptrdiff_t last = n % LAST, i, k
+    cdef int width
+    n -= last
+    if n == 0:
+        for i in range(count * LANES):
+            high[i], low[i], ones[i] = lane_start(kind, r), 0.0, 0.0
+    for k in range(count if n else 0):
+        add_terms(
+            <const real *>rows[k].x + start, <real *>rows[k].out + start, n, m[k], r, r_low, starts[k], starts[COLUMNS + k],
+            starts[2 * COLUMNS + k], starts[3 * COLUMNS + k], starts[4 * COLUMNS + k], starts[5 * COLUMNS + k],
+            high + k * LANES, low + k * LANES, ones + k * LANES, kind,
+        )
+    for i in range(pieces_of(last, LANES)):
+        width = <int>min(<ptrdiff_t>LANES, last - i * LANES)
+        if width == LANES:
+            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, kind, False)
+        else:
+            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, kind, True)
+    for k in range(count):
+        merge_lanes(high + k * LANES, low + k * LANES, ones + k * LANES, sums, k, kind)
 
 
 cdef inline void merge_lanes(
-    Row *row, const double *high, const double *low, const float *ones, bint with_ones, real type_tag
+    const real *high, const real *low, const real *ones, Sums *sums, ptrdiff_t k, int kind
 ) noexcept nogil:
     """Bring the lanes of a row together, and add them to its sum."""
-    cdef double total, total_low = 0.0
+    cdef double totals[LANES]
+    cdef double lows[LANES]
+    cdef double total, total_low = 0.0, all_ones = 0.0
+    cdef int j
+    for j in range(LANES):
+        lane_total(high[j], low[j], lane_start(kind, high[0]), &totals[j], &lows[j])
     if real is float:
-        total = fastact_sum_of_doubles(high)
+        total = fastact_sum_of_doubles(totals)
+        if is_logarithm(kind):
+            all_ones = fastact_sum_of_floats(ones)
     else:
-        fastact_sum_of_pairs(high, low, &total, &total_low)
-    add(&row.total, fastact_sum_of_floats(ones) if with_ones else 0.0, total, total_low, type_tag)
+        fastact_sum_of_pairs(totals, lows, &total, &total_low)
+        if is_logarithm(kind):
+            all_ones = fastact_sum_of_doubles(ones)
+    add_to(sums, k, all_ones, total, total_low, high[0])
 
 
 cdef inline real block_sum(const real *x, const real *second, ptrdiff_t n, int kind) noexcept nogil:
@@ -466,52 +587,42 @@ cdef inline real block_sum(const real *x, const real *second, ptrdiff_t n, int k
         return fastact_block_sum_double(x, second, n, kind != LOG_SOFTMAX_GRADIENT)
 
 
-cdef inline void add_gradient(Sum *total, const real *x, const real *second, ptrdiff_t n, int kind) noexcept nogil:
-    """The terms of a chunk."""
+cdef inline Sum gradient_sum(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, real type_tag) noexcept nogil:
+    """Of n elements from `start` on, a chunk."""
+    cdef const real *x = <const real *>row.x + start
+    cdef const real *second = <const real *>row.second + start
     cdef Sum chunk
     cdef ptrdiff_t i
     memset(&chunk, 0, sizeof(Sum))
     for i in range(n // BLOCK):
-        add(&chunk, 0.0, block_sum(x + i * BLOCK, second + i * BLOCK, BLOCK, kind), 0.0, x[0])
+        add(&chunk, 0.0, block_sum(x + i * BLOCK, second + i * BLOCK, BLOCK, kind), 0.0, type_tag)
     i = n - n % BLOCK
     if i < n:
-        add(&chunk, 0.0, block_sum(x + i, second + i, n - i, kind), 0.0, x[0])
-    add(total, 0.0, chunk.high, chunk.low, x[0])
+        add(&chunk, 0.0, block_sum(x + i, second + i, n - i, kind), 0.0, type_tag)
+    return chunk
 
 
-cdef inline void gradient_sum_of_kind(
-    Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, int kind, real type_tag
+cdef void sum_chunk(
+    const Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, const real *m, const real *starts, const Factor *factor,
+    Sums *sums, int kind,
 ) noexcept nogil:
-    cdef ptrdiff_t k
-    for k in range(count):
-        add_gradient(&rows[k].total, <const real *>rows[k].x + start, <const real *>rows[k].second + start, n, kind)
+    """Add n elements from `start` on to the sums of some rows; `kind_of_sum` chose the kind. The exponentials go to `out`,
+    those of logarithms nowhere."""
+    cdef real r = <real>factor.r, r_low = <real>factor.r_low
+    if kind == SOFTMAX: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, SOFTMAX)
+    elif kind == SOFTMIN: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, SOFTMIN)
+    elif kind == LOG_SOFTMAX: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, LOG_SOFTMAX)
+    elif kind == SCALED: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, SCALED)
+    else: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, SCALED_LOGARITHM)
 
 
-cdef void sum_chunk(Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
-    cdef bint scaled = False
-    cdef ptrdiff_t k
-    cdef real t = 0.0
-    for k in range(count):
-        scaled = scaled or rows[k].scaled
-    kind = kind_of_sum(kind, scaled)
-    if kind == SOFTMAX: sum_of_kind(rows, count, start, n, SOFTMAX, t)
-    elif kind == SOFTMIN: sum_of_kind(rows, count, start, n, SOFTMIN, t)
-    elif kind == LOG_SOFTMAX: sum_of_kind(rows, count, start, n, LOG_SOFTMAX, t)
-    elif kind == SCALED: sum_of_kind(rows, count, start, n, SCALED, t)
-    elif kind == SCALED_LOGARITHM: sum_of_kind(rows, count, start, n, SCALED_LOGARITHM, t)
-    elif kind == SOFTMAX_GRADIENT: gradient_sum_of_kind(rows, count, start, n, SOFTMAX_GRADIENT, t)
-    else: gradient_sum_of_kind(rows, count, start, n, LOG_SOFTMAX_GRADIENT, t)
-
-
-cdef inline void finish_of_kind(
+cdef inline void finish_lanes(
     const real *x, const real *second, real *out, real high, real low, real r, real r_low, ptrdiff_t n, int kind
 ) noexcept nogil:
+    """n elements, which fill the lanes."""
     cdef real results[LANES]
-    cdef real a[LANES]
-    cdef real b[LANES]
-    cdef real e[LANES]
-    cdef int rest = n % LANES, j
     cdef ptrdiff_t i
+    cdef int j
     for i in range(n // LANES):  # what is read is read first: `out` may be one of the others
         for j in range(LANES):
             results[j] = finish_one(x[j], second[j], out[j], high, low, r, r_low, kind)
@@ -520,135 +631,131 @@ cdef inline void finish_of_kind(
         x += LANES
         second += LANES
         out += LANES
-    if rest:
-        load_some(a, x, rest, 0.0)
-        load_some(b, second, rest, 0.0)
-        if kind == SOFTMAX:
-            load_some(e, out, rest, 0.0)
-        for j in range(LANES):
-            results[j] = finish_one(a[j], b[j], e[j], high, low, r, r_low, kind)
-        store_some(out, results, rest)
 
 
-cdef void finish_chunk(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
-    cdef const real *x = <const real *>row.x + start
-    cdef const real *second = <const real *>row.second + start
-    cdef real *out = <real *>row.out + start
-    cdef real high = <real>row.high, low = <real>row.low, r = <real>row.factor.r, r_low = <real>row.factor.r_low
-    cdef ptrdiff_t i
-    if kind == LOGSUMEXP:
-        if start == 0:
-            out[0] = high
-        return
-    if is_gradient(kind) and not isfinite(row.high):
-        for i in range(n):
-            out[i] = finish_overflown(x[i], second[i], high, r, kind)
-        return
-    kind = kind_of_finish(kind, &row.factor)
-    if kind == SOFTMAX: finish_of_kind(out, out, out, high, low, r, r_low, n, SOFTMAX)
-    elif kind == LOG_SOFTMAX: finish_of_kind(x, x, out, high, low, r, r_low, n, LOG_SOFTMAX)
-    elif kind == SCALED_LOGARITHM: finish_of_kind(x, x, out, high, low, r, r_low, n, SCALED_LOGARITHM)
-    elif kind == SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, r, r_low, n, SOFTMAX_GRADIENT)
-    elif kind == SCALED_GRADIENT: finish_of_kind(x, second, out, high, low, r, r_low, n, SCALED_GRADIENT)
-    elif kind == LOG_SOFTMAX_GRADIENT: finish_of_kind(x, second, out, high, low, r, r_low, n, LOG_SOFTMAX_GRADIENT)
-    else: finish_of_kind(x, second, out, high, low, r, r_low, n, SCALED_LOG_GRADIENT)
-
-
-cdef inline void factors_of_kind(Row *rows, ptrdiff_t count, int kind, real type_tag) noexcept nogil:
-    cdef Sum sums[BATCH]
-    cdef real m[BATCH]
-    cdef real high[BATCH]
-    cdef real low[BATCH]
-    cdef ptrdiff_t k
-    for k in range(count):
-        sums[k] = rows[k].total
-        m[k] = <real>rows[k].m
-    for k in range(count):
-        factor_of(&sums[k], m[k], kind, &high[k], &low[k])
-    for k in range(count):
-        rows[k].high = high[k]
-        rows[k].low = low[k]
-
-
-cdef void factors(Row *rows, ptrdiff_t count, int kind, real type_tag) noexcept nogil:
-    if count == 0:
-        return
-    if kind != LOGSUMEXP:
-        kind = kind_of_finish(kind, &rows[0].factor)
-    if kind == LOG_SOFTMAX: factors_of_kind(rows, count, LOG_SOFTMAX, type_tag)
-    elif kind == SCALED_LOGARITHM: factors_of_kind(rows, count, SCALED_LOGARITHM, type_tag)
-    elif kind == LOGSUMEXP: factors_of_kind(rows, count, LOGSUMEXP, type_tag)
-    elif is_gradient(kind): factors_of_kind(rows, count, SOFTMAX_GRADIENT, type_tag)
-    else: factors_of_kind(rows, count, SOFTMAX, type_tag)
-
-
-cdef inline void gradients_of_kind(
-    const Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, int finish, real type_tag
+cdef inline void finish_some(
+    const real *x, const real *second, real *out, real high, real low, real r, real r_low, int n, int kind
 ) noexcept nogil:
-    cdef real high[BATCH]
-    cdef real low[BATCH]
-    cdef real r = <real>rows[0].factor.r, r_low = <real>rows[0].factor.r_low
-    cdef Sum total
+    """n elements, less than LANES."""
+    cdef real results[LANES]
+    cdef real a[LANES]
+    cdef real b[LANES]
+    cdef real e[LANES]
+    cdef int j
+    load_some(a, x, n, 0.0)
+    load_some(b, second, n, 0.0)
+    if kind == SOFTMAX:
+        load_some(e, out, n, 0.0)
+    for j in range(LANES):
+        results[j] = finish_one(a[j], b[j], e[j], high, low, r, r_low, kind)
+    store_some(out, results, n)
+
+
+cdef inline void finish_of_kind(
+    const Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, const real *high, const real *low, real r, real r_low,
+    int kind,
+) noexcept nogil:
+    cdef ptrdiff_t whole = n - n % LANES, last = start + whole, i, k
     cdef const real *x
     cdef const real *second
     cdef real *out
-    cdef ptrdiff_t i, k
     for k in range(count):
-        x, second = <const real *>rows[k].x, <const real *>rows[k].second
-        memset(&total, 0, sizeof(Sum))
-        for i in range(pieces_of(n, CHUNK)):
-            add_gradient(&total, x + i * CHUNK, second + i * CHUNK, min(<ptrdiff_t>CHUNK, n - i * CHUNK), kind)
-        factor_of(&total, r, SOFTMAX_GRADIENT, &high[k], &low[k])
-    for k in range(count):
-        x, second, out = <const real *>rows[k].x, <const real *>rows[k].second, <real *>rows[k].out
-        if isfinite(high[k]):
-            finish_of_kind(x, second, out, high[k], low[k], r, r_low, n, finish)
-        else:
+        x, second, out = <const real *>rows[k].x + start, <const real *>rows[k].second + start, <real *>rows[k].out + start
+        if is_overflown(high[k], kind):
             for i in range(n):
                 out[i] = finish_overflown(x[i], second[i], high[k], r, kind)
+        else:
+            finish_lanes(x, second, out, high[k], low[k], r, r_low, whole, kind)
+    # afterwards: after a masked store, CPUs are slow to read what is beside it
+    for k in range(count if n % LANES else 0):
+        x, second, out = <const real *>rows[k].x + last, <const real *>rows[k].second + last, <real *>rows[k].out + last
+        if not is_overflown(high[k], kind):
+            finish_some(x, second, out, high[k], low[k], r, r_low, <int>(n % LANES), kind)
 
 
-cdef void gradients(const Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
+cdef void finish_chunk(
+    const Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, const real *high, const real *low, const Factor *factor,
+    int kind,
+) noexcept nogil:
+    cdef real r = <real>factor.r, r_low = <real>factor.r_low
+    cdef ptrdiff_t k
+    if kind == LOGSUMEXP:
+        for k in range(count if start == 0 else 0):
+            (<real *>rows[k].out)[0] = high[k]
+        return
+    kind = kind_of_finish(kind, factor)
+    if kind == SOFTMAX: finish_of_kind(rows, count, start, n, high, low, r, r_low, SOFTMAX)
+    elif kind == LOG_SOFTMAX: finish_of_kind(rows, count, start, n, high, low, r, r_low, LOG_SOFTMAX)
+    elif kind == SCALED_LOGARITHM: finish_of_kind(rows, count, start, n, high, low, r, r_low, SCALED_LOGARITHM)
+    elif kind == SOFTMAX_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, SOFTMAX_GRADIENT)
+    elif kind == SCALED_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, SCALED_GRADIENT)
+    elif kind == LOG_SOFTMAX_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, LOG_SOFTMAX_GRADIENT)
+    else: finish_of_kind(rows, count, start, n, high, low, r, r_low, SCALED_LOG_GRADIENT)
+
+
+cdef inline void gradients_of_kind(
+    const Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, int kind, int finish, real type_tag
+) noexcept nogil:
+    cdef real high[BATCH]
+    cdef real low[BATCH]
+    cdef Sum total, chunk
+    cdef ptrdiff_t start, i, k
+    for k in range(count):
+        memset(&total, 0, sizeof(Sum))
+        for i in range(pieces_of(n, CHUNK)):
+            start = i * CHUNK
+            chunk = gradient_sum(&rows[k], start, min(<ptrdiff_t>CHUNK, n - start), kind, type_tag)
+            add(&total, 0.0, chunk.high, chunk.low, type_tag)
+        factor_of(&total, type_tag, SOFTMAX_GRADIENT, &high[k], &low[k])
+    finish_of_kind(rows, count, 0, n, high, low, <real>factor.r, <real>factor.r_low, finish)
+
+
+cdef void gradients(
+    const Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, int kind, real *type_tag
+) noexcept nogil:
     """Of up to BATCH rows, as `batch`."""
     cdef real t = 0.0
-    kind = kind_of_finish(kind, &rows[0].factor)
-    if kind == SOFTMAX_GRADIENT: gradients_of_kind(rows, count, n, SOFTMAX_GRADIENT, SOFTMAX_GRADIENT, t)
-    elif kind == SCALED_GRADIENT: gradients_of_kind(rows, count, n, SOFTMAX_GRADIENT, SCALED_GRADIENT, t)
-    elif kind == LOG_SOFTMAX_GRADIENT: gradients_of_kind(rows, count, n, LOG_SOFTMAX_GRADIENT, LOG_SOFTMAX_GRADIENT, t)
-    else: gradients_of_kind(rows, count, n, LOG_SOFTMAX_GRADIENT, SCALED_LOG_GRADIENT, t)
+    kind = kind_of_finish(kind, factor)
+    if kind == SOFTMAX_GRADIENT: gradients_of_kind(rows, count, n, factor, SOFTMAX_GRADIENT, SOFTMAX_GRADIENT, t)
+    elif kind == SCALED_GRADIENT: gradients_of_kind(rows, count, n, factor, SOFTMAX_GRADIENT, SCALED_GRADIENT, t)
+    elif kind == LOG_SOFTMAX_GRADIENT:
+        gradients_of_kind(rows, count, n, factor, LOG_SOFTMAX_GRADIENT, LOG_SOFTMAX_GRADIENT, t)
+    else: gradients_of_kind(rows, count, n, factor, LOG_SOFTMAX_GRADIENT, SCALED_LOG_GRADIENT, t)
 
 
-cdef inline void start_row(Row *row, real m, int kind) noexcept nogil:
-    """The row's extreme is m."""
-    cdef real shift, lowest, offset, magic, rest, rest_low
-    cdef const Factor *factor = &row.factor
-    start_terms(m, <real>factor.r, <real>factor.r_low, &shift, &lowest, &offset, &magic, &rest, &rest_low)
-    row.m = m
-    row.scaled = shift != 0.0 or is_tempered(factor)
-
-
-cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, int kind, real *type_tag) noexcept nogil:
+cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, int kind, real *type_tag) noexcept nogil:
     """Up to BATCH rows of n elements, pass by pass: what takes long for one overlaps with the others."""
     cdef ptrdiff_t k, start, finite = 0
-    cdef real m
+    cdef bint scaled
+    cdef Sums sums
+    cdef real extremum
+    cdef real m[BATCH]
+    cdef real high[BATCH]
+    cdef real low[BATCH]
+    cdef real starts[START * COLUMNS]
     if is_gradient(kind):
-        gradients[real](rows, count, n, kind, NULL)
+        gradients[real](rows, count, n, factor, kind, NULL)
         return
     for k in range(count):
-        m = extreme(<const real *>rows[k].x, n, kind)
-        if isinf(m):
-            at_infinity(<const real *>rows[k].x, <real *>rows[k].out, n, m, kind)
+        extremum = extreme(<const real *>rows[k].x, n, kind)
+        if isinf(extremum):
+            at_infinity(<const real *>rows[k].x, <real *>rows[k].out, n, extremum, kind)
             continue
-        start_row(&rows[k], m, kind)
         if finite != k:
             rows[finite] = rows[k]
+        m[finite] = extremum
         finite += 1
+    if finite == 0:
+        return
+    scaled = start_all(m, factor, starts, finite)
+    zero(&sums, finite)
     for k in range(pieces_of(n, CHUNK)):
         start = k * CHUNK
-        sum_chunk[real](rows, finite, start, min(<ptrdiff_t>CHUNK, n - start), kind, NULL)
-    factors(rows, finite, kind, <real>0.0)
-    for k in range(finite):
-        finish_chunk[real](&rows[k], 0, n, kind, NULL)
+        sum_chunk(
+            rows, finite, start, min(<ptrdiff_t>CHUNK, n - start), m, starts, factor, &sums, kind_of_sum(kind, scaled)
+        )
+    factors(&sums, m, high, low, finite, kind, factor)
+    finish_chunk(rows, finite, 0, n, high, low, factor, kind)
 
 
 # ---- columns, side by side -------------------------------------------------------------------------
@@ -665,26 +772,6 @@ ctypedef struct Columns:
     ptrdiff_t length
     ptrdiff_t width
     Factor factor
-
-ctypedef struct ColumnSums:
-    double ones[COLUMNS]
-    double high[COLUMNS]
-    double low[COLUMNS]
-
-
-cdef inline void add_to_column(
-    ColumnSums *sums, ptrdiff_t c, double ones, double high, double low, real type_tag
-) noexcept nogil:
-    cdef Sum total
-    total.ones, total.high, total.low = sums.ones[c], sums.high[c], sums.low[c]
-    add(&total, ones, high, low, type_tag)
-    sums.ones[c], sums.high[c], sums.low[c] = total.ones, total.high, total.low
-
-
-cdef inline void zero(ColumnSums *sums, ptrdiff_t width) noexcept nogil:
-    cdef ptrdiff_t c
-    for c in range(width):
-        sums.ones[c] = sums.high[c] = sums.low[c] = 0.0
 
 
 cdef inline Grid part(const Grid *grid, ptrdiff_t row, ptrdiff_t column, real *type_tag) noexcept nogil:
@@ -730,8 +817,8 @@ cdef void extremes_of_columns(Grid x, ptrdiff_t n, ptrdiff_t width, real *m, int
 
 
 cdef inline void add_strip_of_kind(
-    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh, const real *starts, real r,
-    real r_low, real *high, real *low, float *ones, int kind,
+    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh, const real *m,
+    const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
 ) noexcept nogil:
     cdef real shift[LANES]
     cdef real lowest[LANES]
@@ -740,74 +827,59 @@ cdef inline void add_strip_of_kind(
     cdef real rest[LANES]
     cdef real rest_low[LANES]
     cdef real e[LANES]
+    cdef real counts[LANES]
+    cdef real extremes[LANES]
     cdef ptrdiff_t i, lane
     cdef int j
     for j in range(LANES):
         shift[j], lowest[j], offset[j] = starts[j], starts[COLUMNS + j], starts[2 * COLUMNS + j]
         magic[j], rest[j], rest_low[j] = starts[3 * COLUMNS + j], starts[4 * COLUMNS + j], starts[5 * COLUMNS + j]
+        extremes[j] = m[j]
+        counts[j] = ones[j]
     for i in range(n):
         for j in range(LANES):
             e[j] = term(x[j], r, r_low, shift[j], lowest[j], offset[j], magic[j], rest[j], rest_low[j], kind)
+        for j in range(LANES):
+            e[j] = counted(e[j], x[j], extremes[j], &counts[j], kind)
         lane = i % LANES * LANES
         if i < fresh:
             for j in range(LANES):
                 high[lane + j], low[lane + j] = lane_start(kind, r), 0.0
-                add_term(e[j], high + lane + j, low + lane + j, ones + j, kind)
+                add_term(e[j], high + lane + j, low + lane + j, kind)
         else:
             for j in range(LANES):
-                add_term(e[j], high + lane + j, low + lane + j, ones + j, kind)
+                add_term(e[j], high + lane + j, low + lane + j, kind)
         if not is_logarithm(kind):
             memcpy(out, e, sizeof(e))
         x += x_step
         out += out_step
+    for j in range(LANES):
+        ones[j] = counts[j]
 
 
 cdef void add_strip(
-    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh, const real *starts, real r,
-    real r_low, real *high, real *low, float *ones, int kind,
+    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh, const real *m,
+    const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
 ) noexcept nogil:
     """Add n elements of each column to its lanes, element i to lane i % LANES; the first `fresh` begin them. Exponentials
     go to `out`."""
-    if kind == SOFTMAX: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, SOFTMAX)
-    elif kind == SOFTMIN: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, SOFTMIN)
-    elif kind == LOG_SOFTMAX: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, LOG_SOFTMAX)
-    elif kind == SCALED: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, SCALED)
-    else: add_strip_of_kind(x, x_step, out, out_step, n, fresh, starts, r, r_low, high, low, ones, SCALED_LOGARITHM)
-
-
-cdef void merge_strip(
-    const real *high, const real *low, const float *ones, int used, real lanes_start, ColumnSums *sums, ptrdiff_t first
-) noexcept nogil:
-    """Bring the lanes of each column together, in the order of `_lanes.h`; those from `used` on are empty."""
-    cdef double total[LANES][LANES]
-    cdef double total_low[LANES][LANES]
-    cdef int half = LANES // 2, k, j
-    for k in range(used):
-        for j in range(LANES):
-            total_low[k][j] = 0.0
-            lane_total(high[k * LANES + j], low[k * LANES + j], lanes_start, &total[k][j], &total_low[k][j])
-    while half:
-        for k in range(max(0, min(half, used - half))):
-            if real is float:
-                for j in range(LANES):
-                    total[k][j] += total[k + half][j]
-            else:
-                for j in range(LANES):
-                    merge_lane(&total[k][j], &total_low[k][j], total[k + half][j], total_low[k + half][j])
-        half //= 2
-    for j in range(LANES):
-        add_to_column(sums, first + j, ones[j], total[0][j], total_low[0][j], lanes_start)
+    if kind == SOFTMAX: add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMAX)
+    elif kind == SOFTMIN: add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMIN)
+    elif kind == SCALED: add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED)
+    elif kind == LOG_SOFTMAX:
+        add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, LOG_SOFTMAX)
+    else: add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED_LOGARITHM)
 
 
 cdef void sum_columns(
-    Grid x, Grid last, Grid out, ptrdiff_t n, ptrdiff_t width, ptrdiff_t rows, const real *starts, real r, real r_low,
-    int kind, ColumnSums *sums,
+    Grid x, Grid last, Grid out, ptrdiff_t n, ptrdiff_t width, ptrdiff_t rows, const real *m, const real *starts, real r,
+    real r_low, int kind, Sums *sums,
 ) noexcept nogil:
     """Of up to COLUMNS columns, so many rows together; what is not a whole strip of LANES is in `last`."""
     cdef ptrdiff_t index, chunk, end, k, start, stop
     cdef real high[COLUMNS * LANES]
     cdef real low[COLUMNS * LANES]
-    cdef float ones[COLUMNS]
+    cdef real ones[COLUMNS]
     cdef int used
     cdef Grid here, there
     for index in range(pieces_of(n, CHUNK)):
@@ -823,7 +895,7 @@ cdef void sum_columns(
                 there = part[real](&out, start, k * LANES, NULL)
                 add_strip(
                     <const real *>here.start, here.step, <real *>there.start, there.step, stop - start,
-                    used if start == chunk else 0, starts + k * LANES, r, r_low, high + k * LANES * LANES,
+                    used if start == chunk else 0, m + k * LANES, starts + k * LANES, r, r_low, high + k * LANES * LANES,
                     low + k * LANES * LANES, ones + k * LANES, kind,
                 )
             start = stop
@@ -854,9 +926,9 @@ cdef inline void add_gradient_row(
             lane[j] = (<real>0.0 if first else lane[j]) + (a[j] if kind == LOG_SOFTMAX_GRADIENT else a[j] * b[j])
 
 
-cdef inline void gradient_sums_of_kind(const Columns *all, ColumnSums *sums, int kind, real type_tag) noexcept nogil:
+cdef inline void gradient_sums_of_kind(const Columns *all, Sums *sums, int kind, real type_tag) noexcept nogil:
     cdef real lanes[LANES][COLUMNS]
-    cdef ColumnSums chunk_sums
+    cdef Sums chunk_sums
     cdef const real *x = <const real *>all.x.start
     cdef const real *second = <const real *>all.second.start
     cdef ptrdiff_t n = all.length, padded = pieces_of(all.width, LANES) * LANES, chunk, index, block, stop, i, c
@@ -882,19 +954,9 @@ cdef inline void gradient_sums_of_kind(const Columns *all, ColumnSums *sums, int
                         lanes[k][c] += lanes[k + half][c]
                 half //= 2
             for c in range(padded):
-                add_to_column(&chunk_sums, c, 0.0, lanes[0][c], 0.0, type_tag)
+                add_to(&chunk_sums, c, 0.0, lanes[0][c], 0.0, type_tag)
         for c in range(padded):
-            add_to_column(sums, c, 0.0, chunk_sums.high[c], chunk_sums.low[c], type_tag)
-
-
-cdef inline void column_factors_of_kind(
-    const ColumnSums *sums, const real *m, real *high, real *low, ptrdiff_t padded, int kind
-) noexcept nogil:
-    cdef Sum total
-    cdef ptrdiff_t c
-    for c in range(padded):
-        total.ones, total.high, total.low = sums.ones[c], sums.high[c], sums.low[c]
-        factor_of(&total, m[c], kind, high + c, low + c)
+            add_to(sums, c, 0.0, chunk_sums.high[c], chunk_sums.low[c], type_tag)
 
 
 cdef inline void finish_columns_of_kind(const Columns *all, const real *high, const real *low, int kind) noexcept nogil:
@@ -939,25 +1001,15 @@ cdef void factors_of_columns(
     int kind, real *high, real *low,
 ) noexcept nogil:
     """Of up to COLUMNS columns of finite extremes m."""
-    cdef ptrdiff_t padded = pieces_of(width, LANES) * LANES, c
-    cdef bint scaled = is_tempered(factor)
-    cdef int finish = kind_of_finish(kind, factor)
-    cdef real r = <real>factor.r, r_low = <real>factor.r_low
+    cdef ptrdiff_t padded = pieces_of(width, LANES) * LANES
     cdef real starts[START * COLUMNS]
-    cdef ColumnSums sums
+    cdef Sums sums
+    cdef bint scaled = start_all(m, factor, starts, padded)
     zero(&sums, padded)
-    for c in range(padded):
-        start_terms(
-            m[c], r, r_low, starts + c, starts + COLUMNS + c, starts + 2 * COLUMNS + c, starts + 3 * COLUMNS + c,
-            starts + 4 * COLUMNS + c, starts + 5 * COLUMNS + c,
-        )
-    for c in range(padded):
-        scaled |= starts[c] != 0.0
-    sum_columns(x, last, out, n, width, rows, starts, r, r_low, kind_of_sum(kind, scaled), &sums)
-    if kind == LOGSUMEXP: column_factors_of_kind(&sums, m, high, low, padded, LOGSUMEXP)
-    elif finish == LOG_SOFTMAX: column_factors_of_kind(&sums, m, high, low, padded, LOG_SOFTMAX)
-    elif finish == SCALED_LOGARITHM: column_factors_of_kind(&sums, m, high, low, padded, SCALED_LOGARITHM)
-    else: column_factors_of_kind(&sums, m, high, low, padded, SOFTMAX)
+    sum_columns(
+        x, last, out, n, width, rows, m, starts, <real>factor.r, <real>factor.r_low, kind_of_sum(kind, scaled), &sums
+    )
+    factors(&sums, m, high, low, padded, kind, factor)
 
 
 cdef inline ptrdiff_t evenly(ptrdiff_t width) noexcept nogil:
@@ -1005,7 +1057,7 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
 cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogil:
     """Up to WIDEST columns. False, and nothing written, where a sum is not finite."""
     cdef Columns some = all[0]
-    cdef ColumnSums sums
+    cdef Sums sums
     cdef ptrdiff_t together = evenly(all.width), c, start
     cdef real high[WIDEST]
     cdef real low[WIDEST]
@@ -1017,8 +1069,7 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
         zero(&sums, COLUMNS)
         if kind == LOG_SOFTMAX_GRADIENT: gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
         else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
-        # m plays no part in it
-        column_factors_of_kind(&sums, high + start, high + start, low + start, some.width, SOFTMAX_GRADIENT)
+        factors(&sums, high + start, high + start, low + start, some.width, kind, &all.factor)
     for c in range(all.width):
         if not isfinite(high[c]):
             return False
@@ -1038,10 +1089,6 @@ cdef inline void start_at(Row *row, const Job *job, ptrdiff_t index) noexcept no
     row.x = job.x + p.x
     row.second = job.second + p.second
     row.out = job.out + p.out
-    row.total.ones = row.total.high = row.total.low = 0.0
-    row.m = 0.0
-    row.factor = job.factor
-    row.scaled = False
 
 
 cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *tile) noexcept nogil:
@@ -1061,8 +1108,7 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
         memset(&packed, 0, sizeof(Row))
         packed.x = packed.out = <char *>tile
         packed.second = <char *>second
-        packed.factor = job.factor
-        batch[real](&packed, 1, n, job.kind, NULL)
+        batch[real](&packed, 1, n, &job.factor, job.kind, NULL)
     else:
         all.x.start = all.out.start = <char *>tile
         all.second.start = <char *>second
@@ -1157,6 +1203,9 @@ ctypedef struct Pieces:
     ptrdiff_t bytes
     const Row *row      # for chunks of a long one
     void *extremes
+    double m
+    double high
+    double low
     Sum *sums
 
 
@@ -1181,7 +1230,7 @@ cdef void some_rows(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type
     cdef ptrdiff_t k
     for k in range(count):
         start_at(&rows[k], job, first + k)
-    batch[real](rows, count, job.length, job.kind, NULL)
+    batch[real](rows, count, job.length, &job.factor, job.kind, NULL)
 
 
 cdef void some_columns(const Pieces *pieces, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
@@ -1212,16 +1261,24 @@ cdef inline bint too_long(const Job *job, ptrdiff_t width, ptrdiff_t size) noexc
 
 
 cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexcept nogil:
+    cdef const Factor *factor = &pieces.job.factor
     cdef int kind = pieces.job.kind
     cdef ptrdiff_t start = k * CHUNK, n = min(<ptrdiff_t>CHUNK, pieces.job.length - start)
-    cdef Row part = pieces.row[0]
+    cdef real m = <real>pieces.m, high = <real>pieces.high, low = <real>pieces.low
+    cdef real starts[START * COLUMNS]
+    cdef bint scaled
+    cdef Sums sums
     if pieces.what == CHUNK_EXTREMES:
-        (<real *>pieces.extremes)[k] = extreme(<const real *>part.x + start, n, kind)
+        (<real *>pieces.extremes)[k] = extreme(<const real *>pieces.row.x + start, n, kind)
+    elif pieces.what == CHUNK_SUMS and is_gradient(kind):
+        pieces.sums[k] = gradient_sum(pieces.row, start, n, kind_of_sum(kind, False), m)
     elif pieces.what == CHUNK_SUMS:
-        sum_chunk[real](&part, 1, start, n, kind, NULL)
-        pieces.sums[k] = part.total
+        zero(&sums, 1)
+        scaled = start_all(&m, factor, starts, 1)
+        sum_chunk(pieces.row, 1, start, n, &m, starts, factor, &sums, kind_of_sum(kind, scaled))
+        pieces.sums[k].ones, pieces.sums[k].high, pieces.sums[k].low = sums.ones[0], sums.high[0], sums.low[0]
     else:
-        finish_chunk[real](&part, start, n, kind, NULL)
+        finish_chunk(pieces.row, 1, start, n, &high, &low, factor, kind)
 
 
 cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
@@ -1256,7 +1313,8 @@ cdef int row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) e
     """One long row; its chunks are shared out."""
     cdef int kind = pieces.job.kind
     cdef ptrdiff_t n = pieces.job.length, chunks = pieces_of(n, CHUNK), k
-    cdef real m
+    cdef real m = 0.0, high, low
+    cdef Sums total
     pieces.row = row
     pieces.sums = <Sum *>malloc(chunks * (sizeof(Sum) + sizeof(real)))
     pieces.extremes = pieces.sums + chunks
@@ -1267,15 +1325,17 @@ cdef int row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) e
         pieces.what = CHUNK_EXTREMES
         fastact_share_out(piece, pieces, chunks, threads)
         m = extreme(<const real *>pieces.extremes, chunks, kind)
-        start_row(row, m, kind)
-    if isinf(row.m):
+    pieces.m = m
+    if isinf(m):
         at_infinity(<const real *>row.x, <real *>row.out, n, m, kind)
     else:
         pieces.what = CHUNK_SUMS
         fastact_share_out(piece, pieces, chunks, threads)
+        zero(&total, 1)
         for k in range(chunks):
-            add(&row.total, pieces.sums[k].ones, pieces.sums[k].high, pieces.sums[k].low, <real>0.0)
-        factors(row, 1, kind, <real>0.0)
+            add_to(&total, 0, pieces.sums[k].ones, pieces.sums[k].high, pieces.sums[k].low, m)
+        factors(&total, &m, &high, &low, 1, kind, &pieces.job.factor)
+        pieces.high, pieces.low = high, low
         pieces.what = CHUNK_RESULTS
         fastact_share_out(piece, pieces, 1 if kind == LOGSUMEXP else chunks, threads)
     free(pieces.sums)
@@ -1316,7 +1376,11 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
     cdef bint plain = not job.masked and job.n_reduced == 1
-    cdef ptrdiff_t short_length = SHORT_GRADIENT if is_gradient(job.kind) else SHORT if real is float else SHORT_DOUBLE
+    cdef ptrdiff_t short_length = SHORT if real is float else SHORT_DOUBLE
+    if is_gradient(job.kind):
+        short_length = SHORT_GRADIENT
+    elif job.length % LANES == 0:
+        short_length = LANES if real is float else 0
     if job.rows * job.length * size >= 2 * PER_THREAD:
         threads = fastact_threads_now()
     pieces.job = job

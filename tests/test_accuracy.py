@@ -134,6 +134,19 @@ def test_rows(name, row, dtype):
     assert np.array_equal(side_by_side, np.repeat(got[:, None], 3, axis=1))
 
 
+@pytest.mark.parametrize("scale", [5, 10])
+@pytest.mark.parametrize("length", [64, 123])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_rows_where_one_leads(name, length, scale):
+    """The others' sum, mostly one of them, is then the logarithm: each addition's rounding error would be seen."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(scale=scale, size=(30_000, length)).astype("f")
+    x[:, 0] = x.max(axis=1) + rng.exponential(3, size=len(x)).astype("f")
+    x = -x if name == "softmin" else x
+    got = getattr(fastact, name)(x)
+    assert ulps(got, exact_reduction(name, x, (1,))) <= MAX_ULP_OF_ROWS["float32"]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("length", [1, 2, 10, 1000, 100_000])
 def test_rows_add_up_to_one(length, dtype):
