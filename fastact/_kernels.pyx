@@ -64,7 +64,7 @@ cdef enum:
     LANES = 16
     CHUNK = 4096      # elements whose sum is one tree
     BLOCK = 8 * LANES # the same for gradients
-    LAST = 4 * LANES  # what is left of rows after multiples of it is worked on row by row
+    TURN = 4 * LANES  # elements of a row that are worked on together; what is left of short rows, row by row
     BATCH = LANES     # short rows whose scalar parts are done together
     BATCH_ELEMENTS = 4096  # in all of them
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
@@ -470,26 +470,28 @@ cdef inline void add_terms(
     const real *x, real *out, ptrdiff_t n, real m, real r, real r_low, real shift, real lowest, real offset, real magic,
     real rest, real rest_low, real *highs, real *lows, real *all_ones, int kind,
 ) noexcept nogil:
-    """The lanes of n elements of a row, which fill them; the exponentials go to `out`, those of logarithms nowhere."""
-    cdef real e[LANES]
+    """The lanes of n elements of a row, a multiple of TURN; the exponentials go to `out`, those of logarithms nowhere."""
+    cdef real e[TURN]
     cdef real high[LANES]
     cdef real low[LANES]
     cdef real ones[LANES]
     cdef ptrdiff_t i
-    cdef int j
+    cdef int turn = TURN if real is float else LANES, j, k  # float64's work on LANES overlaps enough
     for j in range(LANES):
         high[j], low[j], ones[j] = lane_start(kind, m), 0.0, 0.0
-    for i in range(n // LANES):  # what is read is read first: `out` may be x
-        for j in range(LANES):
+    for i in range(n // turn):  # what is read is read first: `out` may be x
+        for j in range(turn):
             e[j] = term(x[j], r, r_low, shift, lowest, offset, magic, rest, rest_low, kind)
-        for j in range(LANES):
-            e[j] = counted(e[j], x[j], m, &ones[j], kind)
-        for j in range(LANES):
-            add_term(e[j], &high[j], &low[j], kind)
+        for k in range(turn // LANES):
+            for j in range(LANES):
+                e[k * LANES + j] = counted(e[k * LANES + j], x[k * LANES + j], m, &ones[j], kind)
+        for k in range(turn // LANES):
+            for j in range(LANES):
+                add_term(e[k * LANES + j], &high[j], &low[j], kind)
         if not is_logarithm(kind):
-            memcpy(out, e, sizeof(e))
-        x += LANES
-        out += LANES
+            memcpy(out, e, turn * sizeof(real))
+        x += turn
+        out += turn
     memcpy(highs, high, sizeof(high))
     memcpy(lows, low, sizeof(low))
     memcpy(all_ones, ones, sizeof(ones))
@@ -537,7 +539,7 @@ cdef inline void sum_of_kind(
     cdef real high[BATCH * LANES]
     cdef real low[BATCH * LANES]
     cdef real ones[BATCH * LANES]
-    cdef ptrdiff_t last = n % LAST, i, k
+    cdef ptrdiff_t last = n % TURN, i, k
     cdef int width
     n -= last
     if n == 0:
