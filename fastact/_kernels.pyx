@@ -1071,7 +1071,7 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
         zero(&sums, COLUMNS)
         if kind == LOG_SOFTMAX_GRADIENT: gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
         else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
-        factors(&sums, high + start, high + start, low + start, some.width, kind, &all.factor)
+        factors_of_kind(&sums, high + start, high + start, low + start, some.width, SOFTMAX_GRADIENT)
     for c in range(all.width):
         if not isfinite(high[c]):
             return False
