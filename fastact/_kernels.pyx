@@ -65,7 +65,7 @@ cdef enum:
     CHUNK = 4096      # elements whose sum is one tree
     BLOCK = 8 * LANES # the same for gradients
     TURN = 4 * LANES  # elements of a row that are worked on together; what is left of short rows, row by row
-    BATCH = LANES     # short rows whose scalar parts are done together
+    BATCH = 16        # short rows whose scalar parts are done together
     BATCH_ELEMENTS = 4096  # in all of them
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
     TILE = 64         # rows that are packed side by side
@@ -116,9 +116,7 @@ cdef inline int kind_of_sum(int kind, bint scaled) noexcept nogil:
     """Which of the loops over terms; `scaled` are those of temperatures and of large numbers."""
     if kind == LOG_SOFTMAX or kind == LOGSUMEXP:
         return SCALED_LOGARITHM if scaled else LOG_SOFTMAX
-    if kind == SOFTMAX or kind == SOFTMIN:
-        return SCALED if scaled else kind
-    return LOG_SOFTMAX_GRADIENT if kind == LOG_SOFTMAX_GRADIENT else SOFTMAX_GRADIENT
+    return SCALED if scaled else kind
 
 
 cdef inline ptrdiff_t pieces_of(ptrdiff_t n, ptrdiff_t size) noexcept nogil:
@@ -281,10 +279,6 @@ cdef inline real finish_one(
     return d if kind == LOG_SOFTMAX_GRADIENT else multiply_add(d, r, d * r_low)
 
 
-cdef inline bint is_overflown(real total, int kind) noexcept nogil:
-    return is_gradient(kind) and not isfinite(total)
-
-
 cdef inline real finish_overflown(real x, real second, real total, real r, int kind) noexcept nogil:
     """The same for a gradient whose sum is not finite: as IEEE arithmetic has it."""
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
@@ -293,6 +287,10 @@ cdef inline real finish_overflown(real x, real second, real total, real r, int k
         return (x - fastact_exp_float32(second) * total) * r
     else:
         return (x - fastact_exp_float64(second) * total) * r
+
+
+cdef inline bint is_overflown(real total, int kind) noexcept nogil:
+    return is_gradient(kind) and not isfinite(total)
 
 
 cdef inline int kind_of_finish(int kind, const Factor *factor) noexcept nogil:
@@ -545,12 +543,13 @@ cdef inline void sum_of_kind(
     if n == 0:
         for i in range(count * LANES):
             high[i], low[i], ones[i] = lane_start(kind, r), 0.0, 0.0
-    for k in range(count if n else 0):
-        add_terms(
-            <const real *>rows[k].x + start, <real *>rows[k].out + start, n, m[k], r, r_low, starts[k], starts[COLUMNS + k],
-            starts[2 * COLUMNS + k], starts[3 * COLUMNS + k], starts[4 * COLUMNS + k], starts[5 * COLUMNS + k],
-            high + k * LANES, low + k * LANES, ones + k * LANES, kind,
-        )
+    else:
+        for k in range(count):
+            add_terms(
+                <const real *>rows[k].x + start, <real *>rows[k].out + start, n, m[k], r, r_low, starts[k],
+                starts[COLUMNS + k], starts[2 * COLUMNS + k], starts[3 * COLUMNS + k], starts[4 * COLUMNS + k],
+                starts[5 * COLUMNS + k], high + k * LANES, low + k * LANES, ones + k * LANES, kind,
+            )
     for i in range(pieces_of(last, LANES)):
         width = <int>min(<ptrdiff_t>LANES, last - i * LANES)
         if width == LANES:
@@ -1273,7 +1272,7 @@ cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexce
     if pieces.what == CHUNK_EXTREMES:
         (<real *>pieces.extremes)[k] = extreme(<const real *>pieces.row.x + start, n, kind)
     elif pieces.what == CHUNK_SUMS and is_gradient(kind):
-        pieces.sums[k] = gradient_sum(pieces.row, start, n, kind_of_sum(kind, False), m)
+        pieces.sums[k] = gradient_sum(pieces.row, start, n, kind, m)
     elif pieces.what == CHUNK_SUMS:
         zero(&sums, 1)
         scaled = start_all(&m, factor, starts, 1)
