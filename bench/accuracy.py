@@ -23,9 +23,8 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import mpmath as mp
 import numpy as np
-from definitions import ELEMENTWISE, derivative, exact
+from definitions import error
 from tqdm import tqdm
 from ulp import ulp_errors
 
@@ -152,14 +151,7 @@ def error_by_mpmath(name, x, function):
     got = function(np.array([x]))[0]
     if not np.isfinite(got) or not np.isfinite(x):
         return 0.0
-    mp.mp.prec = 2500
-    arguments = [exact(float(a)) for a in default_arguments(name)]
-    if name in GRADIENTS:
-        want = derivative(ELEMENTWISE[name.removesuffix("_grad")], exact(x), arguments)
-    else:
-        want = ELEMENTWISE[name](exact(x), *arguments)
-    unit = exact(float(np.spacing(abs(got))))
-    return float(abs(exact(got) - want) / unit)
+    return error(name, x, map(float, default_arguments(name)), got)
 
 
 def parameter_sets(name):

@@ -1,6 +1,7 @@
 """Every function by its definition, in mpmath: what the references themselves are checked against."""
 
 import mpmath as mp
+import numpy as np
 
 with mp.workdps(50):
     SELU_SCALE = mp.mpf("1.0507009873554804934193349852946")
@@ -82,3 +83,13 @@ def exact(x):
     """A NumPy number as one of mpmath's."""
     numerator, denominator = x.as_integer_ratio()
     return mp.mpf(numerator) / denominator
+
+
+def error(name, x, arguments, got):
+    """Of a function's value, or its derivative's for NAME_grad, in units in the last place."""
+    function = ELEMENTWISE[name.removesuffix("_grad")]
+    with mp.workprec(2500):
+        arguments = [exact(a) for a in arguments]
+        slope = name.endswith("_grad")
+        want = derivative(function, exact(x), arguments) if slope else function(exact(x), *arguments)
+        return float(abs(exact(got) - want) / exact(np.spacing(abs(got))))

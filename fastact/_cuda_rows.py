@@ -22,6 +22,7 @@ from fastact._math import (
     fma,
     log1p_remainder,
     normalise,
+    not_below,
     product_error,
     reduce_exp,
     two_sum,
@@ -163,8 +164,7 @@ def with_ones_apart(x, m, p, ones, high, low):
 def raised(m, ones, high, low, top):
     """The same sum for a maximum `top` that is more than m."""
     d, d_low = two_sum(m, -top)
-    factor, factor_low, s = exp_parts(d, d_low if d > EXP_LOW else 0.0)
-    factor, factor_low = normalise(factor, factor_low)
+    factor, factor_low, s = exp_parts(not_below(d, EXP_LOW), d_low if d > EXP_LOW else 0.0)
     total, total_low = two_sum(high, ones * UP)
     total_low = total_low + low
     p = total * factor
@@ -389,8 +389,7 @@ def level(ones, high, low, m, peak):
     # elsewhere a step of Newton's method, from an approximation p: log s = p + (s e**-p - 1)
     total, total_low = total_of(ones, high, low)
     p = approximate_log(total)
-    e, e_low, s = exp_parts(-p, -0.0)
-    e, e_low = normalise(e, e_low)
+    e, e_low, s = exp_parts(not_below(-p, EXP_LOW), -0.0)
     power = s * DOWN
     scaled = total * power
     rest = fma(scaled, e, -1.0) + fma(scaled, e_low, total_low * power * e)

@@ -11,12 +11,7 @@ import _bootstrap  # noqa: F401  first: it takes math.py, which lies here, out o
 import sys
 from pathlib import Path
 
-import llvmlite.binding as llvm
-
 from fastact._machine_code import emit
-
-# Four vectors at a time hide the latency of the long formulas (measured: 10 to 40 % faster than one).
-llvm.set_option("fastact", "-force-vector-interleave=4")
 
 if __name__ == "__main__":
     level, text, target = sys.argv[1:]

@@ -36,6 +36,8 @@ from fastact._math import (
     SELU_SCALE_ALPHA,
     SELU_SCALE_ALPHA_LOW,
     SELU_SCALE_LOW,
+    SIXTH,
+    SIXTH_LOW,
     SQUARE_HIGH,
     THIRD,
     THIRD_LOW,
@@ -59,9 +61,11 @@ from fastact._math import (
     gelu_tanh_slope,
     log1p_exp,
     logistic,
+    logistic_parts,
     mish_parts,
     mish_slope,
     multiply,
+    not_below,
     product_error,
     silu_derivative_at,
     sqrt,
@@ -194,9 +198,9 @@ def elu_derivative(x, alpha=1.0):
     >>> fastact.grad.elu(1.0, [-1.0, 0.0, 2.0], alpha=2.0)
     array([0.73575888, 2.        , 1.        ])
     """
-    high, low, s = exp_parts(0.0 if x > 0.0 else x, -0.0)
+    high, _, s = exp_parts(not_below(0.0 if x > 0.0 else x, EXP_LOW), -0.0)
     tiny = x < TINY_LOG
-    e = (high + low) * (s if tiny else s * DOWN)
+    e = high * (s if tiny else s * DOWN)
     return 1.0 if x > 0.0 else alpha * e * (DOWN if tiny else 1.0)
 
 
@@ -713,8 +717,8 @@ def selu_derivative(x):
     >>> fastact.grad.selu(1.0, [-1.0, 0.0, 2.0])
     array([0.6467686 , 1.75809934, 1.05070099])
     """
-    high, low, s = exp_parts(0.0 if x > 0.0 else x, -0.0)
-    below = fma(SELU_SCALE_ALPHA, high, fma(SELU_SCALE_ALPHA_LOW, high, SELU_SCALE_ALPHA * low)) * s * DOWN
+    high, _, s = exp_parts(not_below(0.0 if x > 0.0 else x, EXP_LOW), -0.0)
+    below = fma(SELU_SCALE_ALPHA, high, SELU_SCALE_ALPHA_LOW * high) * s * DOWN
     return SELU_SCALE + SELU_SCALE_LOW if x > 0.0 else below
 
 
@@ -775,8 +779,8 @@ def celu_derivative(x, alpha=1.0):
     array([0.13533528, 1.        , 1.        ])
     """
     z, z_low = celu_quotient(x, alpha)
-    high, low, s = exp_parts(z, z_low)
-    below = (high + low) * s * DOWN + nan_below_zero(alpha)
+    high, _, s = exp_parts(not_below(z, EXP_LOW), z_low)
+    below = high * s * DOWN + nan_below_zero(alpha)
     return 1.0 if x >= 0.0 else below
 
 
@@ -795,7 +799,7 @@ def hardswish(x):
 
     Notes
     -----
-    NaN stays NaN; hardswish(inf) = inf and hardswish(-inf) = 0.
+    NaN stays NaN; -0.0 becomes 0.0; hardswish(inf) = inf and hardswish(-inf) = 0.
 
     References
     ----------
@@ -807,10 +811,10 @@ def hardswish(x):
     >>> fastact.hardswish([-4.0, -1.5, 0.0, 2.0])
     array([ 0.        , -0.375     ,  0.        ,  1.66666667])
     """
-    b, b_low = plus_three(x)
-    p = x * b
-    q, rest, inverse = divide_by_any(p, fma(x, b_low, product_error(x, b, p)), 6.0, 0.0)
-    return x if x >= 3.0 else (0.0 if x <= -3.0 else fma(rest, inverse, q))
+    a = -3.0 if x < -3.0 else x
+    b, b_low = plus_three(a)
+    c, c_low = multiply(SIXTH, SIXTH_LOW, b, b_low)
+    return x if x >= 3.0 else fma(a, c, a * c_low) + 0.0
 
 
 @derivative(hardswish)
@@ -1042,7 +1046,9 @@ def silu(x):
     >>> fastact.silu([-2.0, 0.0, 2.0])
     array([-0.23840584,  0.        ,  1.76159416])
     """
-    return gated(x, x, -0.0)
+    a = fabs(x)
+    a = -EXP_LOW if a > -EXP_LOW else a
+    return gated(x, a, -a, -0.0)
 
 
 @derivative(silu)
@@ -1092,9 +1098,12 @@ def swish(x, beta=1.0):
     array([-0.53788284,  0.        ,  1.46211716])
     """
     z, low = scaled(x, beta)
-    far = fabs(x) > UP  # beside a tiny beta, what `gated` multiplies with UP on the way would overflow
-    y = gated(x * DOWN if far else x, z, low)
-    return y * UP if far else y
+    a = fabs(x)
+    far = a > UP  # beside a tiny beta, what `gated` multiplies with UP on the way would overflow
+    a = a * DOWN if far else a
+    minus_z = -fabs(z)
+    y = gated(copysign(a, z), 0.0 if minus_z < EXP_LOW else a, not_below(minus_z, EXP_LOW), low)
+    return copysign(1.0, beta) * (y * UP if far else y)
 
 
 @derivative(swish, special_case=silu_derivative)
@@ -1134,7 +1143,8 @@ def quick_gelu(x):
     array([-0.06434138,  0.        ,  1.93565862])
     """
     z, low = quick_gelu_scaled(x)
-    return gated(x, z, low)
+    a = fabs(x)
+    return gated(x, -EXP_LOW if a > -EXP_LOW else a, not_below(-fabs(z), EXP_LOW), low)
 
 
 def quick_gelu_scaled(x):
@@ -1248,7 +1258,7 @@ def gelu(x):
     p, p_low = with_constant(GELU_TAIL, GELU_TAIL_LOW, w, gelu_tail(w))
     p, p_low = multiply(p, p_low, high, low)
     y = fma(p, q, fma(p, q_low, p_low * q))
-    return -(y * s) * DOWN if x < 0.0 else fma(-y, s * DOWN, x)
+    return fma(-y * s, DOWN, -0.0 if x < 0.0 else x)
 
 
 @derivative(gelu)
@@ -1294,8 +1304,9 @@ def gelu_tanh(x):
     """
     # x / (1 + exp(-z)), where z / 2 is what it takes the tanh of
     a = fabs(x)
-    z, z_low, _, _ = gelu_tanh_parts(GELU_TANH_END if a > GELU_TANH_END else a)
-    return gated(x, copysign(z, x), -z_low)
+    a = GELU_TANH_END if a > GELU_TANH_END else a
+    z, z_low, _, _ = gelu_tanh_parts(a)
+    return gated(x, a, -z, -z_low)
 
 
 @derivative(gelu_tanh)
@@ -1312,7 +1323,8 @@ def gelu_tanh_derivative(x):
     a = fabs(x)
     a = GELU_TANH_END if a > GELU_TANH_END else a
     z, z_low, h, h_low = gelu_tanh_parts(a)
-    left = gated_slope(-z, -z_low, h, h_low)
+    q, s, t, t_low = logistic_parts(-z, -z_low)
+    left = gated_slope(q, s, *multiply(h, h_low, t, t_low))
     d = a - GELU_TANH_ROOT
     near = through_zero(d, -GELU_TANH_ROOT_LOW, GELU_TANH_SLOPE, GELU_TANH_SLOPE_LOW, gelu_tanh_slope(d))
     left = near if fabs(d) < NEAR_ROOT else left

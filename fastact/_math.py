@@ -73,6 +73,7 @@ NAN = Constant(np.nan, np.nan)
 SQUARE_HIGH = Constant(2.0**60, 2.0**500)
 LARGEST = Constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
 THIRD, THIRD_LOW = split(1 / 3, 2.0**-54 / 3)
+SIXTH, SIXTH_LOW = split(1 / 6, 2.0**-55 / 3)
 # Half of the bits of a significand.
 SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
 
@@ -80,7 +81,7 @@ SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
 # gelu vanishes below minus this.
 GELU_END = Constant(16.0, 39.0)
 # The same of gelu_tanh, generously.
-GELU_TANH_END = Constant(12.0, 24.0)
+GELU_TANH_END = Constant(11.0, 22.0)
 GELU_TAIL, GELU_TAIL_LOW = split(*_coefficients.GELU_TAIL_AT_0)
 GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW = split(*_coefficients.GELU_TANH_LINEAR)
 GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW = split(*_coefficients.GELU_TANH_CUBIC)
@@ -131,11 +132,16 @@ def exp_tail(n, r, x_low):
     return fma(r * r, exp_remainder(r), small)
 
 
+def not_below(x, lowest):
+    return lowest if x < lowest else x
+
+
 def exp_parts(x, x_low):
-    """e**(x + x_low) * UP = (high + low) * s, for x <= 0 and x_low below its last place; |low| < 0.1."""
-    s, n, r = reduce_exp(EXP_LOW if x < EXP_LOW else x, MAGIC_UP)
-    high = 1.0 + r
-    return high, ((1.0 - high) + r) + exp_tail(n, r, x_low), s
+    """e**(x + x_low) * UP = (high + low) * s, for x from EXP_LOW to 0 and x_low below its last place."""
+    s, n, r = reduce_exp(x, MAGIC_UP)
+    tail = exp_tail(n, r, x_low)
+    high = 1.0 + (r + tail)
+    return high, ((1.0 - high) + r) + tail, s  # the first sum of these is exact
 
 
 def expm1_parts(x, x_low):
@@ -179,9 +185,9 @@ def with_constant(c, c_low, u, slope):
 
 
 def through_zero(d, d_low, c, c_low, slope):
-    """(d + d_low) * (c + c_low + d * slope)."""
-    high, low = with_constant(c, c_low, d, slope)
-    return fma(d, high, fma(d, low, d_low * high))
+    """d * (c + c_low + d * slope), where d has a low part and the slope is much smaller than c / d."""
+    d, d_low = normalise(d, d_low)
+    return fma(d * d, slope, fma(d, c, fma(d, c_low, d_low * c)))
 
 
 def divide(a, a_low, b, b_low):
@@ -199,63 +205,58 @@ def times_inverse(a, a_low, b, b_low, inverse):
     return q, fma(-q, b, a) + fma(-q, b_low, a_low), inverse
 
 
-def one_plus_exp(x, x_low):
-    """e**(x + x_low) * UP = (high + low) * s, and 1 + e**(x + x_low) = b + b_low, for x <= 0:
-    (high, low, s, b, b_low)."""
-    high, low, s = exp_parts(x, x_low)
-    power = s * DOWN
-    b = fma(high + low, power, 1.0)
-    return high, low, s, b, fma(low, power, fma(high, power, 1.0 - b))
-
-
 def exp_over_one_plus_exp(x, x_low):
     """e**(x + x_low) / (1 + e**(x + x_low)) = (q + rest * inverse) * power, for x <= 0: (q, rest, inverse, power,
     power * UP)."""
     high, low, s = exp_parts(x, x_low)
-    high, low = normalise(high, low)
     power = s * DOWN
-    inverse = reciprocal(fma(high, power, 1.0))
+    e = high * power
+    inverse = reciprocal(1.0 + e)
     q = high * inverse
-    e = q * power
-    return q, fma(-e, high, high - q) + fma(-e, low, low), inverse, power, s
+    return q, fma(low, inverse, fma(-q, e, high - q)), inverse, power, s
 
 
 def logistic(x, low_of_minus_abs):
     """1 / (1 + e**-x), where -abs(x) has a low part: on the right 1 minus what it is on the left."""
-    q, rest, inverse, power, _ = exp_over_one_plus_exp(-fabs(x), low_of_minus_abs)
+    q, rest, inverse, power, _ = exp_over_one_plus_exp(not_below(-fabs(x), EXP_LOW), low_of_minus_abs)
     y = fma(rest, inverse, q) * power
     return y if x < 0.0 else 1.0 - y
 
 
-def gated(x, z, low_of_minus_abs):
-    """x / (1 + e**-z), where -abs(z) has a low part: on the right x minus what it is on the left."""
-    q, rest, inverse, _, s = exp_over_one_plus_exp(-fabs(z), low_of_minus_abs)
-    part = copysign(0.0, x) if -fabs(z) < EXP_LOW else x
-    y = copysign(fma(part, q, part * (rest * inverse)), x) * s * DOWN  # the sum of two zeros may have lost its sign
-    return y if z <= 0.0 else x - y
+def gated(x, a, z, z_low):
+    """x / (1 + e**-z) for z of x's sign, given -abs(z) = z + z_low, from EXP_LOW on, and a: abs(x), or anything finite
+    where e**z vanishes. On the right x minus what it is on the left."""
+    q, rest, inverse, _, s = exp_over_one_plus_exp(z, z_low)
+    a = a * s
+    y = fma(a, q, a * (rest * inverse))
+    return copysign(fma(-y, DOWN, x if x > 0.0 else 0.0), x)
 
 
-def gated_slope(z, z_low, h, h_low):
-    """e * (1 + e - h) / (1 + e)**2 with e = e**(z + z_low), for z <= 0: what the derivative of x / (1 + e**-z) is
-    where x is negative and -h = x dz/dx. The derivative at -x is 1 minus that at x, for odd z."""
-    high, low, s, b, b_low = one_plus_exp(z, z_low)
-    power = s * DOWN
-    part = 1.0 - h
-    n = fma(high, power, part)
-    n_low = fma(low, power, fma(high, power, part - n)) + (((1.0 - part) - h) - h_low)
-    inverse = reciprocal(b)
-    rest = fma(-inverse, b_low, fma(-inverse, b, 1.0))
-    q = n * inverse
-    q_low = fma(n_low, inverse, fma(q, rest, product_error(n, inverse, q)))
-    sigmoid = fma(high, inverse, fma(high, rest, low) * inverse)
-    return fma(q, sigmoid, q_low * sigmoid) * s * DOWN
+def logistic_parts(x, x_low):
+    """With e = e**(x + x_low), for x from EXP_LOW to 0: e / (1 + e) = q * s * DOWN and 1 / (1 + e) = t + t_low, as
+    (q, s, t, t_low)."""
+    q, rest, inverse, power, s = exp_over_one_plus_exp(x, x_low)
+    q_low = rest * inverse
+    y = q * power
+    t = 1.0 - y
+    return q + q_low, s, t, fma(-q_low, power, (1.0 - t) - y)
+
+
+def gated_slope(q, s, p, p_low):
+    """q * s * DOWN * (1 - (p + p_low)): with q and s from `logistic_parts` of z, and p = h / (1 + e**z), what the
+    derivative of x / (1 + e**-z) is where x is negative and -h = x dz/dx. At -x it is 1 minus that, for odd z."""
+    n = 1.0 - p
+    n_low = ((1.0 - n) - p) - p_low
+    return fma(q, n, q * n_low) * s * DOWN
 
 
 def silu_derivative_at(z, low_of_minus_abs):
     """The derivative of z / (1 + e**-z), where -abs(z) has a low part."""
     a = fabs(z)
     a = -EXP_LOW if a > -EXP_LOW else a
-    left = gated_slope(-a, low_of_minus_abs, a, -low_of_minus_abs)
+    q, s, t, t_low = logistic_parts(-a, low_of_minus_abs)
+    p = a * t
+    left = gated_slope(q, s, p, fma(a, t_low, fma(-low_of_minus_abs, t, product_error(a, t, p))))
     d = a - SILU_ROOT
     near = through_zero(d, -low_of_minus_abs - SILU_ROOT_LOW, SILU_SLOPE, SILU_SLOPE_LOW, silu_slope(d))
     left = near if fabs(d) < NEAR_ROOT else left
@@ -267,8 +268,7 @@ def mish_parts(x):
     n = e * n' and d = n + 2, otherwise n = n' / e**2 and d = (n + 2) * e**2:
     (n', n'_low, d, d_low, high, low, s), e being (high + low) * s * DOWN."""
     left = x < 0.0
-    high, low, s = exp_parts(-fabs(x), -0.0)
-    high, low = normalise(high, low)
+    high, low, s = exp_parts(not_below(-fabs(x), EXP_LOW), -0.0)
     e, e_low = high * (s * DOWN), low * (s * DOWN)
     n, n_low = add(2.0 if left else 1.0, 0.0, e if left else 2.0 * e, e_low if left else 2.0 * e_low)
     more, more_low = multiply(n if left else 2.0 * e, n_low if left else 2.0 * e_low, e, e_low)
@@ -281,8 +281,9 @@ def gelu_parts(x):
     w = (a - 4) / (a + 4): (a, high, low, s, q, q_low, w)."""
     a = fabs(x)
     a = GELU_END if a > GELU_END else a
-    square = a * a
-    high, low, s = exp_parts(-0.5 * square, -0.5 * product_error(a, a, square))
+    half = -0.5 * a
+    x = half * a
+    high, low, s = exp_parts(x, product_error(half, a, x))
     b = a + 4.0
     q, rest, inverse = divide(a, 0.0, b, a - (b - 4.0))
     q_low = rest * inverse
@@ -303,7 +304,10 @@ def gelu_tanh_parts(a):
 
 def bell(x, scale):
     """scale * e**x / (1 + e**x)**2, for x <= 0."""
-    high, low, s, b, b_low = one_plus_exp(x, -0.0)
+    high, low, s = exp_parts(not_below(x, EXP_LOW), -0.0)
+    power = s * DOWN
+    b = fma(high, power, 1.0)
+    b_low = fma(low, power, fma(high, power, 1.0 - b))
     square = b * b
     q, rest, inverse = divide(high, low, square, fma(2.0 * b, b_low, product_error(b, b, square)))
     return fma(rest, inverse, q) * s * (scale * DOWN)
@@ -332,11 +336,10 @@ def log1p_exp(z, z_low):
     near = fma(0.5, z, LN2)
     near_low = fma(u, log_cosh_ratio(u), fma(0.5, z, LN2 - near) + fma(0.5, z_low, LN2_REST))
     # elsewhere max(z, 0) + log1p(f), with f = e**-|z| = (high + low) * power
-    high, low, s = exp_parts(-fabs(z), -copysign(1.0, z) * z_low)
+    high, low, s = exp_parts(not_below(-fabs(z), EXP_LOW), -copysign(1.0, z) * z_low)
     power = s * DOWN
-    e = high + low
-    f = e * power
-    head, head_low = normalise(high, fma(e * f, log1p_remainder(f), low))
+    f = high * power
+    head, head_low = normalise(high, fma(high * f, log1p_remainder(f), low))
     tiny = z < TINY_LOG
     power = s if tiny else power
     head = head * power

@@ -17,8 +17,11 @@ from cases import (
     exact,
     exact_reduction,
     function_of,
+    gy_for,
     ulps,
 )
+from definitions import error
+from ulp import ulp_errors
 
 import fastact
 from fastact._expressions import ARGUMENTS
@@ -73,8 +76,13 @@ def test_bound(name, dtype):
     x = inputs(name, dtype)
     assert dtype != "float32" or len(worst_inputs(name, dtype)) >= 8
     got = function_of(name)(x, *arguments(name))
-    # a long double holds what rounding once is compared with, but for one tie in 2000
-    assert ulps(got, exact(name, x, arguments(name))) <= bound(name, dtype) + 2**-10
+    errors = ulp_errors(got, exact(name, x, arguments(name)))
+    # a long double holds what rounding once is compared with, but for one tie in 2000, and not beside a zero
+    limit = bound(name, dtype) + 2**-10
+    doubtful = np.flatnonzero(errors > limit)
+    assert len(doubtful) < 10
+    factors = gy_for(x) if name in GRADIENTS else np.ones_like(x)
+    assert all(error(name, x[k], map(float, arguments(name)), got[k] / factors[k]) <= limit for k in doubtful)
 
 
 @pytest.mark.skipif(not WITH_FMA, reason="promised only with fused multiply-add")
