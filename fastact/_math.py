@@ -26,7 +26,7 @@ binary_exponent = Primitive("binary_exponent", "n, for x = m * 2**n with m from 
 binary_fraction = Primitive("binary_fraction", "that m")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
 
-exp_remainder = Polynomial(_coefficients.EXP)
+exp_remainder = Polynomial(_coefficients.EXP, square=True)
 atanh_remainder = Polynomial(_coefficients.ATANH)
 log1p_remainder = Polynomial(_coefficients.LOG1P)
 log_cosh_ratio = Polynomial(_coefficients.LOG_COSH)

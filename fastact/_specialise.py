@@ -6,6 +6,7 @@ dtype of the kernel, because one float64 literal would make a float32 kernel com
 """
 
 import types
+from itertools import zip_longest
 
 import numpy as np
 
@@ -26,17 +27,22 @@ class Constant:
 
 
 class Polynomial:
-    """A polynomial, given by its coefficients for each dtype, lowest power first."""
+    """A polynomial, given by its coefficients for each dtype, lowest power first.
 
-    def __init__(self, coefficients):
-        self.coefficients = coefficients
+    With `square`, for where x * x is at hand, the chain of its operations is half as long."""
+
+    def __init__(self, coefficients, square=False):
+        self.coefficients, self.square = coefficients, square
 
     def at(self, dtype, fma):
-        """Horner's scheme, written out."""
+        """Horner's scheme, written out: in x, or in x * x with coefficients that are linear in x."""
         values = [dtype.type(c) for c in self.coefficients[dtype.name]]
-        text = f"c{len(values) - 1}"
-        for k in range(len(values) - 2, -1, -1):
-            text = f"fma(x, {text}, c{k})"
+        terms = [f"c{k}" for k in range(len(values))]
+        if self.square:
+            terms = [f"fma(x, {odd}, {even})" if odd else even for even, odd in zip_longest(terms[::2], terms[1::2])]
+        text = terms.pop()
+        for term in reversed(terms):
+            text = f"fma({'x * x' if self.square else 'x'}, {text}, {term})"
         return eval(f"lambda x: {text}", {"fma": fma} | {f"c{k}": v for k, v in enumerate(values)})
 
 
