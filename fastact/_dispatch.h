@@ -1,5 +1,6 @@
-/* Calls of a ufunc with an array on a GPU are handed to a function in Python; all others go where they went, some
-   nanoseconds later. NumPy calls a ufunc through the field `vectorcall` of the object. */
+/* Calls of a ufunc with an array on a GPU are handed to a function in Python, and plain ones, which most are, straight to
+   the loop; all others go where they went, some nanoseconds later. NumPy calls a ufunc through the field `vectorcall` of
+   the object. */
 #ifndef FASTACT_DISPATCH_H
 #define FASTACT_DISPATCH_H
 
@@ -10,6 +11,8 @@
 static vectorcallfunc fastact_numpy_call; /* the same for every ufunc */
 static PyObject *fastact_dispatcher;      /* dispatcher(name, arguments, keywords): a result, or NotImplemented */
 static int fastact_dispatch_all;          /* whether it is asked about arrays of NumPy, too */
+/* The result of a plain call; or NULL, without an exception where it is not one. */
+static PyObject *(*fastact_plain_call)(PyObject *ufunc, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 /* Whether the type says that its arrays may be on a device. */
 static int fastact_may_be_on_device(PyObject *x)
@@ -53,6 +56,11 @@ static PyObject *fastact_call(PyObject *ufunc, PyObject *const *args, size_t fla
         if (result != Py_NotImplemented)
             return result;
         Py_DECREF(result);
+    }
+    if (!fastact_dispatch_all) {
+        PyObject *result = fastact_plain_call(ufunc, args, count, names);
+        if (result || PyErr_Occurred())
+            return result;
     }
     return fastact_numpy_call(ufunc, args, flagged_count, names);
 }

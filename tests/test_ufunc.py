@@ -56,6 +56,106 @@ def test_out(name):
     assert call(name, x, out=x) is x and np.array_equal(x, want)
 
 
+class Kind(np.ndarray):
+    pass
+
+
+def same(a, b):
+    return np.array_equal(a, b, equal_nan=True) and np.array_equal(np.signbit(a), np.signbit(b))
+
+
+def readonly(x):
+    x.flags.writeable = False
+    return x
+
+
+# An array each, made of a contiguous one.
+ARRAYS = {
+    "plain": lambda x: x,
+    "one axis": lambda x: x.ravel(),
+    "three axes": lambda x: x.reshape(2, 3, 50),
+    "one element": lambda x: x[:1, :1],
+    "no element": lambda x: x[:, :0],
+    "float64": lambda x: x.astype("d"),
+    "float16": lambda x: x.astype("e"),
+    "integers": lambda x: x.astype("i"),
+    "0-d": lambda x: x[0, 0, ...],
+    "a scalar": lambda x: x[0, 0],
+    "Fortran's order": np.asfortranarray,
+    "strided": lambda x: x[:, ::2],
+    "reversed": lambda x: x[::-1],
+    "other byte order": lambda x: x.astype(">f4"),
+    "not aligned": lambda x: np.frombuffer(b"0" + x.tobytes(), "f", offset=1),
+    "a subclass": lambda x: x.view(Kind),
+    "read-only": lambda x: readonly(x.copy()),
+    "a list": lambda x: x.tolist(),
+}
+OUTS = {
+    "none": lambda y: None,
+    "plain": np.empty_like,
+    "a tuple": lambda y: (np.empty_like(y),),
+    "a subclass": lambda y: np.empty_like(y).view(Kind),
+    "strided": lambda y: np.empty((*y.shape, 2), y.dtype)[..., 0],
+    "Fortran's order": lambda y: np.empty_like(y, order="F"),
+    "other dtype": lambda y: np.empty(y.shape, "d"),
+    "larger": lambda y: np.empty((2, *y.shape), y.dtype),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_plain_calls_are_as_by_numpy(name, kind):
+    """Those that do without NumPy's machinery, and those that nearly do; `where` needs it."""
+    ufunc = getattr(fastact.ufuncs, name)
+    x = ARRAYS[kind](X.copy())
+    gy = gy_for(x) if name in GRADIENTS else x
+    operands = [gy, x][-len(TABLE[name].arrays) :] + list(first_arguments(name))
+    want = ufunc(*operands, where=True)
+    for make in OUTS.values():
+        out, other = make(np.asarray(want)), make(np.asarray(want))
+        got = ufunc(*operands, out=out)
+        expected = ufunc(*operands, out=other, where=True)
+        assert type(got) is type(expected) and got.dtype == expected.dtype and got.shape == expected.shape
+        assert same(got, expected)
+        if out is None:
+            assert np.asarray(got).strides == np.asarray(expected).strides
+        else:
+            assert got is (out[0] if isinstance(out, tuple) else out)
+
+
+@pytest.mark.parametrize(
+    "value", [2, True, 2**25, -(2**70), 1e300, 1e-60, np.nan, np.float32(0.3), np.array([0.3, 2.0])]
+)
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if len(TABLE[name].parameters) == 1])
+def test_parameters_are_as_by_numpy(name, value):
+    ufunc = getattr(fastact.ufuncs, name)
+    for dtype in "fd":
+        operands = [*arrays_for(name, X[:, :2].astype(dtype)), value]
+        with np.errstate(all="ignore"):
+            want = ufunc(*operands, where=True)
+            got = ufunc(*operands)
+        assert got.dtype == want.dtype and same(got, want)
+
+
+def test_what_is_no_plain_call():
+    x, out = X.copy(), np.full_like(X, 7)
+    for arguments, keywords, exception in [
+        ((), {}, TypeError),
+        ((x, out, out), {}, TypeError),
+        ((x, out), {"out": out}, TypeError),
+        ((x,), {"out": out[1:]}, ValueError),
+        ((x,), {"out": readonly(out.copy())}, ValueError),
+        ((x,), {"out": (out, out)}, ValueError),
+        ((x,), {"out": [out]}, TypeError),
+        ((x,), {"to": out}, TypeError),
+    ]:
+        with pytest.raises(exception):
+            fastact.relu(*arguments, **keywords)
+    assert np.all(out == 7)
+    with pytest.raises(TypeError, match="arguments"):
+        fastact.ufuncs.elu(x)
+
+
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_out_that_overlaps(name):
     # enough for threads, which plain NumPy has not: it takes element by element here
