@@ -761,10 +761,12 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, i
 
 # ---- columns, side by side -------------------------------------------------------------------------
 
-# Where they are: the first element, and the step, in elements, from one element of a column to the next.
+# Where they are: the first element, and the step, in elements, from one element of a column to the next. While their sums
+# are taken, what is to be read afterwards is fetched: so many elements further on.
 ctypedef struct Grid:
     char *start
     ptrdiff_t step
+    ptrdiff_t ahead
 
 ctypedef struct Columns:
     Grid x
@@ -803,6 +805,7 @@ cdef inline void extremes_of_columns_of_kind(Grid x, ptrdiff_t n, ptrdiff_t widt
     for c in range(pieces_of(width, LANES) * LANES):
         m[c] = INFINITY if kind == SOFTMIN else -INFINITY
     for i in range(n):
+        fastact_prefetch(<const char *>(a + 2 * x.step), width * sizeof(real))
         for c in range(full):
             m[c] = further(a[c], m[c], kind)
         if rest:
@@ -818,8 +821,8 @@ cdef void extremes_of_columns(Grid x, ptrdiff_t n, ptrdiff_t width, real *m, int
 
 
 cdef inline void add_strip_of_kind(
-    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh, const real *m,
-    const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
+    const real *x, ptrdiff_t x_step, ptrdiff_t ahead, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh,
+    const real *m, const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
 ) noexcept nogil:
     cdef real shift[LANES]
     cdef real lowest[LANES]
@@ -838,6 +841,7 @@ cdef inline void add_strip_of_kind(
         extremes[j] = m[j]
         counts[j] = ones[j]
     for i in range(n):
+        fastact_prefetch(<const char *>(x + ahead), LANES * sizeof(real))
         for j in range(LANES):
             e[j] = term(x[j], r, r_low, shift[j], lowest[j], offset[j], magic[j], rest[j], rest_low[j], kind)
         for j in range(LANES):
@@ -859,17 +863,31 @@ cdef inline void add_strip_of_kind(
 
 
 cdef void add_strip(
-    const real *x, ptrdiff_t x_step, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh, const real *m,
-    const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
+    const real *x, ptrdiff_t x_step, ptrdiff_t ahead, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh,
+    const real *m, const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
 ) noexcept nogil:
     """Add n elements of each column to its lanes, element i to lane i % LANES; the first `fresh` begin them. Exponentials
     go to `out`."""
-    if kind == SOFTMAX: add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMAX)
-    elif kind == SOFTMIN: add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMIN)
-    elif kind == SCALED: add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED)
+    if kind == SOFTMAX:
+        add_strip_of_kind(
+            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMAX
+        )
+    elif kind == SOFTMIN:
+        add_strip_of_kind(
+            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMIN
+        )
+    elif kind == SCALED:
+        add_strip_of_kind(
+            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED
+        )
     elif kind == LOG_SOFTMAX:
-        add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, LOG_SOFTMAX)
-    else: add_strip_of_kind(x, x_step, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED_LOGARITHM)
+        add_strip_of_kind(
+            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, LOG_SOFTMAX
+        )
+    else:
+        add_strip_of_kind(
+            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED_LOGARITHM
+        )
 
 
 cdef void sum_columns(
@@ -895,7 +913,7 @@ cdef void sum_columns(
                 here = part[real](&x if k < width // LANES else &last, start, k * LANES, NULL)
                 there = part[real](&out, start, k * LANES, NULL)
                 add_strip(
-                    <const real *>here.start, here.step, <real *>there.start, there.step, stop - start,
+                    <const real *>here.start, here.step, here.ahead, <real *>there.start, there.step, stop - start,
                     used if start == chunk else 0, m + k * LANES, starts + k * LANES, r, r_low, high + k * LANES * LANES,
                     low + k * LANES * LANES, ones + k * LANES, kind,
                 )
@@ -976,6 +994,7 @@ cdef inline void finish_columns_of_kind(const Columns *all, const real *high, co
             for j in range(LANES):
                 results[j] = finish_one(x[c + j], second[c + j], x[c + j], high[c + j], low[c + j], r, r_low, kind)
             memcpy(out + c, results, sizeof(results))
+            fastact_prefetch(<const char *>(out + c + all.out.step), sizeof(results))
         if rest:
             load_some(a, x + full, rest, 0.0)
             load_some(b, second + full, rest, 0.0)
@@ -1031,7 +1050,7 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
     for c in range(width):
         if isinf(m[c]):
             return False
-    tile.start, tile.step = <char *>scratch, (strips + 1) * LANES
+    tile.start, tile.step, tile.ahead = <char *>scratch, (strips + 1) * LANES, 0
     if are_tiles:
         tile = all.out
     elif n * tile.step * <ptrdiff_t>sizeof(real) > PACKED:
@@ -1114,6 +1133,7 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
         all.x.start = all.out.start = <char *>tile
         all.second.start = <char *>second
         all.x.step = all.second.step = all.out.step = padded
+        all.x.ahead = 0
         all.length, all.width, all.factor = n, padded, job.factor
         if not any_columns(&all, job.kind, tile, True):
             for c in range(width):
@@ -1240,9 +1260,12 @@ cdef void some_columns(const Pieces *pieces, ptrdiff_t k, int thread, real *type
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
     cdef ptrdiff_t column = k % pieces.groups * pieces.together, first = k // pieces.groups * across + column, done = 0, c
     cdef real *scratch = <real *>(pieces.scratch + pieces.bytes * thread)
-    cdef Row row
+    cdef ptrdiff_t next = min(column + pieces.together, across) + (first - column)
+    cdef Row row, later
     cdef Columns all
     start_at(&row, job, first)
+    start_at(&later, job, next if next < job.rows else first)
+    all.x.ahead = (later.x - row.x) // <ptrdiff_t>sizeof(real)
     all.x.start, all.second.start, all.out.start = <char *>row.x, <char *>row.second, row.out
     all.x.step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
     all.second.step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)
