@@ -80,6 +80,8 @@ def optimised(module, count, machine):
 
 # Vector instructions that are worth waking a thread: 4 us. To share out a call costs 2.3 us if the threads wait for it.
 WORTH = 25_000
+A_BYTE = 0.08  # as many of them take as long as moving a byte from or to the second cache
+BYTES = {"float": 4, "double": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8}
 
 
 def elements_worth_a_thread(loop):
@@ -87,10 +89,11 @@ def elements_worth_a_thread(loop):
     cycles = []  # of each block: elements that it stores, and minus the instructions for one
     for block in str(loop).split("\n\n"):  # once: LLVM numbers all of the module for each text
         instructions = re.findall(r"^  .+$", block, re.MULTILINE)
-        stores = [found for text in instructions if (found := re.match(r"\s*store (?:<(\d+) x )?", text))]
-        if stores:
-            elements = sum(int(store[1] or 1) for store in stores)
-            cycles.append((elements, -len(instructions) / elements))
+        accesses = re.findall(r"(load|store) (?:<(\d+) x )?(float|double|i8|i16|i32|i64)\b", block)
+        elements = sum(int(count or 1) for access, count, _ in accesses if access == "store")
+        if elements:
+            moved = sum(int(count or 1) * BYTES[kind] for _, count, kind in accesses)
+            cycles.append((elements, -max(len(instructions), A_BYTE * moved) / elements))
     _, cost = max(cycles, default=(1, -1))  # the others are for what is left, and for strides
     return round(-WORTH / cost)
 
