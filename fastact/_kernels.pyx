@@ -1118,7 +1118,7 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
     cdef Columns all
     cdef ptrdiff_t n = job.length, c
     cdef ptrdiff_t padded = width if width == 1 else pieces_of(width, LANES) * LANES
-    cdef real *second = tile + n * padded
+    cdef real *second = tile + n * padded if is_gradient(job.kind) else tile  # which may be read for nothing
     for c in range(padded):
         start_at(&rows[c], job, first + min(c, width - 1))
     pack(job, rows, padded, tile, False)

@@ -16,6 +16,7 @@ from cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from processes import run
 
 import fastact
 
@@ -306,6 +307,22 @@ def test_softmin_is_softmax_of_the_negative():
 def test_shift_by_a_whole_number_changes_nothing():
     x = np.random.default_rng(8).integers(-9, 9, size=(30, 100)).astype("f")
     assert np.array_equal(fastact.softmax(x + 64, axis=1), fastact.softmax(x, axis=1))
+
+
+def test_few_long_columns():
+    """Each is packed alone. Nothing may be read behind it: in a process of its own, where that is a crash."""
+    done = run(
+        "-c",
+        """
+import numpy as np, fastact
+for n in (20_001, 65_001, 100_001, 150_001):
+    x = np.array([0.0] + [-40.0] * (n - 1), "f")
+    for _ in range(20):
+        y = fastact.softmax(np.repeat(x[:, None], 3, axis=1), axis=0)
+    assert np.all(y[0] == 1)
+""",
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
