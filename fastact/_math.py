@@ -339,7 +339,8 @@ def log1p_exp(z, z_low):
     high, low, s = exp_parts(not_below(-fabs(z), EXP_LOW), -copysign(1.0, z) * z_low)
     power = s * DOWN
     f = high * power
-    head, head_low = normalise(high, fma(high * f, log1p_remainder(f), low))
+    slope = f * log1p_remainder(f)
+    head, head_low = normalise(high, fma(high, slope, fma(low, 2.0 * slope, low)))
     tiny = z < TINY_LOG
     power = s if tiny else power
     head = head * power
