@@ -19,6 +19,7 @@ from fastact import _bench
 from fastact.__main__ import main
 from fastact._bench.cells import LAYOUTS, Cell, Rows
 from fastact._bench.peers import PEERS, missing, suits
+from fastact._bench.report import with_spread
 from fastact._expressions import EXPRESSIONS
 from fastact._timing import Times, shortest, wait_for_idle_threads
 
@@ -80,6 +81,12 @@ def test_copies(capsys):
     rows = table(bench(capsys, *TINY, "--preallocated", "--peers", "copy", "--threads", "1,2"))[2:]
     other_shape = ("logsumexp", "glu", "swiglu", "geglu", "reglu")
     assert all((row[-1] == "") == (row[0] in other_shape) for row in rows)
+
+
+def test_ratios_fit_their_columns():
+    ratios = [0.5, 9.99, 10.0, 99.9, 123.4, 12345.6]
+    assert [len(with_spread(ratio, [0.1, 900.0])) <= 12 for ratio in ratios] == [True] * 6
+    assert with_spread(198.9, [180.0, 220.0]) == "199 ±20"
 
 
 def test_json(capsys, tmp_path):
