@@ -552,6 +552,17 @@ def per_thread(ufunc):
     return found
 
 
+cdef const Loop *compiled_loop(const PyUFuncObject *of, int number) noexcept:
+    """The ufunc's loop for a dtype; NULL where there is none, or it is a function of arrays."""
+    cdef const Loop *loop
+    cdef int k
+    for k in range(of.ntypes):
+        loop = <const Loop *>of.data[k]
+        if loop.type_number == number:
+            return NULL if loop.callback else loop
+    return NULL
+
+
 def over_rows(ufunc, *operands):
     """Call a ufunc with arrays of one shape, the output last, and return True; or do nothing and return False where
     they are not all of them rows of contiguous numbers of one dtype, at constant distances, or the output overlaps.
@@ -565,13 +576,11 @@ def over_rows(ufunc, *operands):
     cdef npy_intp steps[MAX_OPERANDS]
     cdef npy_intp jumps[MAX_OPERANDS]
     cdef char *args[MAX_OPERANDS]
-    cdef const Loop *loop = NULL
+    cdef const Loop *loop
     cdef int number = PyArray_TYPE(array), axis = PyArray_NDIM(array), k
     cdef ptrdiff_t length, rows
-    for k in range(of.ntypes):
-        if of.types[k * of.nargs] == number:
-            loop = <const Loop *>of.data[k]
-    if loop == NULL or loop.callback:
+    loop = compiled_loop(of, number)
+    if loop == NULL:
         return False
     for k in range(of.nargs):
         array = <PyArrayObject *>operands[k]
@@ -597,7 +606,7 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     cdef PyUFuncObject *of = <PyUFuncObject *>ufunc
     cdef PyArrayObject *array
     cdef PyObject *out = NULL
-    cdef const Loop *loop = NULL
+    cdef const Loop *loop
     cdef double values[MAX_OPERANDS]
     cdef char *args[MAX_OPERANDS]
     cdef npy_intp steps[MAX_OPERANDS]
@@ -619,10 +628,8 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     number, axes = PyArray_TYPE(array), PyArray_NDIM(array)
     if axes == 0 or (number != NPY_FLOAT and number != NPY_DOUBLE):
         return NULL
-    for k in range(of.ntypes):
-        if of.types[k * of.nargs] == number:
-            loop = <const Loop *>of.data[k]
-    if loop == NULL or loop.callback:
+    loop = compiled_loop(of, number)
+    if loop == NULL:
         return NULL
     n = PyArray_SIZE(array)
     size = n * loop.size
