@@ -1,8 +1,8 @@
 """Make fastact/_coefficients.py: the polynomials of fastact/_math.py, and the zeros of derivatives.
 
-Each is a Chebyshev fit, by mpmath at 60 digits, of a smooth remainder whose leading terms the kernels
-carry exactly; the degree is the smallest whose error, as a share of the whole function, stays below
-2**-(p + 4) for a dtype with p bits. Run it again after changing a line of TABLE:
+Each approximates, by mpmath at 60 digits, a smooth remainder whose leading terms the kernels carry exactly, so
+that the largest error, as a share of the whole function, is the least; the degree is the smallest for which it stays
+below 2**-(p + 4) for a dtype with p bits. Run it again after changing a line of TABLE:
 
     python bench/coefficients.py
 """
@@ -135,6 +135,7 @@ def without_constant(name, doc, whole, interval):
 # remainder's term / whole function
 TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
+    ("EXPM1", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: abs(r**2 / mp.expm1(r)) if r else mp.mpf(0)),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
     ("LOG_COSH", log_cosh_ratio, (mp.mpf(0), mp.mpf(1)), lambda u: u / mp.log1p(mp.exp(-mp.sqrt(u)))),
     ("ATANH", atanh_remainder, (mp.mpf(0), ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * 1.01), lambda v: v),
@@ -165,43 +166,50 @@ TABLE = [
 ]
 
 
-def fit(function, interval, weight, bits, dtype):
-    """The lowest degree that is exact enough; then round its coefficients one after another,
-    lowest power first, and let the later ones make up for what the rounding of the earlier cost."""
-    low, high = interval
-    points = [low + (high - low) * k / 400 for k in range(401)]
-    values, weights_there = [function(p) for p in points], [weight(p) for p in points]
-    wanted = mp.mpf(2) ** -(bits + 4)
+def least_squares(nodes, values, weights, fixed, degree):
+    """The coefficients after the `fixed` ones."""
+    basis = mp.matrix([[w * p**k for k in range(len(fixed), degree + 1)] for p, w in zip(nodes, weights, strict=True)])
+    rest = [w * (v - mp.polyval(fixed[::-1] or [0], p)) for p, v, w in zip(nodes, values, weights, strict=True)]
+    return list(mp.lu_solve(basis, mp.matrix(rest)))
 
-    def error(coefficients):
-        return max(
-            abs(mp.polyval(coefficients[::-1], p) - value) * w
-            for p, value, w in zip(points, values, weights_there, strict=True)
-        )
+
+def fit(function, interval, weight, wanted, dtype):
+    """The lowest degree whose largest error is below `wanted`: the rounded coefficients, and the errors without and with
+    rounding."""
+    low, high = interval
+
+    def at(points):
+        return points, [function(p) for p in points], [weight(p) for p in points]
+
+    def errors(coefficients, points, values, weights):
+        return [
+            abs(mp.polyval(coefficients[::-1], p) - v) * w for p, v, w in zip(points, values, weights, strict=True)
+        ]
 
     for degree in range(2, 40):
-        ideal = mp.chebyfit(function, [low, high], degree + 1)[::-1]
-        if error(ideal) < wanted:
+        count = 8 * (degree + 2)  # even: 0, where some functions are not known, is not among the nodes
+        middle, half = (low + high) / 2, (high - low) / 2
+        nodes = at([middle + half * mp.cos(mp.pi * (2 * k + 1) / (2 * count)) for k in range(count)])
+        # C. L. Lawson's way to the least largest error: weigh more, again and again, where the error is large
+        shares, best, attention = [mp.mpf(1)] * count, mp.inf, None
+        for turn in range(40):
+            seen = [mp.sqrt(share) * w for share, w in zip(shares, nodes[2], strict=True)]
+            there = errors(least_squares(*nodes[:2], seen, [], degree), *nodes)
+            if max(there) < best:
+                best, attention = max(there), seen
+            if turn == 0 and best > 8 * wanted:
+                break
+            shares = [share * error for share, error in zip(shares, there, strict=True)]
+            whole = sum(shares)
+            shares = [max(share / whole, mp.mpf(10) ** -30) for share in shares]
+        if best < wanted:
             break
-    nodes = [
-        (low + high) / 2 + (high - low) / 2 * mp.cos(mp.pi * (2 * k + 1) / (6 * degree)) for k in range(3 * degree)
-    ]
-    values_at_nodes = [function(p) for p in nodes]
-    weights = [mp.sqrt(weight(p)) + mp.mpf(10) ** -3 for p in nodes]
-    coefficients = list(ideal)
-    for fixed in range(1, degree + 2):
-        coefficients[fixed - 1] = mp.mpf(float(np.dtype(dtype).type(float(coefficients[fixed - 1]))))
-        if fixed > degree:
-            break
-        basis = mp.matrix([[w * p**k for k in range(fixed, degree + 1)] for p, w in zip(nodes, weights, strict=True)])
-        rest = mp.matrix(
-            [
-                w * (value - mp.polyval(coefficients[:fixed][::-1], p))
-                for p, w, value in zip(nodes, weights, values_at_nodes, strict=True)
-            ]
-        )
-        coefficients[fixed:] = list(mp.lu_solve(basis, rest))
-    return coefficients, error(ideal), error(coefficients)
+    # round one after another, lowest power first; the later ones make up for what the rounding of the earlier cost
+    coefficients = []
+    for _ in range(degree + 1):
+        following = least_squares(*nodes[:2], attention, coefficients, degree)[0]
+        coefficients.append(mp.mpf(float(np.dtype(dtype).type(float(following)))))
+    return coefficients, best, max(errors(coefficients, *at([low + (high - low) * k / 400 for k in range(401)])))
 
 
 def main():
@@ -212,7 +220,7 @@ def main():
         lines += [f"# {function.__doc__}", f"# on {' and '.join(places)}"]
         lines.append(f"{name} = {{")
         for dtype, bits in PRECISION.items():
-            coefficients, error, rounded = fit(function, intervals[dtype], weight, bits, dtype)
+            coefficients, error, rounded = fit(function, intervals[dtype], weight, mp.mpf(2) ** -(bits + 4), dtype)
             print(
                 f"{name} {dtype}: degree {len(coefficients) - 1}, error 2^{mp.nstr(mp.log(error, 2), 5)}, "
                 f"2^{mp.nstr(mp.log(rounded, 2), 5)} with rounded coefficients",

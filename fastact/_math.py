@@ -27,6 +27,7 @@ binary_fraction = Primitive("binary_fraction", "that m")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
 
 exp_remainder = Polynomial(_coefficients.EXP, square=True)
+expm1_remainder = Polynomial(_coefficients.EXPM1, square=True)
 atanh_remainder = Polynomial(_coefficients.ATANH)
 log1p_remainder = Polynomial(_coefficients.LOG1P)
 log_cosh_ratio = Polynomial(_coefficients.LOG_COSH)
@@ -126,10 +127,17 @@ def reduce_exp(x, magic):
 
 
 def exp_tail(n, r, x_low):
-    """e**(r - n LN2_LOW + x_low) - 1 - r."""
+    """e**(r - n LN2_LOW + x_low) - 1 - r, as a share of e**r."""
     small = fma(-n, LN2_LOW, x_low)
     r = r + small
     return fma(r * r, exp_remainder(r), small)
+
+
+def expm1_tail(n, r, x_low):
+    """The same, exact enough for e**r - 1."""
+    small = fma(-n, LN2_LOW, x_low)
+    r = r + small
+    return fma(r * r, expm1_remainder(r), small)
 
 
 def not_below(x, lowest):
@@ -150,7 +158,7 @@ def expm1_parts(x, x_low):
     a = s - 1.0
     b = s * r
     high = a + b
-    return high, fma(s, exp_tail(n, r, x_low), ((a - high) + b) + (s - (1.0 + a)))
+    return high, fma(s, expm1_tail(n, r, x_low), ((a - high) + b) + (s - (1.0 + a)))
 
 
 def two_sum(a, b):
