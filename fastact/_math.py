@@ -214,37 +214,37 @@ def times_inverse(a, a_low, b, b_low, inverse):
 
 
 def exp_over_one_plus_exp(x, x_low):
-    """e**(x + x_low) / (1 + e**(x + x_low)) = (q + rest * inverse) * power, for x <= 0: (q, rest, inverse, power,
-    power * UP)."""
+    """With e = e**(x + x_low), for x <= 0: e / (1 + e) = (q + (rest + low / (1 + e)) * inverse) * power, as
+    (q, rest, low, inverse, power, power * UP)."""
     high, low, s = exp_parts(x, x_low)
     power = s * DOWN
     e = high * power
     inverse = reciprocal(1.0 + e)
     q = high * inverse
-    return q, fma(low, inverse, fma(-q, e, high - q)), inverse, power, s
+    return q, fma(-q, e, high - q), low, inverse, power, s
 
 
 def logistic(x, low_of_minus_abs):
     """1 / (1 + e**-x), where -abs(x) has a low part: on the right 1 minus what it is on the left."""
-    q, rest, inverse, power, _ = exp_over_one_plus_exp(not_below(-fabs(x), EXP_LOW), low_of_minus_abs)
-    y = fma(rest, inverse, q) * power
+    q, rest, low, inverse, power, _ = exp_over_one_plus_exp(not_below(-fabs(x), EXP_LOW), low_of_minus_abs)
+    y = fma(fma(low, inverse, rest), inverse, q) * power
     return y if x < 0.0 else 1.0 - y
 
 
 def gated(x, a, z, z_low):
     """x / (1 + e**-z) for z of x's sign, given -abs(z) = z + z_low, from EXP_LOW on, and a: abs(x), or anything finite
     where e**z vanishes. On the right x minus what it is on the left."""
-    q, rest, inverse, _, s = exp_over_one_plus_exp(z, z_low)
+    q, rest, low, inverse, _, s = exp_over_one_plus_exp(z, z_low)
     a = a * s
-    y = fma(a, q, a * (rest * inverse))
+    y = fma(a, q, a * ((rest + low) * inverse))
     return copysign(fma(-y, DOWN, x if x > 0.0 else 0.0), x)
 
 
 def logistic_parts(x, x_low):
     """With e = e**(x + x_low), for x from EXP_LOW to 0: e / (1 + e) = q * s * DOWN and 1 / (1 + e) = t + t_low, as
     (q, s, t, t_low)."""
-    q, rest, inverse, power, s = exp_over_one_plus_exp(x, x_low)
-    q_low = rest * inverse
+    q, rest, low, inverse, power, s = exp_over_one_plus_exp(x, x_low)
+    q_low = fma(low, inverse, rest) * inverse
     y = q * power
     t = 1.0 - y
     return q + q_low, s, t, fma(-q_low, power, (1.0 - t) - y)
