@@ -68,6 +68,8 @@ cdef enum:
     BATCH = 16        # short rows whose scalar parts are done together
     BATCH_ELEMENTS = 4096  # in all of them
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
+    CACHED = 1048576  # bytes that the second cache may hold: nothing need be fetched
+    FORESEEN = 512    # bytes of a row: shorter ones are fetched unasked
     TILE = 64         # rows that are packed side by side
     PACKED = 262144   # bytes of them that a thread keeps, unless a row is longer
     COLUMNS = 128     # columns whose sums are worked on together
@@ -407,6 +409,18 @@ ctypedef struct Row:
     const char *second
     char *out
 
+# What is fetched while sums are taken, which is arithmetic alone: what will be read next and, of logarithms, where results
+# will go. So many elements further on than what is being read; 0 for nothing.
+ctypedef struct Fetch:
+    ptrdiff_t next
+    ptrdiff_t results
+
+
+cdef inline Fetch nothing() noexcept nogil:
+    cdef Fetch fetch
+    fetch.next = fetch.results = 0
+    return fetch
+
 
 cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
     cdef real lanes[LANES]
@@ -466,7 +480,7 @@ cdef void at_infinity(const real *x, real *out, ptrdiff_t n, real m, int kind) n
 
 cdef inline void add_terms(
     const real *x, real *out, ptrdiff_t n, real m, real r, real r_low, real shift, real lowest, real offset, real magic,
-    real rest, real rest_low, real *highs, real *lows, real *all_ones, int kind,
+    real rest, real rest_low, real *highs, real *lows, real *all_ones, Fetch fetch, int kind,
 ) noexcept nogil:
     """The lanes of n elements of a row, a multiple of TURN; the exponentials go to `out`, those of logarithms nowhere."""
     cdef real e[TURN]
@@ -478,6 +492,10 @@ cdef inline void add_terms(
     for j in range(LANES):
         high[j], low[j], ones[j] = lane_start(kind, m), 0.0, 0.0
     for i in range(n // turn):  # what is read is read first: `out` may be x
+        if fetch.next:
+            fastact_prefetch(<const char *>(x + fetch.next), turn * sizeof(real))
+        if fetch.results and is_logarithm(kind):
+            fastact_prefetch(<const char *>out, turn * sizeof(real))
         for j in range(turn):
             e[j] = term(x[j], r, r_low, shift, lowest, offset, magic, rest, rest_low, kind)
         for k in range(turn // LANES):
@@ -497,7 +515,7 @@ cdef inline void add_terms(
 
 cdef inline void add_last(
     const Row *rows, ptrdiff_t count, ptrdiff_t start, int width, const real *m, const real *starts, real r, real r_low,
-    real *high, real *low, real *ones, int kind, bint partial,
+    real *high, real *low, real *ones, Fetch fetch, int kind, bint partial,
 ) noexcept nogil:
     """`width` elements of each row, at most one to a lane. Row by row, as each takes long, and overlaps with the next."""
     cdef const real *x
@@ -508,6 +526,8 @@ cdef inline void add_last(
     cdef int j
     for k in range(count):
         x, out = <const real *>rows[k].x + start, <real *>rows[k].out + start
+        if fetch.results and is_logarithm(kind):
+            fastact_prefetch(<const char *>out, sizeof(real))
         if partial:
             load_some(a, x, width, NAN)
             x = a
@@ -532,7 +552,7 @@ cdef inline void add_last(
 
 cdef inline void sum_of_kind(
     const Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, const real *m, const real *starts, real r, real r_low,
-    Sums *sums, int kind,
+    Sums *sums, Fetch fetch, int kind,
 ) noexcept nogil:
     cdef real high[BATCH * LANES]
     cdef real low[BATCH * LANES]
@@ -548,14 +568,14 @@ cdef inline void sum_of_kind(
             add_terms(
                 <const real *>rows[k].x + start, <real *>rows[k].out + start, n, m[k], r, r_low, starts[k],
                 starts[COLUMNS + k], starts[2 * COLUMNS + k], starts[3 * COLUMNS + k], starts[4 * COLUMNS + k],
-                starts[5 * COLUMNS + k], high + k * LANES, low + k * LANES, ones + k * LANES, kind,
+                starts[5 * COLUMNS + k], high + k * LANES, low + k * LANES, ones + k * LANES, fetch, kind,
             )
     for i in range(pieces_of(last, LANES)):
         width = <int>min(<ptrdiff_t>LANES, last - i * LANES)
         if width == LANES:
-            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, kind, False)
+            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, fetch, kind, False)
         else:
-            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, kind, True)
+            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, fetch, kind, True)
     for k in range(count):
         merge_lanes(high + k * LANES, low + k * LANES, ones + k * LANES, sums, k, kind)
 
@@ -605,16 +625,16 @@ cdef inline Sum gradient_sum(const Row *row, ptrdiff_t start, ptrdiff_t n, int k
 
 cdef void sum_chunk(
     const Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, const real *m, const real *starts, const Factor *factor,
-    Sums *sums, int kind,
+    Sums *sums, Fetch fetch, int kind,
 ) noexcept nogil:
     """Add n elements from `start` on to the sums of some rows; `kind_of_sum` chose the kind. The exponentials go to `out`,
     those of logarithms nowhere."""
     cdef real r = <real>factor.r, r_low = <real>factor.r_low
-    if kind == SOFTMAX: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, SOFTMAX)
-    elif kind == SOFTMIN: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, SOFTMIN)
-    elif kind == LOG_SOFTMAX: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, LOG_SOFTMAX)
-    elif kind == SCALED: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, SCALED)
-    else: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, SCALED_LOGARITHM)
+    if kind == SOFTMAX: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, fetch, SOFTMAX)
+    elif kind == SOFTMIN: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, fetch, SOFTMIN)
+    elif kind == LOG_SOFTMAX: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, fetch, LOG_SOFTMAX)
+    elif kind == SCALED: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, fetch, SCALED)
+    else: sum_of_kind(rows, count, start, n, m, starts, r, r_low, sums, fetch, SCALED_LOGARITHM)
 
 
 cdef inline void finish_lanes(
@@ -724,7 +744,9 @@ cdef void gradients(
     else: gradients_of_kind(rows, count, n, factor, LOG_SOFTMAX_GRADIENT, SCALED_LOG_GRADIENT, t)
 
 
-cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, int kind, real *type_tag) noexcept nogil:
+cdef void batch(
+    Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, Fetch fetch, int kind, real *type_tag
+) noexcept nogil:
     """Up to BATCH rows of n elements, pass by pass: what takes long for one overlaps with the others."""
     cdef ptrdiff_t k, start, finite = 0
     cdef bint scaled
@@ -753,7 +775,8 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, i
     for k in range(pieces_of(n, CHUNK)):
         start = k * CHUNK
         sum_chunk(
-            rows, finite, start, min(<ptrdiff_t>CHUNK, n - start), m, starts, factor, &sums, kind_of_sum(kind, scaled)
+            rows, finite, start, min(<ptrdiff_t>CHUNK, n - start), m, starts, factor, &sums, fetch,
+            kind_of_sum(kind, scaled),
         )
     factors(&sums, m, high, low, finite, kind, factor)
     finish_chunk(rows, finite, 0, n, high, low, factor, kind)
@@ -761,12 +784,11 @@ cdef void batch(Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, i
 
 # ---- columns, side by side -------------------------------------------------------------------------
 
-# Where they are: the first element, and the step, in elements, from one element of a column to the next. While their sums
-# are taken, what is to be read afterwards is fetched: so many elements further on.
+# Where they are: the first element, and the step, in elements, from one element of a column to the next.
 ctypedef struct Grid:
     char *start
     ptrdiff_t step
-    ptrdiff_t ahead
+    Fetch fetch
 
 ctypedef struct Columns:
     Grid x
@@ -821,7 +843,7 @@ cdef void extremes_of_columns(Grid x, ptrdiff_t n, ptrdiff_t width, real *m, int
 
 
 cdef inline void add_strip_of_kind(
-    const real *x, ptrdiff_t x_step, ptrdiff_t ahead, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh,
+    const real *x, ptrdiff_t x_step, Fetch fetch, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh,
     const real *m, const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
 ) noexcept nogil:
     cdef real shift[LANES]
@@ -841,7 +863,9 @@ cdef inline void add_strip_of_kind(
         extremes[j] = m[j]
         counts[j] = ones[j]
     for i in range(n):
-        fastact_prefetch(<const char *>(x + ahead), LANES * sizeof(real))
+        fastact_prefetch(<const char *>(x + fetch.next), LANES * sizeof(real))
+        if fetch.results and is_logarithm(kind):
+            fastact_prefetch(<const char *>(x + fetch.results), LANES * sizeof(real))
         for j in range(LANES):
             e[j] = term(x[j], r, r_low, shift[j], lowest[j], offset[j], magic[j], rest[j], rest_low[j], kind)
         for j in range(LANES):
@@ -863,30 +887,30 @@ cdef inline void add_strip_of_kind(
 
 
 cdef void add_strip(
-    const real *x, ptrdiff_t x_step, ptrdiff_t ahead, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh,
+    const real *x, ptrdiff_t x_step, Fetch fetch, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh,
     const real *m, const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
 ) noexcept nogil:
     """Add n elements of each column to its lanes, element i to lane i % LANES; the first `fresh` begin them. Exponentials
     go to `out`."""
     if kind == SOFTMAX:
         add_strip_of_kind(
-            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMAX
+            x, x_step, fetch, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMAX
         )
     elif kind == SOFTMIN:
         add_strip_of_kind(
-            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMIN
+            x, x_step, fetch, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMIN
         )
     elif kind == SCALED:
         add_strip_of_kind(
-            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED
+            x, x_step, fetch, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED
         )
     elif kind == LOG_SOFTMAX:
         add_strip_of_kind(
-            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, LOG_SOFTMAX
+            x, x_step, fetch, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, LOG_SOFTMAX
         )
     else:
         add_strip_of_kind(
-            x, x_step, ahead, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED_LOGARITHM
+            x, x_step, fetch, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SCALED_LOGARITHM
         )
 
 
@@ -913,7 +937,7 @@ cdef void sum_columns(
                 here = part[real](&x if k < width // LANES else &last, start, k * LANES, NULL)
                 there = part[real](&out, start, k * LANES, NULL)
                 add_strip(
-                    <const real *>here.start, here.step, here.ahead, <real *>there.start, there.step, stop - start,
+                    <const real *>here.start, here.step, here.fetch, <real *>there.start, there.step, stop - start,
                     used if start == chunk else 0, m + k * LANES, starts + k * LANES, r, r_low, high + k * LANES * LANES,
                     low + k * LANES * LANES, ones + k * LANES, kind,
                 )
@@ -1050,7 +1074,7 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
     for c in range(width):
         if isinf(m[c]):
             return False
-    tile.start, tile.step, tile.ahead = <char *>scratch, (strips + 1) * LANES, 0
+    tile.start, tile.step, tile.fetch = <char *>scratch, (strips + 1) * LANES, nothing()
     if are_tiles:
         tile = all.out
     elif n * tile.step * <ptrdiff_t>sizeof(real) > PACKED:
@@ -1111,6 +1135,18 @@ cdef inline void start_at(Row *row, const Job *job, ptrdiff_t index) noexcept no
     row.out = job.out + p.out
 
 
+cdef inline Fetch to_fetch(const Job *job, ptrdiff_t first, ptrdiff_t next, real *type_tag) noexcept nogil:
+    """For the rows from number `first` on, where those from `next` on are read after them."""
+    cdef Fetch fetch = nothing()
+    cdef Row here, later
+    if job.rows * job.length * <ptrdiff_t>sizeof(real) > CACHED:
+        start_at(&here, job, first)
+        start_at(&later, job, next if next < job.rows else first)
+        fetch.next = (later.x - here.x) // <ptrdiff_t>sizeof(real)
+        fetch.results = (here.out - here.x) // <ptrdiff_t>sizeof(real) if job.kind != LOGSUMEXP else 0
+    return fetch
+
+
 cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *tile) noexcept nogil:
     """Some rows, packed as the columns of tiles (a single one as it is), and back."""
     cdef Row rows[TILE]
@@ -1128,12 +1164,12 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
         memset(&packed, 0, sizeof(Row))
         packed.x = packed.out = <char *>tile
         packed.second = <char *>second
-        batch[real](&packed, 1, n, &job.factor, job.kind, NULL)
+        batch[real](&packed, 1, n, &job.factor, nothing(), job.kind, NULL)
     else:
         all.x.start = all.out.start = <char *>tile
         all.second.start = <char *>second
         all.x.step = all.second.step = all.out.step = padded
-        all.x.ahead = 0
+        all.x.fetch = nothing()
         all.length, all.width, all.factor = n, padded, job.factor
         if not any_columns(&all, job.kind, tile, True):
             for c in range(width):
@@ -1248,10 +1284,14 @@ cdef void piece_of_dtype(const Pieces *pieces, ptrdiff_t k, int thread, real *ty
 
 cdef void some_rows(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type_tag) noexcept nogil:
     cdef Row rows[BATCH]
+    cdef Fetch fetch
     cdef ptrdiff_t k
     for k in range(count):
         start_at(&rows[k], job, first + k)
-    batch[real](rows, count, job.length, &job.factor, job.kind, NULL)
+    fetch = to_fetch[real](job, first, first + count, NULL)
+    if job.length * <ptrdiff_t>sizeof(real) < FORESEEN:
+        fetch.next = 0
+    batch[real](rows, count, job.length, &job.factor, fetch, job.kind, NULL)
 
 
 cdef void some_columns(const Pieces *pieces, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
@@ -1260,16 +1300,16 @@ cdef void some_columns(const Pieces *pieces, ptrdiff_t k, int thread, real *type
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
     cdef ptrdiff_t column = k % pieces.groups * pieces.together, first = k // pieces.groups * across + column, done = 0, c
     cdef real *scratch = <real *>(pieces.scratch + pieces.bytes * thread)
-    cdef ptrdiff_t next = min(column + pieces.together, across) + (first - column)
-    cdef Row row, later
+    cdef Row row
     cdef Columns all
     start_at(&row, job, first)
-    start_at(&later, job, next if next < job.rows else first)
-    all.x.ahead = (later.x - row.x) // <ptrdiff_t>sizeof(real)
+    all.x.fetch = to_fetch[real](job, first, min(column + pieces.together, across) + (first - column), NULL)
     all.x.start, all.second.start, all.out.start = <char *>row.x, <char *>row.second, row.out
     all.x.step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
     all.second.step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)
     all.out.step = job.reduced[0].out_step // <ptrdiff_t>sizeof(real)
+    if all.out.step != all.x.step:
+        all.x.fetch.results = 0
     all.length, all.width, all.factor = job.length, min(pieces.together, across - column), job.factor
     if too_long(job, all.width, sizeof(real)):
         all.width = all.width // LANES * LANES
@@ -1299,7 +1339,7 @@ cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexce
     elif pieces.what == CHUNK_SUMS:
         zero(&sums, 1)
         scaled = start_all(&m, factor, starts, 1)
-        sum_chunk(pieces.row, 1, start, n, &m, starts, factor, &sums, kind_of_sum(kind, scaled))
+        sum_chunk(pieces.row, 1, start, n, &m, starts, factor, &sums, nothing(), kind_of_sum(kind, scaled))
         pieces.sums[k].ones, pieces.sums[k].high, pieces.sums[k].low = sums.ones[0], sums.high[0], sums.low[0]
     else:
         finish_chunk(pieces.row, 1, start, n, &high, &low, factor, kind)
