@@ -135,7 +135,7 @@ def without_constant(name, doc, whole, interval):
 # remainder's term / whole function
 TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
-    ("EXPM1", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: abs(r**2 / mp.expm1(r)) if r else mp.mpf(0)),
+    ("EXPM1", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: abs(r**2 / mp.expm1(r)) if r else r),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
     ("LOG_COSH", log_cosh_ratio, (mp.mpf(0), mp.mpf(1)), lambda u: u / mp.log1p(mp.exp(-mp.sqrt(u)))),
     ("ATANH", atanh_remainder, (mp.mpf(0), ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * 1.01), lambda v: v),
@@ -174,17 +174,15 @@ def least_squares(nodes, values, weights, fixed, degree):
 
 
 def fit(function, interval, weight, wanted, dtype):
-    """The lowest degree whose largest error is below `wanted`: the rounded coefficients, and the errors without and with
-    rounding."""
+    """The lowest degree whose largest error is below `wanted`: the rounded coefficients, and its errors without and
+    with rounding."""
     low, high = interval
 
     def at(points):
         return points, [function(p) for p in points], [weight(p) for p in points]
 
     def errors(coefficients, points, values, weights):
-        return [
-            abs(mp.polyval(coefficients[::-1], p) - v) * w for p, v, w in zip(points, values, weights, strict=True)
-        ]
+        return [abs(mp.polyval(coefficients[::-1], p) - v) * w for p, v, w in zip(points, values, weights, strict=True)]
 
     for degree in range(2, 40):
         count = 8 * (degree + 2)  # even: 0, where some functions are not known, is not among the nodes

@@ -150,13 +150,13 @@ def compile_loops(row):
         for character, dtype in dtypes.items()
         for kind, make in makers.items()
     )
-    engine, worth = _machine_code.execute(text, _backend.level)
+    engine, elements = _machine_code.execute(text, _backend.level)
     ENGINES.append(engine)
     compiled = {
         character: (
             arrays,
             *(engine.get_function_address(f"{kind}_{character}") for kind in ("loop", "scalar")),
-            worth[f"loop_{character}"],
+            *elements[f"loop_{character}"],
         )
         for character in dtypes
     }

@@ -69,11 +69,14 @@ def table():
     lines = ["/* Made by fastact/_build.py. */", "#include <Python.h>", "#include <numpy/npy_common.h>", ""]
     loop_type = "typedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *);"
     lines += [loop_type, ""]
-    lines += [f"extern fastact_loop {symbol}; extern const int {symbol}_per_thread;" for symbol, *_ in loops()]
-    lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters."]
-    lines += ["   `per_thread`: elements that are worth a thread, at the module's level. */"]
+    lines += ["/* How many a cycle of the loop works on, and how many are worth a thread, at the module's level. */"]
+    lines += ["typedef struct { int cycle, per_thread; } fastact_elements;", ""]
+    lines += [
+        f"extern fastact_loop {symbol}; extern const fastact_elements {symbol}_elements;" for symbol, *_ in loops()
+    ]
+    lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters. */"]
     lines += ["typedef struct {", "    const char *ufunc; char type; int arrays, nin; fastact_loop *loop, *scalar;"]
-    lines += ["    const int *per_thread;"]
+    lines += ["    const fastact_elements *elements;"]
     lines += ["} fastact_loop_row;"]
     lines += ["", "static const fastact_loop_row fastact_loops[] = {"]
     for row in ROWS:
@@ -82,9 +85,9 @@ def table():
             symbol = f"fastact_{row.name}_{computed_as(character)}"
             start = f"    {{\"{row.name}\", '{character}', {arrays}, "
             scalar = f"{symbol}_scalar" if row.parameters else "0"
-            lines.append(f"{start}{row.nin}, {symbol}, {scalar}, &{symbol}_per_thread}},")
+            lines.append(f"{start}{row.nin}, {symbol}, {scalar}, &{symbol}_elements}},")
             if row.has_defaults:
-                lines.append(f"{start}{arrays}, {symbol}_default, 0, &{symbol}_default_per_thread}},")
+                lines.append(f"{start}{arrays}, {symbol}_default, 0, &{symbol}_default_elements}},")
     lines += ["    {0, 0, 0, 0, 0, 0, 0},", "};", ""]
     return "\n".join(lines)
 

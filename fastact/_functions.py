@@ -31,10 +31,10 @@ def choice_of(row, options, module):
     return documented(function, row, module, [own])
 
 
-SOURCE = """def {name}({arrays}, /, {parameters}, **kwargs):
+SOURCE = """def {name}({arrays}, /, {parameters}, *, out=None, **kwargs):
     if {all_at_defaults}:
-        return _at_defaults({arrays}, **kwargs) if kwargs else _at_defaults({arrays})
-    return _ufunc({arrays}, {parameters}, **kwargs) if kwargs else _ufunc({arrays}, {parameters})
+        return _at_defaults({arrays}, out=out, **kwargs) if kwargs else _at_defaults({arrays}, out=out)
+    return _ufunc({arrays}, {parameters}, out=out, **kwargs) if kwargs else _ufunc({arrays}, {parameters}, out=out)
 """
 
 

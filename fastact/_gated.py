@@ -72,6 +72,7 @@ Notes
 
 
 ALL = (slice(None),)
+over_halves = _backend.ufunc_module.over_halves
 
 
 def half_of(name, shape, axis):
@@ -101,6 +102,10 @@ def _function(name):
     ufunc = getattr(ufuncs, name)
 
     def function(x, axis=-1, *, out=None, dtype=None):
+        if dtype is None:  # the checks below take longer than a thousand elements
+            result = over_halves(ufunc, None, None, x, axis, out)
+            if result is not None:
+                return result
         result = _dispatch.reduction(name, (x,), axis, out=out, dtype=dtype)
         if result is not NotImplemented:
             return result
@@ -130,6 +135,10 @@ def _gradient(name):
     ufunc, ufunc_grad = getattr(ufuncs, name), getattr(ufuncs, f"{name}_grad")
 
     def function(gy, x, axis=-1, *, out=None, dtype=None):
+        if dtype is None:  # as above
+            result = over_halves(ufunc, ufunc_grad, gy, x, axis, out)
+            if result is not None:
+                return result
         result = _dispatch.reduction(name, (gy, x), axis, out=out, dtype=dtype)
         if result is not NotImplemented:
             return result

@@ -84,39 +84,41 @@ A_BYTE = 0.08  # as many of them take as long as moving a byte from or to the se
 BYTES = {"float": 4, "double": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8}
 
 
-def elements_worth_a_thread(loop):
-    """How many elements keep a loop's main cycle busy for as long; `loop` is an optimised function."""
+def elements(loop):
+    """How many of them a cycle of a loop works on, and how many are worth a thread; `loop` is an optimised function."""
     cycles = []  # of each block: elements that it stores, and minus the instructions for one
     for block in str(loop).split("\n\n"):  # once: LLVM numbers all of the module for each text
         instructions = re.findall(r"^  .+$", block, re.MULTILINE)
         accesses = re.findall(r"(load|store) (?:<(\d+) x )?(float|double|i8|i16|i32|i64)\b", block)
-        elements = sum(int(count or 1) for access, count, _ in accesses if access == "store")
-        if elements:
+        stored = sum(int(count or 1) for access, count, _ in accesses if access == "store")
+        if stored:
             moved = sum(int(count or 1) * BYTES[kind] for _, count, kind in accesses)
-            cycles.append((elements, -max(len(instructions), A_BYTE * moved) / elements))
-    _, cost = max(cycles, default=(1, -1))  # the others are for what is left, and for strides
-    return round(-WORTH / cost)
+            cycles.append((stored, -max(len(instructions), A_BYTE * moved) / stored))
+    cycle, cost = max(cycles, default=(1, -1))  # the others are for what is left, and for strides
+    return cycle, round(-WORTH / cost)
 
 
-def worth_by_loop(module):
-    """What is worth a thread, by loop."""
-    return {loop.name: elements_worth_a_thread(loop) for loop in filter(is_loop, module.functions)}
+def elements_by_loop(module):
+    return {loop.name: elements(loop) for loop in filter(is_loop, module.functions)}
 
 
 def emit(text, level):
-    """An object file: the loops, and for each the constant LOOP_per_thread."""
+    """An object file: the loops, and for each the constant LOOP_elements."""
     machine = machine_of(level, reloc="pic", codemodel="small")
     module = optimise(text, level, machine)
-    constants = (f"@{loop}_per_thread = constant i32 {elements}" for loop, elements in worth_by_loop(module).items())
+    constants = (
+        f"@{loop}_elements = constant {{ i32, i32 }} {{ i32 {cycle}, i32 {worth} }}"
+        for loop, (cycle, worth) in elements_by_loop(module).items()
+    )
     module.link_in(llvm.parse_assembly("\n".join(constants)))
     return machine.emit_object(module)
 
 
 def execute(text, level):
-    """An engine that holds the machine code, for this process; and what is worth a thread, by loop."""
+    """An engine that holds the machine code, for this process; and `elements`, by loop."""
     machine = machine_of(level, jit=True)
     module = optimise(text, level, machine)
-    worth = worth_by_loop(module)
+    sizes = elements_by_loop(module)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    return engine, worth
+    return engine, sizes

@@ -35,6 +35,7 @@ cdef extern from "numpy/arrayobject.h":
     bint PyArray_ISBEHAVED_RO(PyArrayObject *)
     char *PyArray_BYTES(PyArrayObject *)
     npy_intp PyArray_SIZE(PyArrayObject *)
+    npy_intp PyArray_NBYTES(PyArrayObject *)
     npy_intp *PyArray_DIMS(PyArrayObject *)
     npy_intp *PyArray_STRIDES(PyArrayObject *)
     object PyArray_SimpleNew(int, npy_intp *, int)
@@ -79,9 +80,13 @@ cdef extern from "_dispatch.h":
     PyObject *(*fastact_plain_call)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except? NULL
     void fastact_install_dispatch(object)
     void fastact_set_dispatcher(object, int)
+    int fastact_dispatch_all
 
 cdef extern from "fastact_loops.h":
     ctypedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *) noexcept nogil
+    ctypedef struct fastact_elements:
+        int cycle
+        int per_thread
     ctypedef struct fastact_loop_row:
         const char *ufunc
         char type
@@ -89,18 +94,20 @@ cdef extern from "fastact_loops.h":
         int nin
         fastact_loop *loop
         fastact_loop *scalar
-        const int *per_thread
+        const fastact_elements *elements
     const fastact_loop_row fastact_loops[]
 
 cdef enum:
     MAX_OPERANDS = 8
-    BLOCK_BYTES = 4096  # of each operand; five of them leave room in a first-level cache of 32 KB
-    BLOCK_WORDS = 512  # BLOCK_BYTES / 8
+    MAX_DIMENSIONS = 64  # NumPy 2's
+    BLOCK_BYTES = 4608  # of each operand; five of them leave room in a first-level cache of 32 KB, and whole cycles fill one
+    BLOCK_WORDS = 576  # BLOCK_BYTES / 8
     COPIED_PER_THREAD = 4096  # elements that are worth waking a thread for the copies alone
-    PIECE_BYTES = 1024  # of a row; while it is worked on, that of the next row is fetched
+    PIECE_BYTES = 1536  # of a row; while it is worked on, that of the next row is fetched
     WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
     EXACT = 1 << 24  # whole numbers up to it are, in every dtype
-    STRIDE_BYTES = 256  # what a compiled loop does at a time: four vectors of 256 bits
+    SHORT_BYTES = 512  # of rows that are worked on together
+    STRIDE = 8  # elements: what is left of a multiple of it, compiled loops do one by one
 
 # What an inner loop is told by NumPy's `data` pointer.
 ctypedef struct Loop:
@@ -111,6 +118,7 @@ ctypedef struct Loop:
     int arrays  # inputs before the parameters
     int nin
     int size  # bytes an element in the user's arrays
+    int cycle  # elements that a cycle of the loop works on
     int per_thread  # elements that are worth waking a thread
     bint half  # float16 there, float32 in the compiled loop
 
@@ -218,7 +226,7 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
     cdef bint direct[MAX_OPERANDS]
     cdef int nin = loop.nin, k
     cdef int size = 4 if loop.half else loop.size
-    cdef ptrdiff_t block = BLOCK_BYTES // size, stride = STRIDE_BYTES // size, start = 0, m
+    cdef ptrdiff_t block = BLOCK_BYTES // size, stride = STRIDE, start = 0, m
     cdef npy_intp length
     cdef bint scalar = scalar_parameters(loop, steps)
     cdef fastact_loop *run = loop.run_scalar if scalar else loop.run
@@ -247,19 +255,21 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
 
 
 cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
-    """Contiguous operands: the loop as it is, and what is left after its last whole stride."""
-    cdef npy_intp whole = n - n % (STRIDE_BYTES // loop.size)
+    """Contiguous operands: the loop as it is. What is left behind its last whole cycle, or stride, is done together with
+    what is before it, once more."""
+    cdef npy_intp last = loop.cycle if n >= loop.cycle and 2 * (n % loop.cycle) > loop.cycle else STRIDE
+    cdef npy_intp whole = n - n % last
     cdef char *rest[MAX_OPERANDS]
     cdef int k
-    if whole:
-        if scalar_parameters(loop, steps):
-            loop.run_scalar(args, &whole, steps, NULL)
-        else:
-            loop.run(args, &whole, steps, NULL)
+    cdef fastact_loop *run = loop.run_scalar if scalar_parameters(loop, steps) else loop.run
+    if not whole:
+        run_blocks(loop, args, steps, n)
+        return
+    run(args, &whole, steps, NULL)
     if whole < n:
         for k in range(loop.nin + 1):
-            rest[k] = args[k] + whole * steps[k]
-        run_blocks(loop, rest, steps, n - whole)
+            rest[k] = args[k] + (n - last) * steps[k]
+        run(rest, &last, steps, NULL)
 
 
 cdef inline bint writes_what_it_reads_later(
@@ -379,7 +389,7 @@ cdef void run_part(
 
 
 cdef inline bint is_short(const Loop *loop, ptrdiff_t rows, ptrdiff_t length) noexcept nogil:
-    return rows > 1 and length * loop.size < 2 * STRIDE_BYTES
+    return rows > 1 and length * loop.size <= SHORT_BYTES
 
 
 cdef void run_short_rows(
@@ -482,7 +492,8 @@ cdef int find_loop(Loop *loop, bytes name, char type, int nin) except -1:
             loop.arrays = fastact_loops[row].arrays
             loop.run = fastact_loops[row].loop
             loop.run_scalar = fastact_loops[row].scalar
-            loop.per_thread = fastact_loops[row].per_thread[0]
+            loop.cycle = fastact_loops[row].elements.cycle
+            loop.per_thread = fastact_loops[row].elements.per_thread
             return 0
         row += 1
     raise ValueError(f"no compiled loop for {name.decode()} of type {chr(type)!r} with {nin} inputs")
@@ -491,8 +502,8 @@ cdef int find_loop(Loop *loop, bytes name, char type, int nin) except -1:
 def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compiled=None):
     """The ufunc `name`, with a loop for each of NumPy's type characters in `types`: the one of this module; or
     callback(out, *inputs), given arrays of one dimension; or compiled[type], which is the number of arrays
-    before the parameters, the addresses of a loop and of one for scalar parameters, or 0, and how many elements are
-    worth a thread."""
+    before the parameters, the addresses of a loop and of one for scalar parameters, or 0, and how many elements a
+    cycle of the loop works on and are worth a thread."""
     cdef int count = len(types), k, operand, number
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef PyUFuncGenericFunction *functions
@@ -528,7 +539,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
             loop.arrays = compiled[types[k]][0]
             loop.run = <fastact_loop *><size_t>compiled[types[k]][1]
             loop.run_scalar = <fastact_loop *><size_t>compiled[types[k]][2]
-            loop.per_thread = compiled[types[k]][3]
+            loop.cycle, loop.per_thread = compiled[types[k]][3:]
         else:
             find_loop(loop, name_bytes, ord(types[k]), nin)
     names_and_docs.append((name_bytes, doc_bytes))
@@ -600,6 +611,75 @@ def over_rows(ufunc, *operands):
     return True
 
 
+def over_halves(ufunc, gradient, gy, x, axis, out):
+    """Of a contiguous array whose halves along an axis are a and b: the ufunc of a and b; or, with `gradient`, the ufunc
+    of gy and b, and after it `gradient` of gy, a and b. None, and nothing done, where anything is not plain."""
+    cdef PyArrayObject *array = <PyArrayObject *>x
+    cdef PyArrayObject *result
+    cdef const Loop *loop
+    cdef const Loop *second = NULL
+    cdef npy_intp half[MAX_DIMENSIONS]
+    cdef npy_intp *shape = half
+    cdef ptrdiff_t rows = 1, length = 1
+    cdef char *a
+    cdef char *b
+    cdef char *to
+    cdef int number, axes, along, k
+    if fastact_dispatch_all or type(axis) is not int or not PyArray_CheckExact(<PyObject *>x):
+        return None
+    number, axes = PyArray_TYPE(array), PyArray_NDIM(array)
+    if not is_plain(<PyObject *>x, number, axes, PyArray_DIMS(array)) or not -axes <= axis < axes:
+        return None
+    along = axis if axis >= 0 else axis + axes
+    for k in range(axes):
+        half[k] = PyArray_DIMS(array)[k] // 2 if k == along else PyArray_DIMS(array)[k]
+        if k < along:
+            rows *= half[k]
+        else:
+            length *= half[k]
+    loop = compiled_loop(<PyUFuncObject *>ufunc, number)
+    if loop == NULL or length < 2 or PyArray_DIMS(array)[along] % 2:
+        return None
+    if gradient is not None:
+        second = compiled_loop(<PyUFuncObject *>gradient, number)
+        if second == NULL or not is_plain(<PyObject *>gy, number, axes, half):
+            return None
+        shape = PyArray_DIMS(array)
+    if out is None:
+        out = PyArray_SimpleNew(axes, shape, number)
+    elif not is_plain_output(<PyObject *>out, number, axes, shape):
+        return None
+    result = <PyArrayObject *>out
+    if overlap(result, array) or (gradient is not None and overlap(result, <PyArrayObject *>gy)):
+        return None
+    a, to = PyArray_BYTES(array), PyArray_BYTES(result)
+    b = a + length * loop.size
+    if gradient is None:
+        run_halves(loop, [a, b, to], [2, 2, 1], rows, length)
+    else:
+        run_halves(loop, [PyArray_BYTES(<PyArrayObject *>gy), b, to], [1, 2, 2], rows, length)
+        to += length * loop.size
+        run_halves(second, [PyArray_BYTES(<PyArrayObject *>gy), a, b, to], [1, 2, 2, 2], rows, length)
+    return out
+
+
+cdef int run_halves(
+    const Loop *loop, char **args, const int *halves, ptrdiff_t rows, ptrdiff_t length
+) except -1:
+    """The loop over rows that lie so many halves of a row apart."""
+    cdef npy_intp steps[MAX_OPERANDS]
+    cdef npy_intp jumps[MAX_OPERANDS]
+    cdef int k
+    for k in range(loop.nin + 1):
+        steps[k], jumps[k] = loop.size, halves[k] * length * loop.size
+    if rows * length > WITH_GIL:
+        with nogil:
+            run_rows(loop, args, steps, rows, length, jumps)
+    else:
+        run_rows(loop, args, steps, rows, length, jumps)
+    return 0
+
+
 cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
     """The result of a call with contiguous arrays of one shape and dtype, parameters that are numbers, and nothing but
     `out` besides: what NumPy would give, without the time that its other cases take. NULL where it is one of these."""
@@ -634,7 +714,7 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     n = PyArray_SIZE(array)
     size = n * loop.size
     for k in range(loop.arrays):
-        if not is_plain(given[k], array):
+        if not is_plain(given[k], number, axes, PyArray_DIMS(array)):
             return NULL
         args[k], steps[k] = PyArray_BYTES(<PyArrayObject *>given[k]), loop.size
     for k in range(loop.arrays, nin):
@@ -644,9 +724,7 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     if out == NULL or <object>out is None:
         result = PyArray_SimpleNew(axes, PyArray_DIMS(array), number)
     else:
-        if not is_plain(out, array) or not PyArray_ISBEHAVED(<PyArrayObject *>out):
-            return NULL
-        if PyArray_FLAGS(<PyArrayObject *>out) < 0:  # NumPy has something to say about writing there
+        if not is_plain_output(out, number, axes, PyArray_DIMS(array)):
             return NULL
         result = <object>out
     args[nin], steps[nin] = PyArray_BYTES(<PyArrayObject *>result), loop.size
@@ -662,17 +740,33 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     return <PyObject *>result
 
 
-cdef inline bint is_plain(PyObject *operand, PyArrayObject *like):
-    """Whether it is a contiguous array of that one's shape and dtype."""
+cdef inline bint is_plain(PyObject *operand, int number, int axes, const npy_intp *shape):
+    """Whether it is a contiguous array of that dtype and shape."""
     cdef PyArrayObject *array = <PyArrayObject *>operand
     return (
         PyArray_CheckExact(operand)
-        and PyArray_TYPE(array) == PyArray_TYPE(like)
-        and PyArray_NDIM(array) == PyArray_NDIM(like)
-        and PyArray_CompareLists(PyArray_DIMS(array), PyArray_DIMS(like), PyArray_NDIM(like))
+        and PyArray_TYPE(array) == number
+        and PyArray_NDIM(array) == axes
+        and PyArray_CompareLists(PyArray_DIMS(array), shape, axes)
         and PyArray_IS_C_CONTIGUOUS(array)
         and PyArray_ISBEHAVED_RO(array)
     )
+
+
+cdef inline bint is_plain_output(PyObject *operand, int number, int axes, const npy_intp *shape):
+    """Whether it may be written to, too."""
+    return (
+        is_plain(operand, number, axes, shape)
+        and PyArray_ISBEHAVED(<PyArrayObject *>operand)
+        and PyArray_FLAGS(<PyArrayObject *>operand) >= 0  # else NumPy has something to say about writing there
+    )
+
+
+cdef inline bint overlap(PyArrayObject *a, PyArrayObject *b):
+    """Whether two contiguous arrays share memory."""
+    cdef char *start_a = PyArray_BYTES(a)
+    cdef char *start_b = PyArray_BYTES(b)
+    return start_a < start_b + PyArray_NBYTES(b) and start_b < start_a + PyArray_NBYTES(a)
 
 
 cdef inline bint read_number(PyObject *given, int number, double *value):

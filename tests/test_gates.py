@@ -258,6 +258,11 @@ def test_out_that_overlaps(name):
         gy[...] = GY
         out = memory[: X.size].reshape(X.shape)
         assert np.array_equal(gradient(gy, X, out=out), want_gradient)
+    for before in (0, 1, 32, 40, X.size - 1):  # out is part of x, contiguous
+        memory = np.zeros(X.size + GY.size, "f")
+        x, out = memory[: X.size].reshape(X.shape), memory[before : before + GY.size].reshape(GY.shape)
+        x[...] = X
+        assert np.array_equal(function(x, out=out), want)
 
 
 @pytest.mark.parametrize("name", GATES)
