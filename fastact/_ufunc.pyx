@@ -103,6 +103,7 @@ cdef enum:
     BLOCK_BYTES = 4608  # of each operand; five of them leave room in a first-level cache of 32 KB, and whole cycles fill one
     BLOCK_WORDS = 576  # BLOCK_BYTES / 8
     COPIED_PER_THREAD = 4096  # elements that are worth waking a thread for the copies alone
+    TOGETHER = 8192  # elements that one loop is done with before another follows: in the second cache
     PIECE_BYTES = 1536  # of a row; while it is worked on, that of the next row is fetched
     WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
     EXACT = 1 << 24  # whole numbers up to it are, in every dtype
@@ -121,6 +122,26 @@ ctypedef struct Loop:
     int cycle  # elements that a cycle of the loop works on
     int per_thread  # elements that are worth waking a thread
     bint half  # float16 there, float32 in the compiled loop
+
+# Rows whose elements are shared out, `share` to each thread; and perhaps the same rows of another loop, which follows piece by
+# piece, so that it finds in the caches what this one has read.
+cdef struct Shares:
+    const Loop *loop
+    char **args
+    const npy_intp *steps
+    ptrdiff_t rows
+    ptrdiff_t length
+    const npy_intp *jumps
+    bint direct
+    ptrdiff_t share
+    const Shares *then
+
+# Contiguous rows, and where their operands are.
+cdef struct Halves:
+    Shares all
+    char *args[MAX_OPERANDS]
+    npy_intp steps[MAX_OPERANDS]
+    npy_intp jumps[MAX_OPERANDS]
 
 
 cdef int type_number(char type) except -1:
@@ -317,6 +338,7 @@ cdef inline void run_rows(
     cdef int nin = loop.nin, threads = 1, k
     cdef bint direct = not loop.half, copied = loop.half
     cdef ptrdiff_t per_thread = loop.per_thread
+    cdef Shares all
     cdef fastact_flags flags
     cdef fexcept_t all_flags
     if n <= 0:
@@ -339,7 +361,9 @@ cdef inline void run_rows(
         if n >= 2 * per_thread:
             threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
         if threads > 1:
-            run_threads(loop, args, steps, rows, length, jumps, direct, threads)
+            all.loop, all.args, all.steps, all.rows, all.length = loop, args, steps, rows, length
+            all.jumps, all.direct, all.then = jumps, direct, NULL
+            share_out(&all, threads)
         elif rows == 1:
             run_row(loop, args, steps, n, direct)
         else:
@@ -419,37 +443,33 @@ cdef void run_short_rows(
         rows -= many
 
 
-# A call whose elements are shared out, `share` to each thread.
-ctypedef struct Shares:
-    const Loop *loop
-    char **args
-    const npy_intp *steps
-    ptrdiff_t rows
-    ptrdiff_t length
-    const npy_intp *jumps
-    bint direct
-    ptrdiff_t share
-
-
 cdef void one_share(const void *call, ptrdiff_t k, int thread) noexcept nogil:
     cdef const Shares *all = <const Shares *>call
-    cdef ptrdiff_t start = k * all.share, n = min(all.share, all.rows * all.length - start)
+    cdef ptrdiff_t start = k * all.share, end = min(start + all.share, all.rows * all.length), n
+    if all.then == NULL:
+        run_share(all, start, end - start)
+        return
+    while start < end:
+        n = min(whole_rows(all, TOGETHER), end - start)
+        run_share(all, start, n)
+        run_share(all.then, start, n)
+        start += n
+
+
+cdef inline void run_share(const Shares *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil:
     run_part(all.loop, all.args, all.steps, all.rows, all.length, all.jumps, start, n, all.direct)
 
 
-cdef void run_threads(
-    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
-    bint direct, int threads,
-) noexcept nogil:
-    cdef ptrdiff_t n = rows * length
-    cdef ptrdiff_t line = 64 // loop.size  # whole cache lines to each thread
-    cdef Shares all
-    all.loop, all.args, all.steps, all.rows, all.length = loop, args, steps, rows, length
-    all.jumps, all.direct = jumps, direct
-    all.share = ((n + threads - 1) // threads + line - 1) // line * line
-    if is_short(loop, rows, length):  # and whole rows
-        all.share = (all.share + length - 1) // length * length
-    fastact_share_out(one_share, &all, (n + all.share - 1) // all.share, threads)
+cdef inline ptrdiff_t whole_rows(const Shares *all, ptrdiff_t n) noexcept nogil:
+    """n elements, or some more: short rows are not divided."""
+    return (n + all.length - 1) // all.length * all.length if is_short(all.loop, all.rows, all.length) else n
+
+
+cdef void share_out(Shares *all, int threads) noexcept nogil:
+    cdef ptrdiff_t n = all.rows * all.length
+    cdef ptrdiff_t line = 64 // all.loop.size  # whole cache lines to each thread
+    all.share = whole_rows(all, ((n + threads - 1) // threads + line - 1) // line * line)
+    fastact_share_out(one_share, all, (n + all.share - 1) // all.share, threads)
 
 
 cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept with gil:
@@ -621,9 +641,11 @@ def over_halves(ufunc, gradient, gy, x, axis, out):
     cdef npy_intp half[MAX_DIMENSIONS]
     cdef npy_intp *shape = half
     cdef ptrdiff_t rows = 1, length = 1
+    cdef Halves one, two
     cdef char *a
     cdef char *b
     cdef char *to
+    cdef char *of_gy
     cdef int number, axes, along, k
     if fastact_dispatch_all or type(axis) is not int or not PyArray_CheckExact(<PyObject *>x):
         return None
@@ -638,7 +660,7 @@ def over_halves(ufunc, gradient, gy, x, axis, out):
         else:
             length *= half[k]
     loop = compiled_loop(<PyUFuncObject *>ufunc, number)
-    if loop == NULL or length < 2 or PyArray_DIMS(array)[along] % 2:
+    if loop == NULL or loop.half or length < 2 or PyArray_DIMS(array)[along] % 2:
         return None
     if gradient is not None:
         second = compiled_loop(<PyUFuncObject *>gradient, number)
@@ -655,29 +677,44 @@ def over_halves(ufunc, gradient, gy, x, axis, out):
     a, to = PyArray_BYTES(array), PyArray_BYTES(result)
     b = a + length * loop.size
     if gradient is None:
-        run_halves(loop, [a, b, to], [2, 2, 1], rows, length)
+        lay_out(&one, loop, [a, b, to], [2, 2, 1], rows, length)
     else:
-        run_halves(loop, [PyArray_BYTES(<PyArrayObject *>gy), b, to], [1, 2, 2], rows, length)
-        to += length * loop.size
-        run_halves(second, [PyArray_BYTES(<PyArrayObject *>gy), a, b, to], [1, 2, 2, 2], rows, length)
+        of_gy = PyArray_BYTES(<PyArrayObject *>gy)
+        lay_out(&one, loop, [of_gy, b, to], [1, 2, 2], rows, length)
+        lay_out(&two, second, [of_gy, a, b, to + length * loop.size], [1, 2, 2, 2], rows, length)
+        one.all.then = &two.all
+    if rows * length > WITH_GIL:
+        with nogil:
+            run_all(&one.all)
+    else:
+        run_all(&one.all)
     return out
 
 
-cdef int run_halves(
-    const Loop *loop, char **args, const int *halves, ptrdiff_t rows, ptrdiff_t length
-) except -1:
-    """The loop over rows that lie so many halves of a row apart."""
-    cdef npy_intp steps[MAX_OPERANDS]
-    cdef npy_intp jumps[MAX_OPERANDS]
+cdef void lay_out(
+    Halves *halves, const Loop *loop, char **args, const int *apart, ptrdiff_t rows, ptrdiff_t length
+) noexcept:
+    """Rows that lie so many lengths apart."""
     cdef int k
     for k in range(loop.nin + 1):
-        steps[k], jumps[k] = loop.size, halves[k] * length * loop.size
-    if rows * length > WITH_GIL:
-        with nogil:
-            run_rows(loop, args, steps, rows, length, jumps)
-    else:
-        run_rows(loop, args, steps, rows, length, jumps)
-    return 0
+        halves.args[k], halves.steps[k], halves.jumps[k] = args[k], loop.size, apart[k] * length * loop.size
+    halves.all.loop, halves.all.rows, halves.all.length, halves.all.direct = loop, rows, length, True
+    halves.all.args, halves.all.steps, halves.all.jumps = halves.args, halves.steps, halves.jumps
+    halves.all.then = NULL
+
+
+cdef void run_all(Shares *all) noexcept nogil:
+    """Contiguous rows that do not overlap with the output."""
+    cdef ptrdiff_t per_thread = all.loop.per_thread, n = all.rows * all.length
+    cdef int threads = 1
+    cdef fastact_flags flags = fastact_save_flags()
+    if all.then:
+        per_thread = min(per_thread, <ptrdiff_t>all.then.loop.per_thread)
+    if n >= 2 * per_thread:
+        threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
+    if n:
+        share_out(all, threads)
+    fastact_restore_flags(flags)
 
 
 cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
