@@ -3,12 +3,14 @@
 import functools
 import inspect
 import threading
+from numbers import Real
 
 from fastact import _backend
 from fastact._functions import function_of
 from fastact._table import FLOAT_TYPES, Elementwise, no_kinks, times
 
 MISSING = "compiling an activation needs numba: pip install 'fastact[numba]'"
+OF_UFUNCS = {"out", "where", "dtype", "casting", "order", "subok", "signature"}
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -68,6 +70,11 @@ def parameters_of(function):
     parameters = inspect.signature(function).parameters
     if not parameters or any(p.kind not in POSITIONAL for p in parameters.values()):
         raise TypeError(f"{function.__name__} must take x and parameters that can be given by position")
+    if reserved := OF_UFUNCS & set(parameters):
+        raise TypeError(f"{function.__name__}: {reserved.pop()} is a keyword of every ufunc, and no parameter's name")
+    for name, p in parameters.items():
+        if not (p.default is p.empty or isinstance(p.default, Real)):
+            raise TypeError(f"{function.__name__}: the default of {name} must be a real number, got {p.default!r}")
     return {name: p.default for name, p in parameters.items()}
 
 

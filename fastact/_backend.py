@@ -7,7 +7,15 @@ plain NumPy behind the same ufunc driver.
 import importlib
 import os
 
-from fastact._cpu import features
+try:
+    from fastact._cpu import features
+except ModuleNotFoundError as error:
+    if error.name != "fastact._cpu":
+        raise
+    raise ImportError(
+        "this is fastact's source tree, which is not built: import the installed one from another directory, "
+        "or install it with --editable"
+    ) from None
 
 # Level -> the features that it needs; the best first. Those that were built are the choice.
 LEVELS = {

@@ -20,6 +20,8 @@ def choice_of(row, options, module):
     at_default = options[default]
 
     def function(*given, approximate=default, **keywords):
+        if any(isinstance(x, str) for x in given):
+            raise TypeError(f"{name}: approximate must be given by keyword")
         if approximate is default:
             return at_default(*given, **keywords) if keywords else at_default(*given)
         if not isinstance(approximate, str) or approximate not in options:
@@ -32,9 +34,11 @@ def choice_of(row, options, module):
 
 
 SOURCE = """def {name}({arrays}, /, {parameters}, *, out=None, **kwargs):
+    if kwargs and out is not None:
+        kwargs["out"] = out
     if {all_at_defaults}:
-        return _at_defaults({arrays}, out=out, **kwargs) if kwargs else _at_defaults({arrays}, out=out)
-    return _ufunc({arrays}, {parameters}, out=out, **kwargs) if kwargs else _ufunc({arrays}, {parameters}, out=out)
+        return _at_defaults({arrays}, **kwargs) if kwargs else _at_defaults({arrays}, out=out)
+    return _ufunc({arrays}, {parameters}, **kwargs) if kwargs else _ufunc({arrays}, {parameters}, out=out)
 """
 
 

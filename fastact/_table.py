@@ -70,6 +70,9 @@ X = """Parameters
 x : array_like
     Real numbers, of any shape."""
 
+PROMOTED = "integers are promoted as by `numpy.exp`"
+GIVEN = ",\n    together with parameters that are given"
+
 OUT = """out : ndarray or tuple of one ndarray, optional
     Where the result goes; may be an input itself.
 where : array_like of bool, optional
@@ -151,7 +154,7 @@ def activation(
     float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `options` are
     the functions that the keyword `approximate` chooses from, and `special_case` is a simpler formula for where all
     parameters have their defaults."""
-    promotion = "and so are integers" if integers else "integers are promoted as by `numpy.exp`"
+    promotion = "and so are integers" if integers else f"{PROMOTED}{{given}}"
     types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
 
     def enter(formula):
@@ -160,6 +163,7 @@ def activation(
         doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{accuracy(max_ulp, monotone)}\n\n")
         name = formula.__name__
         parameters = parameters_of(formula)
+        doc = doc.replace("{given}", GIVEN if parameters else "")
         ACTIVATIONS[name] = Elementwise(
             name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc, options or {}, special_case
         )
@@ -188,7 +192,7 @@ def derivative(formula, *, max_ulp=2.0, special_case=None):
             notes=notes,
             example=">>> " + example,
         ).rstrip()
-        doc = doc.replace("{out}", OUT).replace("{integers}", "integers are promoted as by `numpy.exp`")
+        doc = doc.replace("{out}", OUT).replace("{integers}", PROMOTED + (GIVEN if row.parameters else ""))
         name = f"{row.name}_grad"
         gradient = times(derived, name)
         options = {option: f"{chosen}_grad" for option, chosen in row.options.items()}

@@ -76,6 +76,8 @@ class Module:
         ------
         RuntimeError
             Before the first call.
+        ValueError
+            Where `gy` does not have the result's shape; for elementwise modules, where it does not broadcast to it.
         """
         raise NotImplementedError
 
@@ -84,6 +86,13 @@ class Module:
             return self._kept
         except AttributeError:
             raise RuntimeError(f"{type(self).__name__}.backward needs a call of the module before it") from None
+
+    def _check(self, gy, y, may_broadcast=True):
+        """Raise where gy cannot be the gradient for a result of y's shape."""
+        given, shape = np.shape(gy), np.shape(y)
+        fits = may_broadcast and len(given) <= len(shape)
+        if given != shape and not (fits and all(a in (1, b) for a, b in zip(given[::-1], shape[::-1], strict=False))):
+            raise ValueError(f"{type(self).__name__}: gy must have the shape of the result, {shape}, got {given}")
 
     def __getstate__(self):
         return {name: value for name, value in vars(self).items() if name != "_kept"}
@@ -127,7 +136,9 @@ class _Elementwise(Module):
         return {"out": x}, x if self._result_tells(*self._values(self)) else x.copy()
 
     def backward(self, gy):
-        return self._gradient(gy, self._last(), *self._arguments())
+        x = self._last()
+        self._check(gy, x)
+        return self._gradient(gy, x, *self._arguments())
 
     def _arguments(self):
         """The parameters; none where all are at their defaults, for which the loops are faster."""
@@ -342,6 +353,7 @@ class PReLU(Module):
 
     def backward(self, gy):
         x = self._last()
+        self._check(gy, x)
         weight = self._weight_for(np.shape(x))
         gx = fastact.grad.prelu(gy, x, weight)
         self.weight_grad = np.reshape(fastact.grad.prelu_weight(gy, x, weight), self.weight.shape)
@@ -375,7 +387,10 @@ class _OverAxis(Module):
         return y
 
     def backward(self, gy):
-        return self._gradient(gy, self._last(), self.dim)
+        kept = self._last()
+        if not self._gradient_takes_x:
+            self._check(gy, kept, may_broadcast=False)
+        return self._gradient(gy, kept, self.dim)
 
     def __repr__(self):
         return f"{type(self).__name__}(dim={self.dim})"
@@ -541,6 +556,7 @@ Raises
 
     def backward(self, gy):
         x, slopes = self._last()
+        self._check(gy, x)
         if slopes is None:
             return self._gradient(gy, x, *self._arguments())
         return fastact.grad.prelu(gy, x, slopes)

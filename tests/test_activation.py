@@ -332,6 +332,10 @@ def test_wrong_functions():
     for wrong in (lambda: 1.0, lambda *x: 1.0, lambda x, *, a: 1.0):
         with pytest.raises(TypeError, match="given by position"):
             fastact.activation(wrong)
+    with pytest.raises(TypeError, match="out is a keyword of every ufunc"):
+        fastact.activation(lambda x, out=1.0: x)
+    with pytest.raises(TypeError, match="the default of a must be a real number, got 's'"):
+        fastact.activation(lambda x, a="s": x)
     with pytest.raises(TypeError, match="derivative must take the parameters of swish"):
         fastact.activation(swish.__wrapped__, derivative=lambda x: 1.0)
 

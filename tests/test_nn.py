@@ -181,8 +181,18 @@ def test_hardmax():
     assert np.array_equal(module(x), fastact.hardmax(x, axis=1))
     gx = module.backward(gy)
     assert gx.shape == gy.shape and gx.dtype == "f" and not gx.any()
-    with pytest.raises(ValueError, match="shape of gy"):
-        module.backward(gy[0])
+
+
+@pytest.mark.parametrize(
+    "module", [nn.ReLU(), nn.ELU(inplace=True), nn.PReLU(), nn.RReLU(), nn.Softmax(1), nn.Hardmax()]
+)
+def test_shape_of_gradients(module):
+    module(np.ones((2, 4)))
+    for wrong in ((3, 2, 4), (2, 3), (4, 2), (3,)):
+        with pytest.raises(
+            ValueError, match=rf"{type(module).__name__}: gy must have the shape of the result, \(2, 4\)"
+        ):
+            module.backward(np.ones(wrong))
 
 
 @pytest.mark.parametrize("name", SPARSE)

@@ -2,6 +2,8 @@
 
 import inspect
 import pickle
+import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -173,6 +175,17 @@ def test_where(name):
     out = np.full_like(X, 7)
     call(name, out=out, where=mask)
     assert np.array_equal(out, np.where(mask, call(name), np.float32(7)))
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_where_without_out_warns_as_numpy(name):
+    def warnings_of(function, *arguments):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            function(*arguments, where=X > 0.5)
+        return [(w.category, str(w.message)) for w in caught]
+
+    assert warnings_of(partial(call, name)) == warnings_of(np.exp, X)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)

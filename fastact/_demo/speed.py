@@ -17,7 +17,7 @@ SECONDS = 0.25  # for each function
 def show():
     x = normal(matrix_of(SIZE), "float32", seed=0)
     threads = fastact.get_num_threads()
-    print(f"All functions, backend {fastact.backend}, {threads} thread{'s' * (threads > 1)}: values, nanoseconds")
+    print(f"Backend {fastact.backend}, {threads} thread{'s' * (threads > 1)}: values, nanoseconds")
     print("an element in a float32 array of a million, and the ratio of plain NumPy's time:\n")
     print(f"{'x':<12}" + "".join(f"{value:8g}" for value in VALUES) + f"{'ns':>10}{'NumPy':>12}")
     for name in EXPRESSIONS:
