@@ -69,8 +69,9 @@ def table():
     lines = ["/* Made by fastact/_build.py. */", "#include <Python.h>", "#include <numpy/npy_common.h>", ""]
     loop_type = "typedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *);"
     lines += [loop_type, ""]
-    lines += ["/* How many a cycle of the loop works on, and how many are worth a thread, at the module's level. */"]
-    lines += ["typedef struct { int cycle, per_thread; } fastact_elements;", ""]
+    lines += ["/* How many a cycle of the loop works on, how many are done together of what it leaves, and how"]
+    lines += ["   many are worth a thread, at the module's level. */"]
+    lines += ["typedef struct { int cycle, stride, per_thread; } fastact_elements;", ""]
     lines += [
         f"extern fastact_loop {symbol}; extern const fastact_elements {symbol}_elements;" for symbol, *_ in loops()
     ]

@@ -20,7 +20,7 @@ def choice_of(row, options, module):
     at_default = options[default]
 
     def function(*given, approximate=default, **keywords):
-        if any(isinstance(x, str) for x in given):
+        if given and isinstance(given[-1], str):
             raise TypeError(f"{name}: approximate must be given by keyword")
         if approximate is default:
             return at_default(*given, **keywords) if keywords else at_default(*given)

@@ -85,7 +85,8 @@ BYTES = {"float": 4, "double": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8}
 
 
 def elements(loop):
-    """How many of them a cycle of a loop works on, and how many are worth a thread; `loop` is an optimised function."""
+    """How many of them a cycle of a loop works on, how many are done together of what a cycle leaves, and how many are
+    worth a thread; `loop` is an optimised function."""
     cycles = []  # of each block: elements that it stores, and minus the instructions for one
     for block in str(loop).split("\n\n"):  # once: LLVM numbers all of the module for each text
         instructions = re.findall(r"^  .+$", block, re.MULTILINE)
@@ -95,7 +96,8 @@ def elements(loop):
             moved = sum(int(count or 1) * BYTES[kind] for _, count, kind in accesses)
             cycles.append((stored, -max(len(instructions), A_BYTE * moved) / stored))
     cycle, cost = max(cycles, default=(1, -1))  # the others are for what is left, and for strides
-    return cycle, round(-WORTH / cost)
+    stride = max((stored for stored, _ in cycles if 4 <= stored < cycle), default=cycle)
+    return cycle, stride, round(-WORTH / cost)
 
 
 def elements_by_loop(module):
@@ -107,8 +109,8 @@ def emit(text, level):
     machine = machine_of(level, reloc="pic", codemodel="small")
     module = optimise(text, level, machine)
     constants = (
-        f"@{loop}_elements = constant {{ i32, i32 }} {{ i32 {cycle}, i32 {worth} }}"
-        for loop, (cycle, worth) in elements_by_loop(module).items()
+        f"@{loop}_elements = constant {{ i32, i32, i32 }} {{ i32 {cycle}, i32 {stride}, i32 {worth} }}"
+        for loop, (cycle, stride, worth) in elements_by_loop(module).items()
     )
     module.link_in(llvm.parse_assembly("\n".join(constants)))
     return machine.emit_object(module)

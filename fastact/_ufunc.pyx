@@ -86,6 +86,7 @@ cdef extern from "fastact_loops.h":
     ctypedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *) noexcept nogil
     ctypedef struct fastact_elements:
         int cycle
+        int stride
         int per_thread
     ctypedef struct fastact_loop_row:
         const char *ufunc
@@ -108,7 +109,6 @@ cdef enum:
     WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
     EXACT = 1 << 24  # whole numbers up to it are, in every dtype
     SHORT_BYTES = 512  # of rows that are worked on together
-    STRIDE = 8  # elements: what is left of a multiple of it, compiled loops do one by one
 
 # What an inner loop is told by NumPy's `data` pointer.
 ctypedef struct Loop:
@@ -120,6 +120,7 @@ ctypedef struct Loop:
     int nin
     int size  # bytes an element in the user's arrays
     int cycle  # elements that a cycle of the loop works on
+    int stride  # that are done together of what is left; the rest of these, one by one
     int per_thread  # elements that are worth waking a thread
     bint half  # float16 there, float32 in the compiled loop
 
@@ -247,7 +248,7 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
     cdef bint direct[MAX_OPERANDS]
     cdef int nin = loop.nin, k
     cdef int size = 4 if loop.half else loop.size
-    cdef ptrdiff_t block = BLOCK_BYTES // size, stride = STRIDE, start = 0, m
+    cdef ptrdiff_t block = BLOCK_BYTES // size, stride = loop.stride, start = 0, m
     cdef npy_intp length
     cdef bint scalar = scalar_parameters(loop, steps)
     cdef fastact_loop *run = loop.run_scalar if scalar else loop.run
@@ -278,7 +279,7 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
 cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
     """Contiguous operands: the loop as it is. What is left behind its last whole cycle, or stride, is done together with
     what is before it, once more."""
-    cdef npy_intp last = loop.cycle if n >= loop.cycle and 2 * (n % loop.cycle) > loop.cycle else STRIDE
+    cdef npy_intp last = loop.cycle if n >= loop.cycle and 2 * (n % loop.cycle) > loop.cycle else loop.stride
     cdef npy_intp whole = n - n % last
     cdef char *rest[MAX_OPERANDS]
     cdef int k
@@ -513,6 +514,7 @@ cdef int find_loop(Loop *loop, bytes name, char type, int nin) except -1:
             loop.run = fastact_loops[row].loop
             loop.run_scalar = fastact_loops[row].scalar
             loop.cycle = fastact_loops[row].elements.cycle
+            loop.stride = fastact_loops[row].elements.stride
             loop.per_thread = fastact_loops[row].elements.per_thread
             return 0
         row += 1
@@ -523,7 +525,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
     """The ufunc `name`, with a loop for each of NumPy's type characters in `types`: the one of this module; or
     callback(out, *inputs), given arrays of one dimension; or compiled[type], which is the number of arrays
     before the parameters, the addresses of a loop and of one for scalar parameters, or 0, and how many elements a
-    cycle of the loop works on and are worth a thread."""
+    cycle of the loop works on, are done together of what it leaves, and are worth a thread."""
     cdef int count = len(types), k, operand, number
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef PyUFuncGenericFunction *functions
@@ -559,7 +561,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
             loop.arrays = compiled[types[k]][0]
             loop.run = <fastact_loop *><size_t>compiled[types[k]][1]
             loop.run_scalar = <fastact_loop *><size_t>compiled[types[k]][2]
-            loop.cycle, loop.per_thread = compiled[types[k]][3:]
+            loop.cycle, loop.stride, loop.per_thread = compiled[types[k]][3:]
         else:
             find_loop(loop, name_bytes, ord(types[k]), nin)
     names_and_docs.append((name_bytes, doc_bytes))
