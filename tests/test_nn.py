@@ -181,6 +181,8 @@ def test_hardmax():
     assert np.array_equal(module(x), fastact.hardmax(x, axis=1))
     gx = module.backward(gy)
     assert gx.shape == gy.shape and gx.dtype == "f" and not gx.any()
+    with pytest.raises(ValueError, match="Hardmax: gy must have the shape of the result"):
+        module.backward(gy[0])
 
 
 @pytest.mark.parametrize(
