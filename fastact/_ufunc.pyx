@@ -729,7 +729,7 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     cdef double values[MAX_OPERANDS]
     cdef char *args[MAX_OPERANDS]
     cdef npy_intp steps[MAX_OPERANDS]
-    cdef ptrdiff_t n, size
+    cdef ptrdiff_t n
     cdef int nin = of.nargs - 1, number, axes, k
     if names != NULL:
         if count != nin or PyTuple_GET_SIZE(names) != 1 or <object>PyTuple_GET_ITEM(names, 0) is not "out":
@@ -751,7 +751,6 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     if loop == NULL:
         return NULL
     n = PyArray_SIZE(array)
-    size = n * loop.size
     for k in range(loop.arrays):
         if not is_plain(given[k], number, axes, PyArray_DIMS(array)):
             return NULL
@@ -768,7 +767,7 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
         result = <object>out
     args[nin], steps[nin] = PyArray_BYTES(<PyArrayObject *>result), loop.size
     for k in range(loop.arrays):
-        if args[k] != args[nin] and args[k] < args[nin] + size and args[nin] < args[k] + size:
+        if args[k] != args[nin] and overlap(<PyArrayObject *>given[k], <PyArrayObject *>result):
             return NULL
     if n > WITH_GIL:
         with nogil:
