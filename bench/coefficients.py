@@ -7,13 +7,17 @@ below 2**-(p + 4) for a dtype with p bits. Run it again after changing a line of
     python bench/coefficients.py
 """
 
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import mpmath as mp
 import numpy as np
 
 mp.mp.dps = 60
 PRECISION = {"float32": 24, "float64": 53}
+FLOAT32_ONLY = {"HALF_EXPM1"}
 HALF_LN2 = mp.log(2) / 2
 
 
@@ -22,6 +26,11 @@ def exp_remainder(r):
     if abs(r) < mp.mpf(10) ** -12:
         return mp.mpf(1) / 2 + r / 6
     return (mp.expm1(r) - r) / r**2
+
+
+def half_expm1_slope(u):
+    """(e^(-u / 2) - 1) / u"""
+    return mp.expm1(-u / 2) / u if u else -mp.mpf(1) / 2
 
 
 def log1p_remainder(f):
@@ -136,6 +145,7 @@ def without_constant(name, doc, whole, interval):
 TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
     ("EXPM1", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: abs(r**2 / mp.expm1(r)) if r else r),
+    ("HALF_EXPM1", half_expm1_slope, (-2 * HALF_LN2 * 1.01, 2 * HALF_LN2 * 1.01), lambda u: abs(u) / mp.exp(-u / 2)),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
     ("LOG_COSH", log_cosh_ratio, (mp.mpf(0), mp.mpf(1)), lambda u: u / mp.log1p(mp.exp(-mp.sqrt(u)))),
     ("ATANH", atanh_remainder, (mp.mpf(0), ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * 1.01), lambda v: v),
@@ -166,6 +176,100 @@ TABLE = [
 ]
 
 
+class Pieces(NamedTuple):
+    """A row of PIECES: eight pieces of a function of a >= 0, each half an octave of 1 + scale * a."""
+
+    name: str
+    doc: str
+    function: Callable
+    scale: float
+    end: float
+    root: mp.mpf | None = None  # those without one are a at first, and less from there on
+
+
+PIECES = [
+    Pieces("TANH_PIECES", "tanh(a)", mp.tanh, 1.664, 9.0109),
+    Pieces("GELU_PIECES", "-2 e^(a^2 / 2) gelu(-a)", lambda a: 2 * a * upper_tail(a), 1.0, 14.9),
+    Pieces("GELU_SLOPE_PIECES", "e^(a^2 / 2) gelu'(-a)", gelu_left, 1.0, 14.9, CONSTANTS["GELU_ROOT"]),
+    Pieces(
+        "SILU_SLOPE_PIECES", "e^a silu'(-a)", lambda a: mp.exp(a) * silu_left(a), 0.53, 131.0, CONSTANTS["SILU_ROOT"]
+    ),
+]
+ABOVE_A = 16.0  # more than any number of a first piece
+
+
+def half_octave(x):
+    return int(np.float32(x).view(np.uint32)) >> 22
+
+
+def borders(row):
+    """Where its pieces begin, and where the last one ends."""
+    starts = [float(np.uint32((half_octave(1.0) + k) << 22).view(np.float32)) for k in range(8)]
+    return [*((start - 1) / row.scale for start in starts), row.end]
+
+
+def centre_within(row, low, high):
+    """Distances from it are float32 numbers. Of values as pairs: the root, or a short number near the middle, but where
+    the value is at most twice that at `low`. Of others: where it is at most `low` and nearly a float32 number."""
+    if row.root:
+        if low <= row.root < high:
+            return mp.mpf(float(np.float32(float(row.root))))
+        middle = (low + high) / 2 if high < 3 * low or not low else mp.mpf(low)
+        while abs(row.function(middle)) > 1.9 * abs(row.function(mp.mpf(low))):
+            middle -= (high - low) / 64
+        return mp.mpf(float(np.float16(float(middle))))
+    if low == 0:
+        return mp.mpf(0)
+    middle = (low + high) / 2
+    if row.function(middle) > low:
+        middle = mp.findroot(lambda a: row.function(a) - low, (low, middle), solver="anderson")
+
+    def distance(c):
+        value = row.function(c)
+        return abs(value / mp.mpf(float(np.float32(float(value)))) - 1)
+
+    step = (high - low) / 2**14
+    return min((mp.mpf(float(np.float32(float(middle - k * step)))) for k in range(512)), key=distance)
+
+
+def fit_piece(row, low, high, least):
+    """Its centre, the value there, and the coefficients of the slope, so many at least; and its error."""
+    c = centre_within(row, low, high)
+    value, slope = row.function(c), mp.diff(row.function, c)
+    beside = not row.root and low == 0
+    main = 0.0 if row.root and low <= row.root < high else float(np.float32(float(value)))
+    values = [main, float(np.float32(float(value - main)))] if row.root else [ABOVE_A if beside else main]
+
+    def function(d):
+        return ((row.function(c + d) - value) / d if abs(d) > mp.mpf(10) ** -25 else slope) - beside
+
+    def weight(d):
+        return abs(d / row.function(c + d)) if d else abs(1 / slope) if abs(value) < mp.mpf(10) ** -6 else mp.mpf(0)
+
+    margin = (high - low) / 1000 if low else 0
+    interval = low - margin - c, high + (high - low) / 1000 - c
+    coefficients, error, rounded = fit(function, interval, weight, mp.mpf(2) ** -26, "float32", least - 1)
+    print(f"{row.name} [{low:.4f}, {high:.4f}]: degree {len(coefficients)}, {report(error, rounded)}", flush=True)
+    return [float(c), *values, *map(float, coefficients)], rounded
+
+
+def fit_pieces(row):
+    """Rows of eight, in the order of the half octaves' low bits, as `_specialise.Pieces` takes them."""
+    places = list(pairwise(borders(row)))
+    pieces = [fit_piece(row, low, high, 3) for low, high in places]
+    most = max(len(numbers) for numbers, _ in pieces)
+    for k, (low, high) in enumerate(places):  # more coefficients are at no cost, but for rounding not always better
+        while len(pieces[k][0]) < most:
+            numbers, error = fit_piece(row, low, high, len(pieces[k][0]) - (3 if row.root else 2) + 1)
+            pieces[k] = (numbers, error) if error < pieces[k][1] else ([*pieces[k][0], 0.0], pieces[k][1])
+    first = half_octave(1.0)
+    return list(zip(*(pieces[(k - first) % 8][0] for k in range(8)), strict=True))
+
+
+def report(error, rounded):
+    return f"error 2^{mp.nstr(mp.log(error, 2), 5)}, 2^{mp.nstr(mp.log(rounded, 2), 5)} with rounded coefficients"
+
+
 def least_squares(nodes, values, weights, fixed, degree):
     """The coefficients after the `fixed` ones."""
     basis = mp.matrix([[w * p**k for k in range(len(fixed), degree + 1)] for p, w in zip(nodes, weights, strict=True)])
@@ -173,9 +277,9 @@ def least_squares(nodes, values, weights, fixed, degree):
     return list(mp.lu_solve(basis, mp.matrix(rest)))
 
 
-def fit(function, interval, weight, wanted, dtype):
-    """The lowest degree whose largest error is below `wanted`: the rounded coefficients, and its errors without and
-    with rounding."""
+def fit(function, interval, weight, wanted, dtype, least=2):
+    """The lowest degree, from `least` on, whose largest error is below `wanted`: the rounded coefficients, and its
+    errors without and with rounding."""
     low, high = interval
 
     def at(points):
@@ -184,7 +288,7 @@ def fit(function, interval, weight, wanted, dtype):
     def errors(coefficients, points, values, weights):
         return [abs(mp.polyval(coefficients[::-1], p) - v) * w for p, v, w in zip(points, values, weights, strict=True)]
 
-    for degree in range(2, 40):
+    for degree in range(least, 40):
         count = 8 * (degree + 2)  # even: 0, where some functions are not known, is not among the nodes
         middle, half = (low + high) / 2, (high - low) / 2
         nodes = at([middle + half * mp.cos(mp.pi * (2 * k + 1) / (2 * count)) for k in range(count)])
@@ -218,16 +322,19 @@ def main():
         lines += [f"# {function.__doc__}", f"# on {' and '.join(places)}"]
         lines.append(f"{name} = {{")
         for dtype, bits in PRECISION.items():
+            if dtype == "float64" and name in FLOAT32_ONLY:
+                continue
             coefficients, error, rounded = fit(function, intervals[dtype], weight, mp.mpf(2) ** -(bits + 4), dtype)
-            print(
-                f"{name} {dtype}: degree {len(coefficients) - 1}, error 2^{mp.nstr(mp.log(error, 2), 5)}, "
-                f"2^{mp.nstr(mp.log(rounded, 2), 5)} with rounded coefficients",
-                flush=True,
-            )
+            print(f"{name} {dtype}: degree {len(coefficients) - 1}, {report(error, rounded)}", flush=True)
             lines.append(f'    "{dtype}": (')
             lines += [f"        {float(c)!r}," for c in coefficients]
             lines.append("    ),")
         lines += ["}", ""]
+    for row in PIECES:
+        lines += [f"# {row.doc}, by pieces: their centres, values there, and coefficients of slopes", f"{row.name} = ("]
+        for numbers in fit_pieces(row):
+            lines += ["    (", *(f"        {number!r}," for number in numbers), "    ),"]
+        lines += [")", ""]
     lines.append("# numbers as float64 and what that leaves")
     for name, value in CONSTANTS.items():
         lines.append(f"{name} = ({float(value)!r}, {float(value - float(value))!r})")

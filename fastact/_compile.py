@@ -4,6 +4,7 @@
 Numba types and lowers a formula without optimising; LLVM then optimises the whole, for a CPU level: `_machine_code.py`.
 """
 
+import inspect
 from contextlib import contextmanager
 from functools import cache
 
@@ -17,7 +18,8 @@ from numba.extending import intrinsic
 from numba.np.ufunc.ufuncbuilder import UFuncBuilder
 from numba.np.ufunc.wrappers import build_ufunc_wrapper
 
-from fastact._machine_code import HAS_FMA
+from fastact import _lookup
+from fastact._machine_code import HAS_FMA, HAS_LOOKUP
 from fastact._math import product_error_by_fma, product_error_by_splitting, reciprocal_by_division
 from fastact._specialise import specialise
 
@@ -38,18 +40,47 @@ def fma(typing_context, a, b, c):
     return a(a, a, a), call_llvm("llvm.fma")
 
 
+def call_of_level(name, result, *arguments):
+    """An intrinsic that calls a function which `_machine_code.py` defines for each level."""
+    llvm.add_symbol(name, 1)  # for Numba's machine code, which never runs
+    kinds = {types.boolean: ir.IntType(1), types.float32: ir.FloatType()}
+
+    def generate(context, builder, signature, values):
+        kind = ir.FunctionType(kinds[result], [kinds[argument] for argument in arguments])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
+    return result(*arguments), generate
+
+
 @intrinsic
 def has_fma(typing_context):
     """Whether the level has that instruction; a constant by the time the code is optimised."""
-
-    def generate(context, builder, signature, values):
-        kind = ir.FunctionType(ir.IntType(1), ())
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, HAS_FMA), ())
-
-    return types.boolean(), generate
+    return call_of_level(HAS_FMA, types.boolean)
 
 
-llvm.add_symbol(HAS_FMA, 1)  # for Numba's machine code, which never runs
+@intrinsic
+def has_lookup(typing_context):
+    """Whether the level has instructions that look up vectors; a constant, too."""
+    return call_of_level(HAS_LOOKUP, types.boolean)
+
+
+@cache
+def lookup(numbers):
+    """A function of a float32 index, whose low three bits say which of eight numbers it is."""
+    name = _lookup.name_of(np.array(numbers, np.float32).view(np.uint32))
+
+    @intrinsic
+    def function(typing_context, index):
+        return call_of_level(name, types.float32, types.float32)
+
+    return function
+
+
+def either(by_pieces, whole):
+    """One of these functions, as the level has it."""
+    arguments = ", ".join(inspect.signature(by_pieces.py_func).parameters)
+    text = f"lambda {arguments}: by_pieces({arguments}) if has_lookup() else whole({arguments})"
+    return eval(text, {"by_pieces": by_pieces, "whole": whole, "has_lookup": has_lookup})
 
 
 def product_error(a, b, p):
@@ -99,6 +130,11 @@ def power_of_two(builder, bits, mantissa):
 
 
 @bitwise
+def half_octave(builder, bits, mantissa):
+    return builder.lshr(bits, bits.type(mantissa - 1))
+
+
+@bitwise
 def binary_exponent(builder, bits, mantissa):
     return builder.sitofp(exponent_bits(builder, bits, mantissa), {23: ir.FloatType(), 52: ir.DoubleType()}[mantissa])
 
@@ -116,6 +152,9 @@ PRIMITIVES = {
     "sqrt": sqrt,
     "copysign": copysign,
     "power_of_two": power_of_two,
+    "half_octave": half_octave,
+    "lookup": lookup,
+    "either": either,
     "binary_exponent": binary_exponent,
     "binary_fraction": binary_fraction,
 }

@@ -10,12 +10,7 @@ from fastact._math import (
     DOWN,
     EXP_LOW,
     EXPM1_LOW,
-    GELU_ROOT,
-    GELU_ROOT_LOW,
-    GELU_SLOPE,
-    GELU_SLOPE_LOW,
-    GELU_TAIL,
-    GELU_TAIL_LOW,
+    GELU_END,
     GELU_TANH_END,
     GELU_TANH_ROOT,
     GELU_TANH_ROOT_LOW,
@@ -54,9 +49,6 @@ from fastact._math import (
     fma,
     gated,
     gated_slope,
-    gelu_parts,
-    gelu_slope,
-    gelu_tail,
     gelu_tanh_parts,
     gelu_tanh_slope,
     log1p_exp,
@@ -67,15 +59,14 @@ from fastact._math import (
     multiply,
     not_below,
     product_error,
-    silu_derivative_at,
     sqrt,
     square_of_quotient,
     tanh_parts,
     tanhshrink_remainder,
     through_zero,
     two_sum,
-    with_constant,
 )
+from fastact._pieces import gelu_derivative_left, gelu_left, silu_derivative_at, tanh_of_positive
 from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 
 __all__ = ["ACTIVATIONS", "GRADIENTS"]
@@ -420,8 +411,7 @@ def tanh(x):
     >>> fastact.tanh([-1.0, 0.0, 1.0])
     array([-0.76159416,  0.        ,  0.76159416])
     """
-    q, rest, inverse = tanh_parts(fabs(x))
-    return copysign(fma(rest, inverse, q), x)
+    return copysign(tanh_of_positive(fabs(x)), x)
 
 
 @derivative(tanh)
@@ -1117,7 +1107,7 @@ def swish_derivative(x, beta=1.0):
     array([0.07232949, 0.5       , 0.92767051])
     """
     z, low = scaled(x, beta)
-    return silu_derivative_at(z, low)
+    return silu_derivative_at(z, -low)
 
 
 @activation(monotone=False)
@@ -1164,7 +1154,7 @@ def quick_gelu_derivative(x):
     array([-0.07381535,  0.5       ,  1.07381535])
     """
     z, low = quick_gelu_scaled(x)
-    return silu_derivative_at(z, low)
+    return silu_derivative_at(z, -low)
 
 
 @activation(monotone=False)
@@ -1253,12 +1243,9 @@ def gelu(x):
     >>> fastact.gelu([-2.0, 0.0, 2.0])
     array([-0.04550026,  0.        ,  1.95449974])
     """
-    # with a = |x|: a * Phi(-a), to the left; x minus that, to the right
-    _, high, low, s, q, q_low, w = gelu_parts(x)
-    p, p_low = with_constant(GELU_TAIL, GELU_TAIL_LOW, w, gelu_tail(w))
-    p, p_low = multiply(p, p_low, high, low)
-    y = fma(p, q, fma(p, q_low, p_low * q))
-    return fma(-y * s, DOWN, -0.0 if x < 0.0 else x)
+    a = fabs(x)
+    left, s = gelu_left(GELU_END if a > GELU_END else a)
+    return fma(-left * s, DOWN, -0.0 if x < 0.0 else x)
 
 
 @derivative(gelu)
@@ -1272,11 +1259,9 @@ def gelu_derivative(x):
     >>> fastact.grad.gelu(1.0, [-2.0, 0.0, 2.0])
     array([-0.0852318,  0.5      ,  1.0852318])
     """
-    a, high, low, s, _, _, w = gelu_parts(x)
-    p, p_low = with_constant(GELU_SLOPE, GELU_SLOPE_LOW, w, gelu_slope(w))
-    p, p_low = multiply(p, p_low, high, low)
-    d, d_low = two_sum(a, -GELU_ROOT)
-    left = fma(d, p, fma(d_low - GELU_ROOT_LOW, p + p_low, d * p_low)) * s * DOWN
+    a = fabs(x)
+    left, s = gelu_derivative_left(GELU_END if a > GELU_END else a)
+    left = left * s * DOWN
     return left if x < 0.0 else 1.0 - left
 
 

@@ -5,19 +5,22 @@ import re
 
 import llvmlite.binding as llvm
 
+from fastact import _lookup
+
 # level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
 LEVELS = {"x86-64": "x86-64", "x86-64-v3": "x86-64-v3", "x86-64-v4": "x86-64-v4", "native": "generic"}
 LEVELS_WITHOUT_FMA = {"x86-64"}
 # LLVM keeps to 256 bits at v4 unless told otherwise; whole registers take 0.5 to 0.6 of that time (Zen 5).
 FEATURES = {"x86-64-v4": "-prefer-256-bit"}
 
-HAS_FMA = "fastact_has_fma"  # a function that the text declares
+# functions that the text declares
+HAS_FMA = "fastact_has_fma"
+HAS_LOOKUP = "fastact_has_lookup"
 
 # How many vectors a cycle of a loop works on, so that one's latencies are the others' time: 0.9 to 1.0 of what 4 take;
 # but LLVM orders some loops one vector after the other then, which takes 1.1 to 1.4 times as long.
 VECTORS = 6
-FEWER_VECTORS = 4
-FEWER_AT_V4 = re.compile("fastact_(mish|gelu|gelu_grad|geglu|geglu_grad)_float")
+FEWER_AT_V4 = {"(gelu|geglu|gelu_grad|geglu_grad)_float32": 2, "(mish|gelu|gelu_grad|geglu|geglu_grad)_float": 4}
 
 
 def machine_of(level, **options):
@@ -36,9 +39,10 @@ def for_level(text, level):
     # what registers have no room for goes where no cache line ends in its midst
     text = re.sub(r"^(define (?!internal).*) {$", r'\1 "stackrealign" {', text, flags=re.MULTILINE)
     module = llvm.parse_assembly(text)
-    answer = f"define i1 @{HAS_FMA}() alwaysinline {{ ret i1 {str(with_fma).lower()} }}"
-    module.link_in(llvm.parse_assembly(answer))
-    module.get_function(HAS_FMA).linkage = "internal"
+    for name, answer in ((HAS_FMA, with_fma), (HAS_LOOKUP, level in _lookup.WIDTHS)):
+        definition = f"define i1 @{name}() alwaysinline {{ ret i1 {str(answer).lower()} }}"
+        module.link_in(llvm.parse_assembly(definition))
+        module.get_function(name).linkage = "internal"
     return module
 
 
@@ -47,12 +51,16 @@ def is_loop(function):
 
 
 def vectors(loop, level):
-    return FEWER_VECTORS if level == "x86-64-v4" and FEWER_AT_V4.match(loop) else VECTORS
+    fewer = FEWER_AT_V4.items() if level == "x86-64-v4" else ()
+    return next((count for pattern, count in fewer if re.match(f"fastact_{pattern}", loop)), VECTORS)
 
 
 def optimise(text, level, machine):
     """The module of that text, optimised for a level's target machine."""
     text = str(for_level(text, level))
+    lookups = ()
+    if level in _lookup.WIDTHS:
+        text, lookups = _lookup.declare(text, level)
     counts = {f.name: vectors(f.name, level) for f in llvm.parse_assembly(text).functions if is_loop(f)}
     whole = llvm.parse_assembly("")
     for count in sorted(set(counts.values())):
@@ -60,22 +68,30 @@ def optimise(text, level, machine):
         for function in filter(is_loop, module.functions):
             if counts[function.name] != count:
                 function.linkage = "internal"  # and so it vanishes
-        whole.link_in(optimised(module, count, machine))
+        builder = run_passes(module, count, machine)
+        if lookups:
+            _lookup.define(module, lookups, level, builder)
+        check(module)
+        whole.link_in(module)
     return whole
 
 
-def optimised(module, count, machine):
+def run_passes(module, count, machine):
+    """LLVM's own, at their best; returns what has built them."""
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     llvm.set_option("fastact", f"-force-vector-interleave={count}")
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = options.loop_unrolling = True
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return builder
+
+
+def check(module):
     module.verify()
     undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     if undefined:
         raise RuntimeError(f"the loops need functions from outside: {undefined}")
-    return module
 
 
 # Vector instructions that are worth waking a thread: 4 us. To share out a call costs 2.3 us if the threads wait for it.

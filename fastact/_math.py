@@ -24,6 +24,7 @@ product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, 
 reciprocal = Primitive("reciprocal", "1 / b, rounded, for abs(b) from 2**-100 to 2**100; a NaN or a wrong number else")
 binary_exponent = Primitive("binary_exponent", "n, for x = m * 2**n with m from sqrt(1/2) to below sqrt(2); x normal")
 binary_fraction = Primitive("binary_fraction", "that m")
+half_octave = Primitive("half_octave", "the bits of a positive number, without all but the first of its significand")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
 
 exp_remainder = Polynomial(_coefficients.EXP, square=True)
@@ -80,7 +81,7 @@ SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
 
 
 # gelu vanishes below minus this.
-GELU_END = Constant(16.0, 39.0)
+GELU_END = Constant(14.9, 39.0)
 # The same of gelu_tanh, generously.
 GELU_TANH_END = Constant(11.0, 22.0)
 GELU_TAIL, GELU_TAIL_LOW = split(*_coefficients.GELU_TAIL_AT_0)
@@ -258,19 +259,6 @@ def gated_slope(q, s, p, p_low):
     return fma(q, n, q * n_low) * s * DOWN
 
 
-def silu_derivative_at(z, low_of_minus_abs):
-    """The derivative of z / (1 + e**-z), where -abs(z) has a low part."""
-    a = fabs(z)
-    a = -EXP_LOW if a > -EXP_LOW else a
-    q, s, t, t_low = logistic_parts(-a, low_of_minus_abs)
-    p = a * t
-    left = gated_slope(q, s, p, fma(a, t_low, fma(-low_of_minus_abs, t, product_error(a, t, p))))
-    d = a - SILU_ROOT
-    near = through_zero(d, -low_of_minus_abs - SILU_ROOT_LOW, SILU_SLOPE, SILU_SLOPE_LOW, silu_slope(d))
-    left = near if fabs(d) < NEAR_ROOT else left
-    return left if z < 0.0 else 1.0 - left
-
-
 def mish_parts(x):
     """With e = e**-abs(x) and n = e**x * (e**x + 2), of which x * n / (n + 2) is mish, for x < 0
     n = e * n' and d = n + 2, otherwise n = n' / e**2 and d = (n + 2) * e**2:
@@ -284,18 +272,16 @@ def mish_parts(x):
     return n, n_low, d, d_low, high, low, s
 
 
-def gelu_parts(x):
-    """With a = abs(x): a, e**(-a**2 / 2) = (high + low) * s * DOWN, a / (a + 4) = q + q_low, and
-    w = (a - 4) / (a + 4): (a, high, low, s, q, q_low, w)."""
-    a = fabs(x)
-    a = GELU_END if a > GELU_END else a
+def gelu_parts(a):
+    """e**(-a**2 / 2) = (high + low) * s * DOWN, a / (a + 4) = q + q_low, and w = (a - 4) / (a + 4), for a >= 0:
+    (high, low, s, q, q_low, w)."""
     half = -0.5 * a
     x = half * a
     high, low, s = exp_parts(x, product_error(half, a, x))
     b = a + 4.0
     q, rest, inverse = divide(a, 0.0, b, a - (b - 4.0))
     q_low = rest * inverse
-    return a, high, low, s, q, q_low, fma(2.0, q, fma(2.0, q_low, -1.0))
+    return high, low, s, q, q_low, fma(2.0, q, fma(2.0, q_low, -1.0))
 
 
 def gelu_tanh_parts(a):

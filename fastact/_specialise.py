@@ -46,6 +46,51 @@ class Polynomial:
         return eval(f"lambda x: {text}", {"fma": fma} | {f"c{k}": v for k, v in enumerate(values)})
 
 
+class Pieces:
+    """A function of positive float32 numbers by eight pieces, each value + d * slope(d) with d = x - centre. Given by
+    rows of eight numbers: the centres, the values there, and the coefficients of the slopes, lowest power first. Where
+    x is less than the value, as in the first piece, it takes its place.
+
+    The piece is what the low three bits of `index` say, so that a vector's elements look theirs up in a register."""
+
+    lines: tuple[str, ...] = (
+        "def pieces(index, x):",
+        "    d, value = x - c0(index), c1(index)",
+        "    return fma(d, {0}, value if value < x else x)",
+    )
+    start = 2  # the row of the first coefficient that {0} has
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def at(self, fma, lookup):
+        *terms, polynomial = (f"c{k}(index)" for k in range(self.start, len(self.rows)))
+        for term in reversed(terms):
+            polynomial = f"fma(d, {polynomial}, {term})"
+        scope = {"fma": fma} | {f"c{k}": lookup(row) for k, row in enumerate(self.rows)}
+        exec("\n".join(self.lines).format(polynomial), scope)
+        return scope["pieces"]
+
+
+class PiecesAsPairs(Pieces):
+    """The result is a pair: what is linear in d, and the rest. The values are pairs, too, in two rows."""
+
+    lines = (
+        "def pieces(index, x, x_low):",
+        "    d, value, slope = x - c0(index) + x_low, c1(index), c3(index)",
+        "    y = fma(d, slope, value)",
+        "    return y, fma(d * d, {0}, fma(d, slope, value - y) + c2(index))",
+    )
+    start = 4
+
+
+class ByPieces:
+    """One of two functions of the same arguments: where `Pieces` can be looked up, the first, otherwise the other."""
+
+    def __init__(self, by_pieces, whole):
+        self.by_pieces, self.whole = by_pieces, whole
+
+
 class Primitive:
     """An operation that every compiler has to provide, being no Python operator."""
 
@@ -60,7 +105,9 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
     """Return `function` for `dtype`, its helpers compiled by `jit` and its primitives replaced.
 
     Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
-    `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`.
+    `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`; a compiler
+    of vectors has `lookup`, too, which makes a function of an index from eight numbers, and `either`, which makes one
+    function from those of `ByPieces`.
     `prepare` may rewrite each function beforehand.
     """
     dtype = np.dtype(dtype)
@@ -74,6 +121,16 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
         if isinstance(value, Polynomial):
             if value not in done:
                 done[value] = jit(value.at(dtype, primitives["fma"]))
+            return done[value]
+        if isinstance(value, Pieces):
+            if value not in done:
+                done[value] = jit(value.at(primitives["fma"], primitives["lookup"]))
+            return done[value]
+        if isinstance(value, ByPieces):
+            if "either" not in primitives or dtype != np.float32:
+                return resolve(value.whole)
+            if value not in done:
+                done[value] = jit(primitives["either"](resolve(value.by_pieces), resolve(value.whole)))
             return done[value]
         if isinstance(value, types.FunctionType):
             if value not in done:

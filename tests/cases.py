@@ -4,7 +4,7 @@ import numpy as np
 from ulp import ulp_errors
 
 import fastact
-from fastact import _numpy
+from fastact import _numpy, _pieces
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 
 FUNCTIONS = list(ACTIVATIONS)
@@ -51,6 +51,22 @@ ARGUMENTS = {
     "swish": [(1.0,), (1.702,), (-0.5,)],
     "rrelu": [(1 / 8, 1 / 3), (0.25, 0.3)],
 }
+
+
+# What is by pieces in float32, and its scale: the pieces are half octaves of 1 + scale * abs(x).
+PIECES = {
+    "tanh_pieces": _pieces.TANH_SCALE,
+    "gelu_pieces": 1.0,
+    "gelu_slope_pieces": 1.0,
+    "silu_slope_pieces": _pieces.SILU_SCALE,
+}
+
+
+def beside_borders(scale):
+    """For each of the seven borders between pieces, the 401 float32 numbers around it."""
+    borders = (np.array([1.5, 2, 3, 4, 6, 8, 12]) - 1) / scale
+    bits = borders.astype(np.float32).view(np.int32)[:, None] + np.arange(-200, 201, dtype=np.int32)
+    return bits.view(np.float32).ravel()
 
 
 def all_arguments(name):

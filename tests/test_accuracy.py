@@ -11,9 +11,11 @@ from cases import (
     FUNCTIONS,
     MAX_ULP,
     MAX_ULP_OF_ROWS,
+    PIECES,
     REDUCTIONS,
     TABLE,
     WITH_FMA,
+    beside_borders,
     exact,
     exact_reduction,
     function_of,
@@ -60,6 +62,8 @@ def inputs(name, dtype):
             step = np.nextafter(step, np.asarray(end, dtype))
             near.append(step)
     positive = np.concatenate([np.outer(powers, mantissas).ravel(), *near, [0.0]])
+    if dtype == "float32":
+        positive = np.concatenate([positive, *map(beside_borders, PIECES.values())])
     parts = [
         positive,
         -positive,
@@ -95,6 +99,10 @@ def test_monotone(name):
         x = np.arange(start, start + 3000, dtype=np.uint32).view(np.float32)
         for ascending in (x, -x[::-1]):
             y = function(ascending[np.isfinite(ascending)], *given)
+            assert np.all(y[1:] >= y[:-1])
+    for scale in PIECES.values():
+        for border in beside_borders(scale).reshape(7, -1):
+            y = function(np.concatenate([-border[::-1], border]), *given)
             assert np.all(y[1:] >= y[:-1])
 
 

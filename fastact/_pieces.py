@@ -1,0 +1,150 @@
+"""Parts of formulas for which there are two ways: in float32, where a CPU can look up vectors, by pieces; otherwise as
+for any dtype and compiler.
+
+By pieces there is no division, the polynomials are shorter, and only what a piece adds to its value is rounded twice.
+"""
+
+from fastact import _coefficients
+from fastact._math import (
+    DOWN,
+    EXP_LOW,
+    GELU_ROOT,
+    GELU_ROOT_LOW,
+    GELU_SLOPE,
+    GELU_SLOPE_LOW,
+    GELU_TAIL,
+    GELU_TAIL_LOW,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG2E,
+    MAGIC_UP,
+    NEAR_ROOT,
+    SILU_ROOT,
+    SILU_ROOT_LOW,
+    SILU_SLOPE,
+    SILU_SLOPE_LOW,
+    divide,
+    exp_parts,
+    fabs,
+    fma,
+    gated_slope,
+    gelu_slope,
+    gelu_tail,
+    half_octave,
+    logistic_parts,
+    multiply,
+    power_of_two,
+    product_error,
+    silu_slope,
+    tanh_parts,
+    through_zero,
+    two_sum,
+    with_constant,
+)
+from fastact._specialise import ByPieces, Pieces, PiecesAsPairs, Polynomial
+
+# The index of each is the half octave of 1 + SCALE * a.
+tanh_pieces = Pieces(_coefficients.TANH_PIECES)
+TANH_SCALE = 1.664
+gelu_pieces = Pieces(_coefficients.GELU_PIECES)
+gelu_slope_pieces = PiecesAsPairs(_coefficients.GELU_SLOPE_PIECES)
+silu_slope_pieces = PiecesAsPairs(_coefficients.SILU_SLOPE_PIECES)
+SILU_SCALE = 0.53
+
+half_expm1_slope = Polynomial(_coefficients.HALF_EXPM1)
+half_expm1_curve = Polynomial({"float32": _coefficients.HALF_EXPM1["float32"][1:]})  # (slope + 1 / 2) / u
+
+
+def tanh_by_pieces(a):
+    a = 9.0109 if a > 9.0109 else a  # 1 from here on
+    return tanh_pieces(half_octave(fma(a, TANH_SCALE, 1.0)), a)
+
+
+def tanh_whole(a):
+    q, rest, inverse = tanh_parts(a)
+    return fma(rest, inverse, q)
+
+
+def exp_of_minus_half_square(a, magic):
+    """u and 2**n, for e**(-a**2 / 2) = 2**n * e**(-u / 2) and UP as the magic number has it."""
+    t = fma(a * a, -0.5 * LOG2E, magic)
+    n = t - magic
+    return fma(n, 2.0 * LN2_LOW, fma(a, a, n * (2.0 * LN2_HIGH))), power_of_two(t)
+
+
+def times_exp(y, y_low, u):
+    """(y + y_low) * e**(-u / 2)"""
+    change = fma(u * u, half_expm1_curve(u), -0.5 * u)
+    return y + fma(y, change, fma(y_low, change, y_low))
+
+
+def gelu_by_pieces(a):
+    u, s = exp_of_minus_half_square(a, MAGIC_UP - 1.0)  # half the power: the pieces are of twice the function
+    y = gelu_pieces(half_octave(a + 1.0), a)
+    return fma(y * u, half_expm1_slope(u), y), s
+
+
+def gelu_derivative_by_pieces(a):
+    u, s = exp_of_minus_half_square(a, MAGIC_UP)
+    y, y_low = gelu_slope_pieces(half_octave(a + 1.0), a, -0.0)
+    return times_exp(y, y_low, u), s
+
+
+def gelu_parts(a):
+    """e**(-a**2 / 2) = (high + low) * s * DOWN, a / (a + 4) = q + q_low, and w = (a - 4) / (a + 4):
+    (high, low, s, q, q_low, w)."""
+    half = -0.5 * a
+    x = half * a
+    high, low, s = exp_parts(x, product_error(half, a, x))
+    b = a + 4.0
+    q, rest, inverse = divide(a, 0.0, b, a - (b - 4.0))
+    q_low = rest * inverse
+    return high, low, s, q, q_low, fma(2.0, q, fma(2.0, q_low, -1.0))
+
+
+def gelu_whole(a):
+    high, low, s, q, q_low, w = gelu_parts(a)
+    p, p_low = with_constant(GELU_TAIL, GELU_TAIL_LOW, w, gelu_tail(w))
+    p, p_low = multiply(p, p_low, high, low)
+    return fma(p, q, fma(p, q_low, p_low * q)), s
+
+
+def gelu_derivative_whole(a):
+    high, low, s, _, _, w = gelu_parts(a)
+    p, p_low = with_constant(GELU_SLOPE, GELU_SLOPE_LOW, w, gelu_slope(w))
+    p, p_low = multiply(p, p_low, high, low)
+    d, d_low = two_sum(a, -GELU_ROOT)
+    return fma(d, p, fma(d_low - GELU_ROOT_LOW, p + p_low, d * p_low)), s
+
+
+def silu_derivative_by_pieces(a, a_low):
+    t = fma(a, -LOG2E, MAGIC_UP)
+    n = t - MAGIC_UP
+    u = fma(n, 2.0 * LN2_LOW, fma(n, 2.0 * LN2_HIGH, a + a) + 2.0 * a_low)
+    # from 21 on they are all one piece
+    y, y_low = silu_slope_pieces(half_octave(fma(21.0 if a > 21.0 else a, SILU_SCALE, 1.0)), a, a_low)
+    return times_exp(y, y_low, u) * power_of_two(t) * DOWN
+
+
+def silu_derivative_whole(a, a_low):
+    q, s, t, t_low = logistic_parts(-a, -a_low)
+    p = a * t
+    left = gated_slope(q, s, p, fma(a, t_low, fma(a_low, t, product_error(a, t, p))))
+    d = a - SILU_ROOT
+    near = through_zero(d, a_low - SILU_ROOT_LOW, SILU_SLOPE, SILU_SLOPE_LOW, silu_slope(d))
+    return near if fabs(d) < NEAR_ROOT else left
+
+
+# Of a >= 0: tanh(a); up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN; up to -EXP_LOW, silu'(-a) for
+# a that has a low part
+tanh_of_positive = ByPieces(tanh_by_pieces, tanh_whole)
+gelu_left = ByPieces(gelu_by_pieces, gelu_whole)
+gelu_derivative_left = ByPieces(gelu_derivative_by_pieces, gelu_derivative_whole)
+silu_derivative_left = ByPieces(silu_derivative_by_pieces, silu_derivative_whole)
+
+
+def silu_derivative_at(z, low_of_abs):
+    """The derivative of z / (1 + e**-z), where abs(z) has a low part."""
+    a = fabs(z)
+    left = silu_derivative_left(-EXP_LOW if a > -EXP_LOW else a, low_of_abs)
+    return left if z < 0.0 else 1.0 - left
