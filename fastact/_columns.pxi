@@ -89,8 +89,9 @@ cdef inline void add_strip_of_kind(
         lane = i % LANES * LANES
         if i < fresh:
             for j in range(LANES):
-                high[lane + j], low[lane + j] = lane_start(kind, r), 0.0
-                add_term(e[j], high + lane + j, low + lane + j, kind)
+                high[lane + j], low[lane + j] = e[j] if is_logarithm(kind) else lane_start(kind, r), 0.0
+                if not is_logarithm(kind):
+                    add_term(e[j], high + lane + j, low + lane + j, kind)
         else:
             for j in range(LANES):
                 add_term(e[j], high + lane + j, low + lane + j, kind)
@@ -139,12 +140,14 @@ cdef void sum_columns(
     cdef real high[COLUMNS * LANES]
     cdef real low[COLUMNS * LANES]
     cdef real ones[COLUMNS]
-    cdef int used
+    cdef int used, with_low
     cdef Grid here, there
     for index in range(pieces_of(n, CHUNK)):
         chunk = index * CHUNK
         end = min(n, chunk + CHUNK)
         used = <int>min(<ptrdiff_t>LANES, n - chunk)
+        # a lane of one term has no rounding error, if it began with 0
+        with_low = <int>min(<ptrdiff_t>used, n - chunk - used) if is_logarithm(kind) else used
         memset(ones, 0, sizeof(ones))
         start = chunk
         while start < end:
@@ -160,8 +163,8 @@ cdef void sum_columns(
             start = stop
         for k in range(pieces_of(width, LANES)):
             merge_strip(
-                high + k * LANES * LANES, low + k * LANES * LANES, ones + k * LANES, used, lane_start(kind, r), sums,
-                k * LANES,
+                high + k * LANES * LANES, low + k * LANES * LANES, ones + k * LANES, used, with_low, lane_start(kind, r),
+                sums, k * LANES,
             )
 
 

@@ -66,7 +66,13 @@ from fastact._math import (
     through_zero,
     two_sum,
 )
-from fastact._pieces import gelu_derivative_left, gelu_left, silu_derivative_at, tanh_of_positive
+from fastact._pieces import (
+    gelu_derivative_left,
+    gelu_left,
+    silu_derivative_at,
+    silu_derivative_left,
+    tanh_of_positive,
+)
 from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 
 __all__ = ["ACTIVATIONS", "GRADIENTS"]
@@ -1052,7 +1058,9 @@ def silu_derivative(x):
     >>> fastact.grad.silu(1.0, [-2.0, 0.0, 2.0])
     array([-0.09078425,  0.5       ,  1.09078425])
     """
-    return silu_derivative_at(x, -0.0)
+    a = fabs(x)
+    left = silu_derivative_left(-EXP_LOW if a > -EXP_LOW else a)
+    return left if x < 0.0 else 1.0 - left
 
 
 def scaled(x, beta):

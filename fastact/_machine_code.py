@@ -20,7 +20,10 @@ HAS_LOOKUP = "fastact_has_lookup"
 # How many vectors a cycle of a loop works on, so that one's latencies are the others' time: 0.9 to 1.0 of what 4 take;
 # but LLVM orders some loops one vector after the other then, which takes 1.1 to 1.4 times as long.
 VECTORS = 6
-FEWER_AT_V4 = {"(gelu|geglu|gelu_grad|geglu_grad)_float32": 2, "(mish|gelu|gelu_grad|geglu|geglu_grad)_float": 4}
+FEWER_AT_V4 = {
+    "((gelu|geglu)(_grad)?|(silu|swish|quick_gelu|swiglu)_grad)_float32": 2,
+    "(mish|(gelu|geglu)(_grad)?)_float": 4,
+}
 
 
 def machine_of(level, **options):

@@ -86,7 +86,7 @@ def gelu_by_pieces(a):
 
 def gelu_derivative_by_pieces(a):
     u, s = exp_of_minus_half_square(a, MAGIC_UP)
-    y, y_low = gelu_slope_pieces(half_octave(a + 1.0), a, -0.0)
+    y, y_low, _ = gelu_slope_pieces(half_octave(a + 1.0), a)
     return times_exp(y, y_low, u), s
 
 
@@ -117,16 +117,34 @@ def gelu_derivative_whole(a):
     return fma(d, p, fma(d_low - GELU_ROOT_LOW, p + p_low, d * p_low)), s
 
 
-def silu_derivative_by_pieces(a, a_low):
+def exp_of_minus(a, a_low):
+    """u and 2**n * UP, for e**-(a + a_low) = 2**n * e**(-u / 2)."""
     t = fma(a, -LOG2E, MAGIC_UP)
     n = t - MAGIC_UP
-    u = fma(n, 2.0 * LN2_LOW, fma(n, 2.0 * LN2_HIGH, a + a) + 2.0 * a_low)
-    # from 21 on they are all one piece
-    y, y_low = silu_slope_pieces(half_octave(fma(21.0 if a > 21.0 else a, SILU_SCALE, 1.0)), a, a_low)
-    return times_exp(y, y_low, u) * power_of_two(t) * DOWN
+    return fma(n, 2.0 * LN2_HIGH, a + a) + fma(n, 2.0 * LN2_LOW, 2.0 * a_low), power_of_two(t)
 
 
-def silu_derivative_whole(a, a_low):
+def silu_index(a):
+    return half_octave(fma(21.0 if a > 21.0 else a, SILU_SCALE, 1.0))  # from 21 on they are all one piece
+
+
+def silu_derivative_by_pieces(a):
+    u, s = exp_of_minus(a, 0.0)
+    y, y_low, _ = silu_slope_pieces(silu_index(a), a)
+    return times_exp(y, y_low, u) * s * DOWN
+
+
+def silu_derivative_of_pair_by_pieces(a, a_low):
+    u, s = exp_of_minus(a, a_low)
+    y, y_low, slope = silu_slope_pieces(silu_index(a), a)
+    return times_exp(y, fma(slope, a_low, y_low), u) * s * DOWN
+
+
+def silu_derivative_whole(a):
+    return silu_derivative_of_pair_whole(a, 0.0)
+
+
+def silu_derivative_of_pair_whole(a, a_low):
     q, s, t, t_low = logistic_parts(-a, -a_low)
     p = a * t
     left = gated_slope(q, s, p, fma(a, t_low, fma(a_low, t, product_error(a, t, p))))
@@ -135,16 +153,16 @@ def silu_derivative_whole(a, a_low):
     return near if fabs(d) < NEAR_ROOT else left
 
 
-# Of a >= 0: tanh(a); up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN; up to -EXP_LOW, silu'(-a) for
-# a that has a low part
+# Of a >= 0: tanh(a); up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN; up to -EXP_LOW, silu'(-a)
 tanh_of_positive = ByPieces(tanh_by_pieces, tanh_whole)
 gelu_left = ByPieces(gelu_by_pieces, gelu_whole)
 gelu_derivative_left = ByPieces(gelu_derivative_by_pieces, gelu_derivative_whole)
 silu_derivative_left = ByPieces(silu_derivative_by_pieces, silu_derivative_whole)
+silu_derivative_of_pair_left = ByPieces(silu_derivative_of_pair_by_pieces, silu_derivative_of_pair_whole)
 
 
 def silu_derivative_at(z, low_of_abs):
     """The derivative of z / (1 + e**-z), where abs(z) has a low part."""
     a = fabs(z)
-    left = silu_derivative_left(-EXP_LOW if a > -EXP_LOW else a, low_of_abs)
+    left = silu_derivative_of_pair_left(-EXP_LOW if a > -EXP_LOW else a, low_of_abs)
     return left if z < 0.0 else 1.0 - left

@@ -77,7 +77,7 @@ def log_pair(s, s_low):
     large = significant > 1.4142135623730951
     n = n + 1.0 if large else n
     f = 0.5 * significant if large else significant
-    f = (f - 1.0) + s_low * (f / s)
+    f = (f - 1.0) + s_low * power_of_two(MAGIC - n)
     u = f / (2.0 + f)
     v = u * u
     log1p = f - u * (f - (v + v) * atanh_remainder(v))  # 2 u = f - u f

@@ -73,13 +73,15 @@ class Pieces:
 
 
 class PiecesAsPairs(Pieces):
-    """The result is a pair: what is linear in d, and the rest. The values are pairs, too, in two rows."""
+    """The result is a pair, what is linear in d and the rest, and nearly the derivative. The values are pairs, too, in
+    two rows."""
 
     lines = (
-        "def pieces(index, x, x_low):",
-        "    d, value, slope = x - c0(index) + x_low, c1(index), c3(index)",
+        "def pieces(index, x):",
+        "    d, value, slope = x - c0(index), c1(index), c3(index)",
+        "    curve = {0}",
         "    y = fma(d, slope, value)",
-        "    return y, fma(d * d, {0}, fma(d, slope, value - y) + c2(index))",
+        "    return y, fma(d * d, curve, fma(d, slope, value - y) + c2(index)), fma(d + d, curve, slope)",
     )
     start = 4
 

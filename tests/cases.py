@@ -53,7 +53,9 @@ ARGUMENTS = {
 }
 
 
-# What is by pieces in float32, and its scale: the pieces are half octaves of 1 + scale * abs(x).
+# What is by pieces in float32 on a CPU, and so has bits of its own there; the pieces, which are half octaves of
+# 1 + scale * abs(x), and that scale.
+BY_PIECES = ["tanh", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"]
 PIECES = {
     "tanh_pieces": _pieces.TANH_SCALE,
     "gelu_pieces": 1.0,

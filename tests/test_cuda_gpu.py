@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from cases import (
+    BY_PIECES,
     CALLS,
     ELEMENTWISE,
     LAYOUTS,
@@ -115,7 +116,7 @@ def test_elementwise(name, arguments, dtype, numba):
     got = numba.back(on_device(name)(*map(numba.there, inputs(name, x)), *arguments))
     assert got.dtype == dtype
     assert ulps(got, exact(name, x, arguments)) <= max_ulp(name)
-    if fastact.backend not in ("x86-64", "numpy"):
+    if fastact.backend not in ("x86-64", "numpy") and (name not in BY_PIECES or dtype == "float64"):
         assert np.array_equal(bits(got), bits(public(name)(*inputs(name, x), *arguments)))
 
 
@@ -149,11 +150,11 @@ def test_layouts(layout, torch):
     positive = [abs(s) // 4 for s in x.strides]
     there = torch.empty_strided(x.shape, positive, device="cuda") if 0 not in positive else buffer
     there.copy_(buffer)
-    got = cuda.tanh(there)
-    assert np.array_equal(bits(got.cpu().numpy()), bits(fastact.tanh(x)))
+    got = cuda.sigmoid(there)
+    assert np.array_equal(bits(got.cpu().numpy()), bits(fastact.sigmoid(x)))
     out = torch.empty(x.shape[::-1], device="cuda", dtype=torch.float64).permute(tuple(reversed(range(x.ndim))))
-    assert cuda.tanh(there, out=out) is out
-    assert np.array_equal(out.cpu().numpy(), fastact.tanh(x).astype("d"))
+    assert cuda.sigmoid(there, out=out) is out
+    assert np.array_equal(out.cpu().numpy(), fastact.sigmoid(x).astype("d"))
 
 
 def test_broadcast_parameters(kind):
@@ -165,11 +166,13 @@ def test_broadcast_parameters(kind):
 
 @pytest.mark.parametrize("name", GATES)
 def test_gated(name, kind):
+    """Near the CPU's, whose gates may be by pieces."""
     rng = np.random.default_rng(2)
     x, gy = rng.normal(scale=3, size=(30, 8, 50)).astype("f"), rng.normal(size=(30, 4, 50)).astype("f")
-    assert np.array_equal(kind.back(getattr(cuda, name)(kind.there(x), axis=1)), getattr(fastact, name)(x, axis=1))
+    got = kind.back(getattr(cuda, name)(kind.there(x), axis=1))
+    np.testing.assert_allclose(got, getattr(fastact, name)(x, axis=1), rtol=1e-6, atol=0)
     got = kind.back(getattr(fastact.grad, name)(kind.there(gy), kind.there(x), axis=1))
-    assert np.array_equal(got, getattr(fastact.grad, name)(gy, x, axis=1))
+    np.testing.assert_allclose(got, getattr(fastact.grad, name)(gy, x, axis=1), rtol=1e-6, atol=0)
 
 
 def test_bfloat16(torch):
@@ -263,7 +266,7 @@ def test_the_facade(kind):
 
 def test_numpy_there_and_back():
     x = np.random.default_rng(7).normal(size=(20, 30))
-    assert np.array_equal(cuda.tanh(x), fastact.tanh(x))
+    assert np.array_equal(cuda.sigmoid(x), fastact.sigmoid(x))
     assert ulps(cuda.softmax(x), exact_reduction("softmax", x, (1,))) <= 4
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cases import (
+    BY_PIECES,
     CALLS,
     EDGES_OF_ALL,
     LAYOUTS,
@@ -85,13 +86,13 @@ def numbers(dtype, size=100, scale=4):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("name, arguments", CALLS)
 def test_elementwise(name, arguments, dtype):
-    """The CPU's bits: it is the same formula."""
+    """The CPU's bits: it is the same formula, but for those by pieces."""
     x = numbers(dtype, 50)
     inputs = [gy_for(x), x] if name in GRADIENTS else [x]
     function = getattr(cuda.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(cuda, name)
     got = function(*map(DeviceArray, inputs), *arguments)
     assert isinstance(got, DeviceArray) and got.host.dtype == dtype
-    if WITH_FMA:
+    if WITH_FMA and (name not in BY_PIECES or dtype == "float64"):
         assert np.array_equal(bits(got.host), bits(public(name)(*inputs, *arguments)))
     assert ulps(got.host, exact(name, x, arguments)) <= (2 if name in GRADIENTS else 1.5)
 
@@ -99,11 +100,11 @@ def test_elementwise(name, arguments, dtype):
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name not in ("byte-swapped", "unaligned")])
 def test_layouts(layout):
     x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=3, size=120).astype("f"))
-    got = cuda.tanh(DeviceArray(x)).host
+    got = cuda.sigmoid(DeviceArray(x)).host
     assert got.shape == x.shape
-    assert np.array_equal(bits(got), bits(fastact.tanh(x)))
+    assert np.array_equal(bits(got), bits(fastact.sigmoid(x)))
     if layout not in ("broadcast", "one value"):
-        assert got.strides == fastact.tanh(x).strides or 1 in x.shape or x.size < 2
+        assert got.strides == fastact.sigmoid(x).strides or 1 in x.shape or x.size < 2
 
 
 def test_vectors_are_used():
@@ -223,7 +224,7 @@ def test_numpy_arrays_go_there_and_back():
     assert np.array_equal(out, fastact.elu(x, np.array([[1], [2], [3], [4]], "f")))
     assert np.array_equal(cuda.softmax(x, axis=0), cuda.softmax(DeviceArray(x), axis=0).host)
     assert cuda.sigmoid(0.0) == 0.5
-    assert np.array_equal(cuda.tanh(x.astype(">f4")), fastact.tanh(x))
+    assert np.array_equal(cuda.sigmoid(x.astype(">f4")), fastact.sigmoid(x))
 
 
 def test_streams():
@@ -415,9 +416,11 @@ HALVED = [("float32", *case) for case in [((6, 8), -1), ((6, 8), 0), ((2, 4, 3),
 @pytest.mark.parametrize("dtype, shape, axis", [*HALVED, ("float64", (3, 6), 1), ("float16", (4, 3), 0)])
 @pytest.mark.parametrize("name", GATES)
 def test_gated(name, dtype, shape, axis):
-    """The bits of the CPU, in new arrays, in arrays that are there, and in their own."""
+    """The CPU's bits, but for what is by pieces there; in new arrays, in arrays that are there, and in their own."""
     rng = np.random.default_rng(9)
     x = rng.normal(scale=3, size=shape).astype(dtype)
+    by_pieces = dtype == "float32" and GATES[name].activation in BY_PIECES
+    same = nearly if by_pieces else alike
     want = getattr(fastact, name)(x, axis=axis)
     assert same(getattr(cuda, name)(DeviceArray(x), axis=axis).host, want)
     assert same(getattr(fastact, name)(DeviceArray(x), axis).host, want)
@@ -428,6 +431,8 @@ def test_gated(name, dtype, shape, axis):
     assert getattr(cuda, name)(DeviceArray(array), axis, out=out) is out and same(out.host, want)
     gy = rng.normal(size=want.shape).astype(dtype)
     want = getattr(fastact.grad, name)(gy, x, axis=axis)
+    by_pieces = dtype == "float32" and f"{GATES[name].activation}_grad" in BY_PIECES
+    same = nearly if by_pieces else alike
     for out in (None, DeviceArray(x.copy()), DeviceArray(np.empty(shape[::-1], dtype).T)):
         given = DeviceArray(x) if out is None or out.host.T.flags.c_contiguous else out
         got = getattr(cuda.grad, name)(DeviceArray(gy), given, axis, out=out)
@@ -435,10 +440,12 @@ def test_gated(name, dtype, shape, axis):
     assert same(getattr(fastact.grad, name)(DeviceArray(gy), DeviceArray(x), axis).host, want)
 
 
-def same(got, want):
-    if WITH_FMA:
-        return got.dtype == want.dtype and np.array_equal(bits(got), bits(want))
-    return got.dtype == want.dtype and np.allclose(got, want, rtol=8 * np.finfo(got.dtype).eps)
+def alike(got, want):
+    return got.dtype == want.dtype and np.array_equal(bits(got), bits(want)) if WITH_FMA else nearly(got, want)
+
+
+def nearly(got, want):
+    return got.dtype == want.dtype and np.allclose(got, want, rtol=8 * np.finfo(got.dtype).eps, atol=0)
 
 
 # ---- the facade ------------------------------------------------------------------------------------
