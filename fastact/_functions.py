@@ -2,6 +2,8 @@
 
 import inspect
 
+import numpy as np
+
 from fastact import ufuncs
 from fastact._table import REQUIRED
 
@@ -36,10 +38,24 @@ def choice_of(row, options, module):
 SOURCE = """def {name}({arrays}, /, {parameters}, *, out=None, **kwargs):
     if kwargs and out is not None:
         kwargs["out"] = out
-    if {all_at_defaults}:
-        return _at_defaults({arrays}, **kwargs) if kwargs else _at_defaults({arrays}, out=out)
-    return _ufunc({arrays}, {parameters}, **kwargs) if kwargs else _ufunc({arrays}, {parameters}, out=out)
+    try:
+        if {all_at_defaults}:
+            return _at_defaults({arrays}, **kwargs) if kwargs else _at_defaults({arrays}, out=out)
+        return _ufunc({arrays}, {parameters}, **kwargs) if kwargs else _ufunc({arrays}, {parameters}, out=out)
+    except TypeError as error:
+        _blame(error, {names!r}, ({arrays}, {parameters}))
+        raise
 """
+
+
+def blame(error, names, values):
+    """Say which of the arguments is none that a ufunc takes, if it is that; NumPy's own words do not."""
+    function, *names = names
+    for name, value in zip(names, values, strict=True):
+        dtype = getattr(value, "dtype", None) or np.asarray(value).dtype
+        if isinstance(dtype, np.dtype) and (dtype.kind not in "biuf" or dtype.itemsize > 8):
+            message = f"{function}: {name} must be real numbers of at most 64 bits, got dtype {dtype}"
+            raise TypeError(message) from error
 
 
 def function_of(row, ufunc, at_defaults=None, module="fastact"):
@@ -54,9 +70,12 @@ def function_of(row, ufunc, at_defaults=None, module="fastact"):
         name=row.name.removesuffix("_grad"),
         arrays=", ".join(row.arrays),
         parameters=", ".join(defaults),
+        names=(row.name.removesuffix("_grad"), *row.arrays, *defaults),
         all_at_defaults=" and ".join(f"{p} is _default_{p}" for p in defaults) if at_defaults else "False",
     )
-    scope = {"_ufunc": ufunc, "_at_defaults": at_defaults} | {f"_default_{p}": d for p, d in defaults.items()}
+    scope = {"_ufunc": ufunc, "_at_defaults": at_defaults, "_blame": blame} | {
+        f"_default_{p}": d for p, d in defaults.items()
+    }
     exec(source, scope)  # Python itself sorts arguments out faster than code in it could
     function = scope[row.name.removesuffix("_grad")]
     function.__defaults__ = tuple(d for d in defaults.values() if d is not REQUIRED)

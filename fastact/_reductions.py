@@ -295,10 +295,17 @@ def temperature_of(temperature, argument="temperature"):
     return temperature
 
 
+def int_of(axis):
+    """What NumPy takes for an axis: anything that is a whole number, but not True and False."""
+    if isinstance(axis, bool):
+        raise TypeError
+    return operator.index(axis)
+
+
 def axis_of(axis, ndim):
     """An axis counted from the front."""
     try:
-        axis = operator.index(axis)
+        axis = int_of(axis)
     except TypeError:
         raise TypeError(f"axis must be an int, got {axis!r}") from None
     if not -ndim <= axis < ndim:
@@ -312,7 +319,7 @@ def axes_of(axis, ndim):
     axes = []
     for one in axis if isinstance(axis, tuple) else (axis,):
         try:
-            one = operator.index(one)
+            one = int_of(one)
         except TypeError:
             raise TypeError(f"axis must be an int, a tuple of ints or None, got {axis!r}") from None
         if ndim == 0 and one in (0, -1):  # as for NumPy's reductions

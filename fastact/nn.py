@@ -17,6 +17,7 @@ import inspect
 import operator
 import re
 import sys
+import types
 from numbers import Real
 
 import numpy as np
@@ -491,7 +492,11 @@ def _documentation_over_axis(name, gradient, texts):
 
 def _over_axis(name, base, texts):
     function, gradient = getattr(fastact, name), getattr(fastact.grad, name, None)
+    init = base.__init__
+    init = types.FunctionType(init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__)
+    init.__qualname__ = f"{module_name(name)}.__init__"  # which Python names where arguments are wrong
     body = {
+        "__init__": init,
         "__doc__": _documentation_over_axis(name, gradient, texts) if DOCUMENTED else "",
         "__module__": __name__,
         "_function": staticmethod(function),

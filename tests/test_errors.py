@@ -41,6 +41,16 @@ def test_not_real(name, kind, out):
     assert np.array_equal(out, OUT)
 
 
+def test_which_is_not_real():
+    for x in (X * 1j, "a", None, [["a"]]):
+        with pytest.raises(TypeError, match="^elu: x must be real numbers of at most 64 bits, got dtype"):
+            fastact.elu(x)
+        with pytest.raises(TypeError, match="^elu: gy must be real numbers"):
+            fastact.grad.elu(x, X)
+    with pytest.raises(TypeError, match="^glu: axis must be an int|^axis must be an int"):
+        fastact.glu(X, axis=True)
+
+
 # out, exception
 BAD_OUT = [
     (np.full((4, 3), 7, "f"), ValueError),
@@ -75,9 +85,11 @@ BAD_ELEMENTWISE = [
     ("threshold", (1.0,), {}, TypeError, "missing 1 required positional argument: 'value'"),
     ("threshold", (), {"value": 1.0}, TypeError, "missing .* required positional arguments?: 'threshold'"),
     ("prelu", (np.zeros(5, "f"),), {}, ValueError, "broadcast"),
-    ("prelu", (1j,), {}, TypeError, "prelu"),
-    ("elu", ("a",), {}, TypeError, "elu"),
-    ("elu", (None,), {}, TypeError, "elu"),
+    ("prelu", (1j,), {}, TypeError, "prelu: weight must be real numbers of at most 64 bits, got dtype complex128"),
+    ("elu", ("a",), {}, TypeError, "elu: alpha must be real numbers of at most 64 bits, got dtype <U1"),
+    ("elu", (None,), {}, TypeError, "elu: alpha must be real numbers of at most 64 bits, got dtype object"),
+    ("threshold", (0.0, X.astype("g")), {}, TypeError, "threshold: value must be real numbers of at most 64 bits"),
+    ("elu", (), {"dtype": "i4"}, TypeError, "No loop matching"),
     ("sigmoid", (), {"axis": 0}, TypeError, "axis"),
     ("sigmoid", (), {"dtype": "c8"}, TypeError, "sigmoid"),
     ("sigmoid", (), {"dtype": "i4"}, TypeError, "sigmoid"),
@@ -101,6 +113,8 @@ BAD_REDUCTION = [
     ({"axis": (1, -1)}, ValueError, "repeated axis"),
     ({"axis": 1.0}, TypeError, "axis must be an int, a tuple of ints or None"),
     ({"axis": "rows"}, TypeError, "axis must be"),
+    ({"axis": True}, TypeError, "axis must be an int, a tuple of ints or None, got True"),
+    ({"axis": (0, True)}, TypeError, "axis must be"),
     ({"axis": (0, None)}, TypeError, "axis must be"),
     ({"where": np.zeros(3, bool)}, ValueError, "where of shape"),
     ({"where": np.zeros((2, 3, 4), bool)}, ValueError, "where of shape"),

@@ -398,3 +398,9 @@ def test_arguments_of_first_calls():
     for name in FUNCTIONS:
         if name != "prelu" and ACTIVATIONS[name].has_defaults:
             assert MODULES[name]()._values(MODULES[name]()) == first_arguments(name)
+
+
+@pytest.mark.parametrize("name", sorted(nn._MODULES))
+def test_wrong_argument_names_the_module(name):
+    with pytest.raises(TypeError, match=rf"^{name}(\.__init__)?\b.* argument"):
+        getattr(nn, name)(nothing_of_the_kind=1)
