@@ -272,18 +272,6 @@ def mish_parts(x):
     return n, n_low, d, d_low, high, low, s
 
 
-def gelu_parts(a):
-    """e**(-a**2 / 2) = (high + low) * s * DOWN, a / (a + 4) = q + q_low, and w = (a - 4) / (a + 4), for a >= 0:
-    (high, low, s, q, q_low, w)."""
-    half = -0.5 * a
-    x = half * a
-    high, low, s = exp_parts(x, product_error(half, a, x))
-    b = a + 4.0
-    q, rest, inverse = divide(a, 0.0, b, a - (b - 4.0))
-    q_low = rest * inverse
-    return high, low, s, q, q_low, fma(2.0, q, fma(2.0, q_low, -1.0))
-
-
 def gelu_tanh_parts(a):
     """c a + d a**3 and c a + 3 d a**3, each a pair, with c = 2 sqrt(2 / pi) and d = 0.044715 c:
     z = c a + d a**3 makes z / 2 what gelu_tanh takes the tanh of."""

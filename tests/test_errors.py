@@ -43,11 +43,11 @@ def test_not_real(name, kind, out):
 
 def test_which_is_not_real():
     for x in (X * 1j, "a", None, [["a"]]):
-        with pytest.raises(TypeError, match="^elu: x must be real numbers of at most 64 bits, got dtype"):
+        with pytest.raises(TypeError, match=r"^elu: x must be real numbers of at most 64 bits, got dtype"):
             fastact.elu(x)
-        with pytest.raises(TypeError, match="^elu: gy must be real numbers"):
+        with pytest.raises(TypeError, match=r"^elu: gy must be real numbers"):
             fastact.grad.elu(x, X)
-    with pytest.raises(TypeError, match="^glu: axis must be an int|^axis must be an int"):
+    with pytest.raises(TypeError, match=r"^axis must be an int"):
         fastact.glu(X, axis=True)
 
 
