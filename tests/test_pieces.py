@@ -12,6 +12,10 @@ from fastact import _coefficients, _pieces
 from fastact._specialise import PiecesAsPairs
 
 
+def polynomial(coefficients, x):
+    return sum(c * x**k for k, c in enumerate(coefficients))
+
+
 def tail(a):
     return mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / 2
 
@@ -38,7 +42,7 @@ def test_tables(name):
                 value, slopes = row[1] + row[2], row[3:]
             else:
                 value, slopes = min(row[1], mp.mpf(float(a))), row[2:]
-            got, want = value + d * mp.polyval(slopes[::-1], d), function(mp.mpf(float(a)))
+            got, want = value + d * polynomial(slopes, d), function(mp.mpf(float(a)))
             assert abs(got / want - 1) < mp.mpf(2) ** -25, (a, index)
 
 
@@ -58,5 +62,5 @@ def test_one_and_many(function):
 
 def test_polynomial():
     for u in np.linspace(-0.7, 0.7, 101):
-        got = mp.polyval(_coefficients.HALF_EXPM1["float32"][::-1], mp.mpf(u))
+        got = polynomial(_coefficients.HALF_EXPM1["float32"], mp.mpf(u))
         assert abs(1 + u * got - mp.exp(-mp.mpf(u) / 2)) < 2**-27 * mp.exp(-u / 2)
