@@ -331,10 +331,13 @@ def main():
             lines.append("    ),")
         lines += ["}", ""]
     for row in PIECES:
-        lines += [f"# {row.doc}, by pieces: their centres, values there, and coefficients of slopes", f"{row.name} = ("]
+        lines.append(
+            f"# {row.doc}, by pieces: their centres, values there, and coefficients of slopes; each is half an"
+        )
+        lines += ["# octave of 1 + SCALE * a", f"{row.name} = ("]
         for numbers in fit_pieces(row):
             lines += ["    (", *(f"        {number!r}," for number in numbers), "    ),"]
-        lines += [")", ""]
+        lines += [")", f"{row.name.removesuffix('PIECES')}SCALE = {row.scale!r}", ""]
     lines.append("# numbers as float64 and what that leaves")
     for name, value in CONSTANTS.items():
         lines.append(f"{name} = ({float(value)!r}, {float(value - float(value))!r})")

@@ -311,7 +311,8 @@ GELU_TANH_SLOPE = {
     ),
 }
 
-# tanh(a), by pieces: their centres, values there, and coefficients of slopes
+# tanh(a), by pieces: their centres, values there, and coefficients of slopes;
+# each is half an octave of 1 + SCALE * a
 TANH_PIECES = (
     (
         0.6842339038848877,
@@ -404,8 +405,10 @@ TANH_PIECES = (
         0.02220708690583706,
     ),
 )
+TANH_SCALE = 1.664
 
-# -2 e^(a^2 / 2) gelu(-a), by pieces: their centres, values there, and coefficients of slopes
+# -2 e^(a^2 / 2) gelu(-a), by pieces: their centres, values there, and coefficients of slopes;
+# each is half an octave of 1 + SCALE * a
 GELU_PIECES = (
     (
         1.49664306640625,
@@ -498,8 +501,10 @@ GELU_PIECES = (
         0.002691768342629075,
     ),
 )
+GELU_SCALE = 1.0
 
-# e^(a^2 / 2) gelu'(-a), by pieces: their centres, values there, and coefficients of slopes
+# e^(a^2 / 2) gelu'(-a), by pieces: their centres, values there, and coefficients of slopes;
+# each is half an octave of 1 + SCALE * a
 GELU_SLOPE_PIECES = (
     (
         1.234375,
@@ -602,8 +607,10 @@ GELU_SLOPE_PIECES = (
         -0.0005748050753027201,
     ),
 )
+GELU_SLOPE_SCALE = 1.0
 
-# e^a silu'(-a), by pieces: their centres, values there, and coefficients of slopes
+# e^a silu'(-a), by pieces: their centres, values there, and coefficients of slopes;
+# each is half an octave of 1 + SCALE * a
 SILU_SLOPE_PIECES = (
     (
         2.328125,
@@ -716,6 +723,7 @@ SILU_SLOPE_PIECES = (
         -0.0002643429907038808,
     ),
 )
+SILU_SLOPE_SCALE = 0.53
 
 # numbers as float64 and what that leaves
 GELU_TANH_LINEAR = (1.5957691216057308, -9.96930880911092e-17)

@@ -43,13 +43,11 @@ from fastact._math import (
 )
 from fastact._specialise import ByPieces, Pieces, PiecesAsPairs, Polynomial
 
-# The index of each is the half octave of 1 + SCALE * a.
 tanh_pieces = Pieces(_coefficients.TANH_PIECES)
-TANH_SCALE = 1.664
 gelu_pieces = Pieces(_coefficients.GELU_PIECES)
 gelu_slope_pieces = PiecesAsPairs(_coefficients.GELU_SLOPE_PIECES)
 silu_slope_pieces = PiecesAsPairs(_coefficients.SILU_SLOPE_PIECES)
-SILU_SCALE = 0.53
+TANH_SCALE, SILU_SLOPE_SCALE = _coefficients.TANH_SCALE, _coefficients.SILU_SLOPE_SCALE
 
 half_expm1_slope = Polynomial(_coefficients.HALF_EXPM1)
 half_expm1_curve = Polynomial({"float32": _coefficients.HALF_EXPM1["float32"][1:]})  # (slope + 1 / 2) / u
@@ -66,7 +64,7 @@ def tanh_whole(a):
 
 
 def exp_of_minus_half_square(a, magic):
-    """u and 2**n, for e**(-a**2 / 2) = 2**n * e**(-u / 2) and UP as the magic number has it."""
+    """u and s, for e**(-a**2 / 2) * UP = s * e**(-u / 2); half of s for MAGIC_UP - 1."""
     t = fma(a * a, -0.5 * LOG2E, magic)
     n = t - magic
     return fma(n, 2.0 * LN2_LOW, fma(a, a, n * (2.0 * LN2_HIGH))), power_of_two(t)
@@ -79,7 +77,7 @@ def times_exp(y, y_low, u):
 
 
 def gelu_by_pieces(a):
-    u, s = exp_of_minus_half_square(a, MAGIC_UP - 1.0)  # half the power: the pieces are of twice the function
+    u, s = exp_of_minus_half_square(a, MAGIC_UP - 1.0)  # as the pieces are of twice the function
     y = gelu_pieces(half_octave(a + 1.0), a)
     return fma(y * u, half_expm1_slope(u), y), s
 
@@ -118,14 +116,14 @@ def gelu_derivative_whole(a):
 
 
 def exp_of_minus(a, a_low):
-    """u and 2**n * UP, for e**-(a + a_low) = 2**n * e**(-u / 2)."""
+    """u and s, for e**-(a + a_low) * UP = s * e**(-u / 2)."""
     t = fma(a, -LOG2E, MAGIC_UP)
     n = t - MAGIC_UP
     return fma(n, 2.0 * LN2_HIGH, a + a) + fma(n, 2.0 * LN2_LOW, 2.0 * a_low), power_of_two(t)
 
 
 def silu_index(a):
-    return half_octave(fma(21.0 if a > 21.0 else a, SILU_SCALE, 1.0))  # from 21 on they are all one piece
+    return half_octave(fma(21.0 if a > 21.0 else a, SILU_SLOPE_SCALE, 1.0))  # from 21 on they are all one piece
 
 
 def silu_derivative_by_pieces(a):

@@ -109,6 +109,8 @@ cdef enum:
     WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
     EXACT = 1 << 24  # whole numbers up to it are, in every dtype
     SHORT_BYTES = 512  # of rows that are worked on together
+    LONG_BYTES = 16384  # of outputs that are worth beginning at a cache line
+    CACHE_LINE = 64
 
 # What an inner loop is told by NumPy's `data` pointer.
 ctypedef struct Loop:
@@ -278,12 +280,21 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
 
 cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
     """Contiguous operands: the loop as it is. What is left behind its last whole cycle, or stride, is done together with
-    what is before it, once more."""
+    what is before it, once more; and so, of long ones, is what comes before the output's first whole cache line."""
     cdef npy_intp last = loop.cycle if n >= loop.cycle and 2 * (n % loop.cycle) > loop.cycle else loop.stride
-    cdef npy_intp whole = n - n % last
+    cdef npy_intp first = <npy_intp>(-<size_t>args[loop.nin] % CACHE_LINE) // loop.size
+    cdef npy_intp whole
     cdef char *rest[MAX_OPERANDS]
     cdef int k
     cdef fastact_loop *run = loop.run_scalar if scalar_parameters(loop, steps) else loop.run
+    if first and n * loop.size >= LONG_BYTES:
+        whole = (first + loop.stride - 1) // loop.stride * loop.stride
+        run(args, &whole, steps, NULL)
+        for k in range(loop.nin + 1):
+            rest[k] = args[k] + first * steps[k]
+        args = rest
+        n -= first
+    whole = n - n % last
     if not whole:
         run_blocks(loop, args, steps, n)
         return

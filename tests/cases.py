@@ -4,7 +4,7 @@ import numpy as np
 from ulp import ulp_errors
 
 import fastact
-from fastact import _numpy, _pieces
+from fastact import _coefficients, _numpy
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 
 FUNCTIONS = list(ACTIVATIONS)
@@ -57,10 +57,10 @@ ARGUMENTS = {
 # 1 + scale * abs(x), and that scale.
 BY_PIECES = ["tanh", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"]
 PIECES = {
-    "tanh_pieces": _pieces.TANH_SCALE,
-    "gelu_pieces": 1.0,
-    "gelu_slope_pieces": 1.0,
-    "silu_slope_pieces": _pieces.SILU_SCALE,
+    "tanh_pieces": _coefficients.TANH_SCALE,
+    "gelu_pieces": _coefficients.GELU_SCALE,
+    "gelu_slope_pieces": _coefficients.GELU_SLOPE_SCALE,
+    "silu_slope_pieces": _coefficients.SILU_SLOPE_SCALE,
 }
 
 
