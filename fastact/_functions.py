@@ -52,7 +52,9 @@ def blame(error, names, values):
     """Say which of the arguments is none that a ufunc takes, if it is that; NumPy's own words do not."""
     function, *names = names
     for name, value in zip(names, values, strict=True):
-        dtype = getattr(value, "dtype", None) or np.asarray(value).dtype
+        dtype = getattr(value, "dtype", None)
+        if not any(hasattr(value, name) for name in ("__array__", "__dlpack__")):  # others' arrays may be on a GPU
+            dtype = np.asarray(value).dtype
         if isinstance(dtype, np.dtype) and (dtype.kind not in "biuf" or dtype.itemsize > 8):
             message = f"{function}: {name} must be real numbers of at most 64 bits, got dtype {dtype}"
             raise TypeError(message) from error
