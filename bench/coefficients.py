@@ -331,10 +331,8 @@ def main():
             lines.append("    ),")
         lines += ["}", ""]
     for row in PIECES:
-        lines.append(
-            f"# {row.doc}, by pieces: their centres, values there, and coefficients of slopes; each is half an"
-        )
-        lines += ["# octave of 1 + SCALE * a", f"{row.name} = ("]
+        lines.append(f"# {row.doc}, by pieces: their centres, values there, and coefficients of slopes;")
+        lines += ["# each is half an octave of 1 + SCALE * a", f"{row.name} = ("]
         for numbers in fit_pieces(row):
             lines += ["    (", *(f"        {number!r}," for number in numbers), "    ),"]
         lines += [")", f"{row.name.removesuffix('PIECES')}SCALE = {row.scale!r}", ""]

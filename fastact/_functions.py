@@ -53,7 +53,7 @@ def blame(error, names, values):
     function, *names = names
     for name, value in zip(names, values, strict=True):
         dtype = getattr(value, "dtype", None)
-        if not any(hasattr(value, name) for name in ("__array__", "__dlpack__")):  # others' arrays may be on a GPU
+        if not any(hasattr(value, method) for method in ("__array__", "__dlpack__")):  # others' arrays may be on a GPU
             dtype = np.asarray(value).dtype
         if isinstance(dtype, np.dtype) and (dtype.kind not in "biuf" or dtype.itemsize > 8):
             message = f"{function}: {name} must be real numbers of at most 64 bits, got dtype {dtype}"
