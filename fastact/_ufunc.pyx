@@ -428,6 +428,25 @@ cdef inline bint is_short(const Loop *loop, ptrdiff_t rows, ptrdiff_t length) no
     return rows > 1 and length * loop.size <= SHORT_BYTES
 
 
+cdef inline void copy_rows(
+    char *target, ptrdiff_t target_jump, const char *source, ptrdiff_t source_jump, ptrdiff_t size, ptrdiff_t rows
+) noexcept nogil:
+    """Of two copies of a constant size, the second may repeat some bytes: no call for each short row."""
+    cdef ptrdiff_t row, k
+    for row in range(rows):
+        if size >= 16:
+            for k in range(0, size - 16, 16):
+                memcpy(target + k, source + k, 16)
+            memcpy(target + size - 16, source + size - 16, 16)
+        elif size >= 8:
+            memcpy(target, source, 8)
+            memcpy(target + size - 8, source + size - 8, 8)
+        else:
+            memcpy(target, source, size)
+        target += target_jump
+        source += source_jump
+
+
 cdef void run_short_rows(
     const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
     bint direct,
@@ -436,7 +455,7 @@ cdef void run_short_rows(
     that is not full."""
     cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
     cdef char *packed[MAX_OPERANDS]
-    cdef ptrdiff_t size = length * loop.size, many = BLOCK_BYTES // size, row
+    cdef ptrdiff_t size = length * loop.size, many = BLOCK_BYTES // size
     cdef int nin = loop.nin, k
     cdef bint scattered = jumps[nin] != size
     while rows > 0:
@@ -444,12 +463,10 @@ cdef void run_short_rows(
         for k in range(nin + 1):
             packed[k] = <char *>storage[k] if k < nin or scattered else args[nin]
             if k < nin:
-                for row in range(many):
-                    memcpy(packed[k] + row * size, args[k] + row * jumps[k], size)
+                copy_rows(packed[k], size, args[k], jumps[k], size, many)
         run_row(loop, packed, steps, many * length, direct)
         if scattered:
-            for row in range(many):
-                memcpy(args[nin] + row * jumps[nin], packed[nin] + row * size, size)
+            copy_rows(args[nin], jumps[nin], packed[nin], size, size, many)
         for k in range(nin + 1):
             args[k] += many * jumps[k]
         rows -= many
