@@ -72,6 +72,7 @@ from fastact._pieces import (
     silu_derivative_at,
     silu_derivative_left,
     tanh_of_positive,
+    tanh_squared,
 )
 from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 
@@ -668,8 +669,7 @@ def tanhshrink_derivative(x):
     >>> fastact.grad.tanhshrink(1.0, [-2.0, 0.0, 1.0])
     array([0.92934918, 0.        , 0.58002566])
     """
-    q, rest, inverse = tanh_parts(fabs(x))
-    return square_of_quotient(q, rest, inverse)
+    return tanh_squared(fabs(x))
 
 
 @activation(kinks=lambda: (0.0,))

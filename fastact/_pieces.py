@@ -36,6 +36,7 @@ from fastact._math import (
     power_of_two,
     product_error,
     silu_slope,
+    square_of_quotient,
     tanh_parts,
     through_zero,
     two_sum,
@@ -53,14 +54,29 @@ half_expm1_slope = Polynomial(_coefficients.HALF_EXPM1)
 half_expm1_curve = Polynomial({"float32": _coefficients.HALF_EXPM1["float32"][1:]})  # (slope + 1 / 2) / u
 
 
-def tanh_by_pieces(a):
+def tanh_as_pair(a):
     a = 9.0109 if a > 9.0109 else a  # 1 from here on
     return tanh_pieces(half_octave(fma(a, TANH_SCALE, 1.0)), a)
+
+
+def tanh_by_pieces(a):
+    y, _ = tanh_as_pair(a)
+    return y
 
 
 def tanh_whole(a):
     q, rest, inverse = tanh_parts(a)
     return fma(rest, inverse, q)
+
+
+def square_by_pieces(a):
+    y, y_low = tanh_as_pair(a)
+    return 1.0 if a > 9.3574 else fma(y, y, 2.0 * y * y_low)
+
+
+def square_whole(a):
+    q, rest, inverse = tanh_parts(a)
+    return square_of_quotient(q, rest, inverse)
 
 
 def exp_of_minus_half_square(a, magic):
@@ -78,7 +94,7 @@ def times_exp(y, y_low, u):
 
 def gelu_by_pieces(a):
     u, s = exp_of_minus_half_square(a, MAGIC_UP - 1.0)  # as the pieces are of twice the function
-    y = gelu_pieces(half_octave(a + 1.0), a)
+    y, _ = gelu_pieces(half_octave(a + 1.0), a)
     return fma(y * u, half_expm1_slope(u), y), s
 
 
@@ -151,8 +167,10 @@ def silu_derivative_of_pair_whole(a, a_low):
     return near if fabs(d) < NEAR_ROOT else left
 
 
-# Of a >= 0: tanh(a); up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN; up to -EXP_LOW, silu'(-a)
+# Of a >= 0: tanh(a) and its square; up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN; up to
+# -EXP_LOW, silu'(-a)
 tanh_of_positive = ByPieces(tanh_by_pieces, tanh_whole)
+tanh_squared = ByPieces(square_by_pieces, square_whole)
 gelu_left = ByPieces(gelu_by_pieces, gelu_whole)
 gelu_derivative_left = ByPieces(gelu_derivative_by_pieces, gelu_derivative_whole)
 silu_derivative_left = ByPieces(silu_derivative_by_pieces, silu_derivative_whole)

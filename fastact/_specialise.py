@@ -49,14 +49,16 @@ class Polynomial:
 class Pieces:
     """A function of positive float32 numbers by eight pieces, each value + d * slope(d) with d = x - centre. Given by
     rows of eight numbers: the centres, the values there, and the coefficients of the slopes, lowest power first. Where
-    x is less than the value, as in the first piece, it takes its place.
+    x is less than the value, as in the first piece, it takes its place. The result is rounded, and what that leaves.
 
     The piece is what the low three bits of `index` say, so that a vector's elements look theirs up in a register."""
 
     lines: tuple[str, ...] = (
         "def pieces(index, x):",
         "    d, value = x - c0(index), c1(index)",
-        "    return fma(d, {0}, value if value < x else x)",
+        "    slope, value = {0}, value if value < x else x",
+        "    y = fma(d, slope, value)",
+        "    return y, fma(d, slope, value - y)",
     )
     start = 2  # the row of the first coefficient that {0} has
 

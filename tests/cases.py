@@ -55,7 +55,7 @@ ARGUMENTS = {
 
 # What is by pieces in float32 on a CPU, and so has bits of its own there; the pieces, which are half octaves of
 # 1 + scale * abs(x), and that scale.
-BY_PIECES = ["tanh", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"]
+BY_PIECES = ["tanh", "tanhshrink_grad", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"]
 PIECES = {
     "tanh_pieces": _coefficients.TANH_SCALE,
     "gelu_pieces": _coefficients.GELU_SCALE,
