@@ -93,7 +93,9 @@ def _halved(name, x, axis):
 
 def _call(ufunc, dtype, *operands):
     *inputs, out = operands
-    if out.dtype != dtype or not _backend.ufunc_module.over_rows(ufunc, *operands):
+    if all(operand.dtype == dtype for operand in operands):
+        ufunc(*inputs, out=out)
+    else:
         with np.errstate(all="ignore"):  # of casts
             ufunc(*inputs, out=out, dtype=dtype)
 

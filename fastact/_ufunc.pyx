@@ -1,7 +1,8 @@
 """The driver that makes NumPy ufuncs of the compiled loops.
 
 A compiled loop is fast only over contiguous operands that do not overlap. This module brings everything
-else into that form, in blocks that fit the first-level cache, and splits large calls over threads.
+else into that form, in blocks that fit the first-level cache, and splits large calls over threads. NumPy hands
+over what lies in one; arrays that do not, of one dtype, are taken before it sees them.
 """
 
 cimport cython
@@ -10,7 +11,7 @@ from cpython.ref cimport PyObject, Py_INCREF
 from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.math cimport INFINITY, fabs
-from libc.stdlib cimport calloc
+from libc.stdlib cimport calloc, llabs
 from libc.string cimport memcpy
 
 import numpy
@@ -23,6 +24,8 @@ cdef extern from "numpy/arrayobject.h":
     ctypedef struct PyTypeObject:
         pass
     ctypedef struct PyArrayObject:
+        pass
+    ctypedef struct PyArray_Descr:
         pass
     PyTypeObject PyArray_Type
     int PyArray_TYPE(PyArrayObject *)
@@ -38,7 +41,9 @@ cdef extern from "numpy/arrayobject.h":
     npy_intp PyArray_NBYTES(PyArrayObject *)
     npy_intp *PyArray_DIMS(PyArrayObject *)
     npy_intp *PyArray_STRIDES(PyArrayObject *)
-    object PyArray_SimpleNew(int, npy_intp *, int)
+    object PyArray_SimpleNew(int, const npy_intp *, int)
+    object PyArray_NewLikeArray(PyArrayObject *, int, PyArray_Descr *, int)
+    int NPY_KEEPORDER
     object PyArray_New(PyTypeObject *, int, npy_intp *, int, npy_intp *, void *, int, int, PyObject *)
 
 cdef extern from "Python.h":
@@ -76,6 +81,10 @@ cdef extern from "numpy/halffloat.h" nogil:
 
 include "_runtime.pxi"
 
+cdef extern from "_transpose.h" nogil:
+    void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
+    void fastact_pack_double(double **rows, double *tile, ptrdiff_t width, ptrdiff_t n)
+
 cdef extern from "_dispatch.h":
     PyObject *(*fastact_plain_call)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except? NULL
     void fastact_install_dispatch(object)
@@ -101,6 +110,7 @@ cdef extern from "fastact_loops.h":
 cdef enum:
     MAX_OPERANDS = 8
     MAX_DIMENSIONS = 64  # NumPy 2's
+    MAX_AXES = 8  # that do not lie in one
     BLOCK_BYTES = 4608  # of each operand; five of them leave room in a first-level cache of 32 KB, and whole cycles fill one
     BLOCK_WORDS = 576  # BLOCK_BYTES / 8
     COPIED_PER_THREAD = 4096  # elements that are worth waking a thread for the copies alone
@@ -109,6 +119,8 @@ cdef enum:
     WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
     EXACT = 1 << 24  # whole numbers up to it are, in every dtype
     SHORT_BYTES = 512  # of rows that are worked on together
+    SHORT_IF_COPIED = 2048  # of those that are copied anyway
+    TILE_ROWS = 64  # that are worked on together, a cache line of each
     LONG_BYTES = 16384  # of outputs that are worth beginning at a cache line
     CACHE_LINE = 64
 
@@ -126,25 +138,33 @@ ctypedef struct Loop:
     int per_thread  # elements that are worth waking a thread
     bint half  # float16 there, float32 in the compiled loop
 
-# Rows whose elements are shared out, `share` to each thread; and perhaps the same rows of another loop, which follows piece by
-# piece, so that it finds in the caches what this one has read.
-cdef struct Shares:
+# Rows of one length, which lie `jumps` bytes apart in some dimensions; the last one varies fastest. Perhaps the same rows
+# of another loop follow piece by piece, which so finds in the caches what this one has read.
+cdef struct Rows:
     const Loop *loop
     char **args
     const npy_intp *steps
-    ptrdiff_t rows
     ptrdiff_t length
-    const npy_intp *jumps
-    bint direct
-    ptrdiff_t share
-    const Shares *then
+    ptrdiff_t rows
+    int axes
+    const npy_intp *sizes
+    const npy_intp (*jumps)[MAX_OPERANDS]
+    bint direct  # whether the loop takes a row as it is
+    bint tiled  # whether rows are worked on together though they are long
+    ptrdiff_t share  # elements for each thread
+    const Rows *then
 
-# Contiguous rows, and where their operands are.
-cdef struct Halves:
-    Shares all
+# Where the operands of Rows are, and what these point to.
+cdef struct Layout:
     char *args[MAX_OPERANDS]
     npy_intp steps[MAX_OPERANDS]
-    npy_intp jumps[MAX_OPERANDS]
+    npy_intp sizes[MAX_AXES]
+    npy_intp jumps[MAX_AXES][MAX_OPERANDS]
+
+# One of these rows.
+cdef struct Place:
+    char *args[MAX_OPERANDS]
+    npy_intp index[MAX_AXES]
 
 
 cdef int type_number(char type) except -1:
@@ -179,6 +199,11 @@ cdef inline void copy_elements(
     if target_step == size and source_step == 2 * size:  # every other element, in vectors
         for i in range(n):
             target[i] = source[2 * i]
+        return
+    if target_step == size and source_step == 0:
+        a = source[0]
+        for i in range(n):
+            target[i] = a
         return
     for i in range(n // 4):
         a = source[0]
@@ -339,18 +364,24 @@ cdef inline void run_row(const Loop *loop, char **args, const npy_intp *steps, p
 
 cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept nogil:
     """NumPy's inner loop for a compiled formula."""
-    run_rows(<const Loop *>data, args, steps, 1, dimensions[0], steps)
+    cdef Rows all
+    one_row(&all, <const Loop *>data, args, steps, dimensions[0])
+    run_all(&all)
 
 
-cdef inline void run_rows(
-    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps
+cdef inline void one_row(
+    Rows *all, const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t length
 ) noexcept nogil:
-    """The loop over rows of one length, which lie `jumps` bytes apart; several must not overlap with the output."""
-    cdef ptrdiff_t n = rows * length
+    all.loop, all.args, all.steps, all.length = loop, args, steps, length
+    all.rows, all.axes, all.tiled, all.then = 1, 0, False, NULL
+
+
+cdef void run_all(Rows *all) noexcept nogil:
+    """Several rows must not overlap with the output, unless they lie as that does."""
+    cdef const Loop *loop = all.loop
+    cdef ptrdiff_t n = all.rows * all.length, per_thread = loop.per_thread
     cdef int nin = loop.nin, threads = 1, k
-    cdef bint direct = not loop.half, copied = loop.half
-    cdef ptrdiff_t per_thread = loop.per_thread
-    cdef Shares all
+    cdef bint copied = loop.half
     cdef fastact_flags flags
     cdef fexcept_t all_flags
     if n <= 0:
@@ -358,28 +389,29 @@ cdef inline void run_rows(
     flags = fastact_save_flags()
     if loop.half:  # NumPy's conversion raises flags by hand, those of the x87 unit too
         fegetexceptflag(&all_flags, FE_ALL_EXCEPT)
-    if rows == 1 and writes_what_it_reads_later(loop, args, steps, n, loop.size):
+    if all.rows == 1 and writes_what_it_reads_later(loop, all.args, all.steps, n, loop.size):
         if nin == 1:
-            run_blocks(loop, args, steps, n)
+            run_blocks(loop, all.args, all.steps, n)
         else:
-            run_one_by_one(loop, args, steps, n)
+            run_one_by_one(loop, all.args, all.steps, n)
     else:
+        all.direct = not loop.half
         for k in range(nin + 1):
-            if k < loop.arrays or k == nin or not scalar_parameters(loop, steps):
-                direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
-            copied = copied or (steps[k] != loop.size and steps[k] != 0)
+            if k < loop.arrays or k == nin or not scalar_parameters(loop, all.steps):
+                all.direct = all.direct and all.steps[k] == loop.size and (k == nin or all.args[k] != all.args[nin])
+            copied = copied or (all.steps[k] != loop.size and all.steps[k] != 0)
         if copied:
             per_thread = min(per_thread, COPIED_PER_THREAD)
+        if all.then:
+            per_thread = min(per_thread, <ptrdiff_t>all.then.loop.per_thread)
         if n >= 2 * per_thread:
             threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
-        if threads > 1:
-            all.loop, all.args, all.steps, all.rows, all.length = loop, args, steps, rows, length
-            all.jumps, all.direct, all.then = jumps, direct, NULL
-            share_out(&all, threads)
-        elif rows == 1:
-            run_row(loop, args, steps, n, direct)
+        if threads > 1 or all.then:
+            share_out(all, threads)
+        elif all.rows == 1:
+            run_row(loop, all.args, all.steps, n, all.direct)
         else:
-            run_part(loop, args, steps, rows, length, jumps, 0, n, direct)
+            run_part(all, 0, n)
     if loop.half:
         fesetexceptflag(&all_flags, FE_ALL_EXCEPT)
     fastact_restore_flags(flags)
@@ -395,37 +427,68 @@ cdef void run_one_by_one(const Loop *loop, char **args, const npy_intp *steps, p
         run_blocks(loop, here, steps, 1)
 
 
-cdef void run_part(
-    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
-    ptrdiff_t start, ptrdiff_t n, bint direct,
-) noexcept nogil:
+cdef void find(const Rows *all, ptrdiff_t row, Place *place) noexcept nogil:
+    """Where the row of this number is."""
+    cdef int axis, k
+    for k in range(all.loop.nin + 1):
+        place.args[k] = all.args[k]
+    for axis in range(all.axes - 1, -1, -1):
+        place.index[axis] = row % all.sizes[axis] if axis else row
+        row //= all.sizes[axis]
+        for k in range(all.loop.nin + 1):
+            place.args[k] += place.index[axis] * all.jumps[axis][k]
+
+
+cdef inline void move_on(const Rows *all, Place *place, ptrdiff_t rows) noexcept nogil:
+    """So many rows further, at most to the end of the last dimension."""
+    cdef int axis = all.axes - 1, k
+    if axis < 0:
+        return
+    place.index[axis] += rows
+    for k in range(all.loop.nin + 1):
+        place.args[k] += rows * all.jumps[axis][k]
+    while axis and place.index[axis] == all.sizes[axis]:
+        place.index[axis - 1] += 1
+        for k in range(all.loop.nin + 1):
+            place.args[k] += all.jumps[axis - 1][k] - all.sizes[axis] * all.jumps[axis][k]
+        place.index[axis] = 0
+        axis -= 1
+
+
+cdef void run_part(const Rows *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil:
     """`n` elements from the one numbered `start`, which may be in the middle of a row unless rows are short."""
+    cdef const Loop *loop = all.loop
+    cdef const npy_intp *steps = all.steps
     cdef char *here[MAX_OPERANDS]
-    cdef ptrdiff_t row = start // length, column = start % length, m
-    cdef int k
-    if is_short(loop, rows, length):
-        for k in range(loop.nin + 1):
-            here[k] = args[k] + row * jumps[k]
-        run_short_rows(loop, here, steps, n // length, length, jumps, direct)
+    cdef ptrdiff_t column = start % all.length, m
+    cdef Place place
+    cdef int last = all.axes - 1, k
+    find(all, start // all.length, &place)
+    if all.tiled:
+        run_tiles(all, &place, n // all.length)
+        return
+    if is_short(all):
+        run_short_rows(all, &place, n // all.length)
         return
     while n > 0:
-        m = min(length - column, n)
-        if rows > 1 and length * loop.size <= 4 * BLOCK_BYTES:  # the processor does not foresee where rows go on
-            m = min(m, PIECE_BYTES // loop.size)
+        m = min(all.length - column, n)
+        if all.rows > 1 and all.length * loop.size <= 4 * BLOCK_BYTES and place.index[last] + 1 < all.sizes[last]:
+            m = min(m, PIECE_BYTES // loop.size)  # the processor does not foresee where rows go on
             for k in range(loop.nin):
-                fastact_prefetch(args[k] + (row + 1) * jumps[k] + column * steps[k], m * loop.size)
+                if steps[k] == loop.size:
+                    fastact_prefetch(place.args[k] + all.jumps[last][k] + column * steps[k], m * loop.size)
         for k in range(loop.nin + 1):
-            here[k] = args[k] + row * jumps[k] + column * steps[k]
-        run_row(loop, here, steps, m, direct)
+            here[k] = place.args[k] + column * steps[k]
+        run_row(loop, here, steps, m, all.direct)
         n -= m
         column += m
-        if column == length:
-            row += 1
+        if column == all.length:
+            move_on(all, &place, 1)
             column = 0
 
 
-cdef inline bint is_short(const Loop *loop, ptrdiff_t rows, ptrdiff_t length) noexcept nogil:
-    return rows > 1 and length * loop.size <= SHORT_BYTES
+cdef inline bint is_short(const Rows *all) noexcept nogil:
+    return all.rows > 1 and all.length * all.loop.size <= (SHORT_BYTES if all.direct else SHORT_IF_COPIED)
 
 
 cdef inline void copy_rows(
@@ -447,56 +510,182 @@ cdef inline void copy_rows(
         source += source_jump
 
 
-cdef void run_short_rows(
-    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t rows, ptrdiff_t length, const npy_intp *jumps,
-    bint direct,
+cdef inline void fill_rows(
+    element *target, const char *source, ptrdiff_t jump, ptrdiff_t length, ptrdiff_t rows
 ) noexcept nogil:
-    """Contiguous rows, as many at a time as fit into a block, side by side: each alone would cost a call and a stride
-    that is not full."""
-    cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
-    cdef char *packed[MAX_OPERANDS]
-    cdef ptrdiff_t size = length * loop.size, many = BLOCK_BYTES // size
-    cdef int nin = loop.nin, k
-    cdef bint scattered = jumps[nin] != size
+    """Each with one number."""
+    cdef ptrdiff_t row, k
+    cdef element value
+    for row in range(rows):
+        value = (<const element *>(source + row * jump))[0]
+        for k in range(length):
+            target[k] = value
+        target += length
+
+
+cdef void bring(
+    ptrdiff_t item, char *packed, char *here, ptrdiff_t jump, ptrdiff_t step, ptrdiff_t length, ptrdiff_t rows, bint back
+) noexcept nogil:
+    """Rows to where they are side by side, or back."""
+    cdef char *starts[CACHE_LINE]
+    cdef ptrdiff_t size = length * item, j
+    if step == item and back:
+        copy_rows(here, jump, packed, size, size, rows)
+    elif step == item:
+        copy_rows(packed, size, here, jump, size, rows)
+    elif step == 0 and item == 4:
+        fill_rows[uint32_t](<uint32_t *>packed, here, jump, length, rows)
+    elif step == 0 and item == 8:
+        fill_rows[uint64_t](<uint64_t *>packed, here, jump, length, rows)
+    elif jump == item and item >= 4 and size <= CACHE_LINE and not back:
+        for j in range(length):
+            starts[j] = here + j * step
+        if item == 4:
+            fastact_pack_float(<float **>starts, <float *>packed, length, rows)
+        else:
+            fastact_pack_double(<double **>starts, <double *>packed, length, rows)
+    else:
+        for j in range(rows):
+            if back:
+                copy_strided(here + j * jump, step, packed + j * size, item, length, item)
+            else:
+                copy_strided(packed + j * size, item, here + j * jump, step, length, item)
+
+
+cdef void bring_rows(const Rows *all, int k, Place place, char *packed, ptrdiff_t rows, bint back) noexcept nogil:
+    """The same of an operand, from a place on."""
+    cdef ptrdiff_t size = all.length * all.loop.size, n
+    cdef int last = all.axes - 1
     while rows > 0:
-        many = min(many, rows)
+        n = min(rows, all.sizes[last] - place.index[last])
+        bring(all.loop.size, packed, place.args[k], all.jumps[last][k], all.steps[k], all.length, n, back)
+        packed += n * size
+        rows -= n
+        move_on(all, &place, n)
+
+
+cdef void run_short_rows(const Rows *all, Place *place, ptrdiff_t rows) noexcept nogil:
+    """As many rows at a time as fit into a block, side by side: each alone would cost a call and a stride that is not
+    full. What lies so already is left there, and what repeats is brought once."""
+    cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
+    cdef const Loop *loop = all.loop
+    cdef char *packed[MAX_OPERANDS]
+    cdef npy_intp steps[MAX_OPERANDS]
+    cdef ptrdiff_t period[MAX_OPERANDS]
+    cdef bint apart[MAX_OPERANDS]
+    cdef ptrdiff_t size = all.length * loop.size, most = BLOCK_BYTES // size, many = 1, repeat = 1, n
+    cdef int nin = loop.nin, axis, k
+    cdef bint direct = not loop.half, first = True
+    for k in range(nin + 1):
+        packed[k], steps[k], period[k], apart[k] = <char *>storage[k], loop.size, 1, all.steps[k] != loop.size
+    for axis in range(all.axes - 1, -1, -1):
         for k in range(nin + 1):
-            packed[k] = <char *>storage[k] if k < nin or scattered else args[nin]
-            if k < nin:
-                copy_rows(packed[k], size, args[k], jumps[k], size, many)
-        run_row(loop, packed, steps, many * length, direct)
-        if scattered:
-            copy_rows(args[nin], jumps[nin], packed[nin], size, size, many)
+            apart[k] = apart[k] or all.jumps[axis][k] != repeat * size
+        repeat *= all.sizes[axis]
+        for k in range(nin):
+            if all.jumps[axis][k]:
+                period[k] = repeat
+    for k in range(nin):
+        if period[k] <= most:
+            many = max(many, period[k])  # of which the others are divisors
+    many = most // many * many
+    if constant_parameters(all):
+        for k in range(loop.arrays, nin):
+            packed[k], steps[k] = all.args[k], 0
+    for k in range(nin):
+        direct = direct and (apart[k] or apart[nin] or place.args[k] != place.args[nin])
+    while rows > 0:
+        n = min(many, rows)
         for k in range(nin + 1):
-            args[k] += many * jumps[k]
-        rows -= many
+            if not apart[k]:
+                packed[k] = place.args[k]
+            elif k < nin and steps[k] and (first or period[k] > most):
+                bring_rows(all, k, place[0], packed[k], n, False)
+        run_row(loop, packed, steps, n * all.length, direct)
+        if apart[nin]:
+            bring_rows(all, nin, place[0], packed[nin], n, True)
+        rows -= n
+        first = False
+        if rows:
+            find(all, row_of(all, place) + n, place)
+
+
+cdef void run_tiles(const Rows *all, Place *place, ptrdiff_t rows) noexcept nogil:
+    """Where neighbours of an input are in different rows: a tile of rows and columns at a time, so that the caches hold
+    what is near."""
+    cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
+    cdef const Loop *loop = all.loop
+    cdef char *packed[MAX_OPERANDS]
+    cdef npy_intp steps[MAX_OPERANDS]
+    cdef ptrdiff_t size = loop.size, column, width, n
+    cdef int nin = loop.nin, last = all.axes - 1, k
+    for k in range(nin + 1):
+        packed[k], steps[k] = <char *>storage[k], size
+    if constant_parameters(all):
+        for k in range(loop.arrays, nin):
+            packed[k], steps[k] = all.args[k], 0
+    while rows > 0:
+        n = min(min(rows, all.sizes[last] - place.index[last]), TILE_ROWS)
+        column = 0
+        while column < all.length:
+            width = min(all.length - column, CACHE_LINE // size)
+            for k in range(nin):
+                if steps[k]:
+                    bring(
+                        size, packed[k], place.args[k] + column * all.steps[k], all.jumps[last][k], all.steps[k],
+                        width, n, False,
+                    )
+            run_row(loop, packed, steps, n * width, not loop.half)
+            bring(
+                size, packed[nin], place.args[nin] + column * all.steps[nin], all.jumps[last][nin], all.steps[nin],
+                width, n, True,
+            )
+            column += width
+        rows -= n
+        move_on(all, place, n)
+
+
+cdef inline bint constant_parameters(const Rows *all) noexcept nogil:
+    cdef int axis, k
+    if not scalar_parameters(all.loop, all.steps):
+        return False
+    for axis in range(all.axes):
+        for k in range(all.loop.arrays, all.loop.nin):
+            if all.jumps[axis][k]:
+                return False
+    return True
+
+
+cdef inline ptrdiff_t row_of(const Rows *all, const Place *place) noexcept nogil:
+    """Its number."""
+    cdef ptrdiff_t row = 0
+    cdef int axis
+    for axis in range(all.axes):
+        row = row * all.sizes[axis] + place.index[axis]
+    return row
 
 
 cdef void one_share(const void *call, ptrdiff_t k, int thread) noexcept nogil:
-    cdef const Shares *all = <const Shares *>call
+    cdef const Rows *all = <const Rows *>call
     cdef ptrdiff_t start = k * all.share, end = min(start + all.share, all.rows * all.length), n
     if all.then == NULL:
-        run_share(all, start, end - start)
+        run_part(all, start, end - start)
         return
     while start < end:
         n = min(whole_rows(all, TOGETHER), end - start)
-        run_share(all, start, n)
-        run_share(all.then, start, n)
+        run_part(all, start, n)
+        run_part(all.then, start, n)
         start += n
 
 
-cdef inline void run_share(const Shares *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil:
-    run_part(all.loop, all.args, all.steps, all.rows, all.length, all.jumps, start, n, all.direct)
-
-
-cdef inline ptrdiff_t whole_rows(const Shares *all, ptrdiff_t n) noexcept nogil:
+cdef inline ptrdiff_t whole_rows(const Rows *all, ptrdiff_t n) noexcept nogil:
     """n elements, or some more: short rows are not divided."""
-    return (n + all.length - 1) // all.length * all.length if is_short(all.loop, all.rows, all.length) else n
+    return (n + all.length - 1) // all.length * all.length if all.tiled or is_short(all) else n
 
 
-cdef void share_out(Shares *all, int threads) noexcept nogil:
+cdef void share_out(Rows *all, int threads) noexcept nogil:
     cdef ptrdiff_t n = all.rows * all.length
-    cdef ptrdiff_t line = 64 // all.loop.size  # whole cache lines to each thread
+    cdef ptrdiff_t line = CACHE_LINE // all.loop.size  # whole cache lines to each thread
     all.share = whole_rows(all, ((n + threads - 1) // threads + line - 1) // line * line)
     fastact_share_out(one_share, all, (n + all.share - 1) // all.share, threads)
 
@@ -624,43 +813,6 @@ cdef const Loop *compiled_loop(const PyUFuncObject *of, int number) noexcept:
     return NULL
 
 
-def over_rows(ufunc, *operands):
-    """Call a ufunc with arrays of one shape, the output last, and return True; or do nothing and return False where
-    they are not all of them rows of contiguous numbers of one dtype, at constant distances, or the output overlaps.
-
-    NumPy would call the loop for each row anew, on one thread.
-    """
-    cdef PyUFuncObject *of = <PyUFuncObject *>ufunc
-    cdef PyArrayObject *array = <PyArrayObject *>operands[0]
-    cdef const npy_intp *shape = PyArray_DIMS(array)
-    cdef const npy_intp *strides[MAX_OPERANDS]
-    cdef npy_intp steps[MAX_OPERANDS]
-    cdef npy_intp jumps[MAX_OPERANDS]
-    cdef char *args[MAX_OPERANDS]
-    cdef const Loop *loop
-    cdef int number = PyArray_TYPE(array), axis = PyArray_NDIM(array), k
-    cdef ptrdiff_t length, rows
-    loop = compiled_loop(of, number)
-    if loop == NULL:
-        return False
-    for k in range(of.nargs):
-        array = <PyArrayObject *>operands[k]
-        if PyArray_TYPE(array) != number or not PyArray_ISBEHAVED_RO(array):
-            return False
-        args[k] = PyArray_BYTES(array)
-        strides[k] = PyArray_STRIDES(array)
-        steps[k] = loop.size
-    length = in_one(of.nargs, shape, strides, steps, &axis)
-    for k in range(of.nargs):
-        jumps[k] = strides[k][axis - 1] if axis else 0
-    rows = in_one(of.nargs, shape, strides, jumps, &axis)
-    if axis or length == 1 or writes_what_it_reads_later(loop, args, jumps, rows, length * loop.size):
-        return False
-    with nogil:
-        run_rows(loop, args, steps, rows, length, jumps)
-    return True
-
-
 def over_halves(ufunc, gradient, gy, x, axis, out):
     """Of a contiguous array whose halves along an axis are a and b: the ufunc of a and b; or, with `gradient`, the ufunc
     of gy and b, and after it `gradient` of gy, a and b. None, and nothing done, where anything is not plain."""
@@ -671,7 +823,8 @@ def over_halves(ufunc, gradient, gy, x, axis, out):
     cdef npy_intp half[MAX_DIMENSIONS]
     cdef npy_intp *shape = half
     cdef ptrdiff_t rows = 1, length = 1
-    cdef Halves one, two
+    cdef Layout layout, second_layout
+    cdef Rows all, then
     cdef char *a
     cdef char *b
     cdef char *to
@@ -707,58 +860,44 @@ def over_halves(ufunc, gradient, gy, x, axis, out):
     a, to = PyArray_BYTES(array), PyArray_BYTES(result)
     b = a + length * loop.size
     if gradient is None:
-        lay_out(&one, loop, [a, b, to], [2, 2, 1], rows, length)
+        lay_out(&all, &layout, loop, [a, b, to], [2, 2, 1], rows, length)
     else:
         of_gy = PyArray_BYTES(<PyArrayObject *>gy)
-        lay_out(&one, loop, [of_gy, b, to], [1, 2, 2], rows, length)
-        lay_out(&two, second, [of_gy, a, b, to + length * loop.size], [1, 2, 2, 2], rows, length)
-        one.all.then = &two.all
-    if rows * length > WITH_GIL:
-        with nogil:
-            run_all(&one.all)
-    else:
-        run_all(&one.all)
+        lay_out(&all, &layout, loop, [of_gy, b, to], [1, 2, 2], rows, length)
+        lay_out(&then, &second_layout, second, [of_gy, a, b, to + length * loop.size], [1, 2, 2, 2], rows, length)
+        then.direct, all.then = True, &then
+    run_with_or_without_gil(&all)
     return out
 
 
 cdef void lay_out(
-    Halves *halves, const Loop *loop, char **args, const int *apart, ptrdiff_t rows, ptrdiff_t length
+    Rows *all, Layout *layout, const Loop *loop, char **args, const int *apart, ptrdiff_t rows, ptrdiff_t length
 ) noexcept:
-    """Rows that lie so many lengths apart."""
+    """Contiguous rows that lie so many lengths apart."""
     cdef int k
     for k in range(loop.nin + 1):
-        halves.args[k], halves.steps[k], halves.jumps[k] = args[k], loop.size, apart[k] * length * loop.size
-    halves.all.loop, halves.all.rows, halves.all.length, halves.all.direct = loop, rows, length, True
-    halves.all.args, halves.all.steps, halves.all.jumps = halves.args, halves.steps, halves.jumps
-    halves.all.then = NULL
+        layout.args[k], layout.steps[k], layout.jumps[0][k] = args[k], loop.size, apart[k] * length * loop.size
+    layout.sizes[0] = rows
+    one_row(all, loop, layout.args, layout.steps, length)
+    all.rows, all.axes, all.sizes, all.jumps = rows, 1, layout.sizes, layout.jumps
 
 
-cdef void run_all(Shares *all) noexcept nogil:
-    """Contiguous rows that do not overlap with the output."""
-    cdef ptrdiff_t per_thread = all.loop.per_thread, n = all.rows * all.length
-    cdef int threads = 1
-    cdef fastact_flags flags = fastact_save_flags()
-    if all.then:
-        per_thread = min(per_thread, <ptrdiff_t>all.then.loop.per_thread)
-    if n >= 2 * per_thread:
-        threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
-    if n:
-        share_out(all, threads)
-    fastact_restore_flags(flags)
+cdef void run_with_or_without_gil(Rows *all):
+    if all.rows * all.length > WITH_GIL:
+        with nogil:
+            run_all(all)
+    else:
+        run_all(all)
 
 
 cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
-    """The result of a call with contiguous arrays of one shape and dtype, parameters that are numbers, and nothing but
-    `out` besides: what NumPy would give, without the time that its other cases take. NULL where it is one of these."""
+    """The result of a call with arrays of one dtype, parameters that are numbers or such arrays, and nothing but `out`
+    besides: what NumPy would give, without the time that its other cases take, and on more than one thread where the
+    operands do not lie in one. NULL where it is one of these."""
     cdef PyUFuncObject *of = <PyUFuncObject *>ufunc
-    cdef PyArrayObject *array
     cdef PyObject *out = NULL
     cdef const Loop *loop
-    cdef double values[MAX_OPERANDS]
-    cdef char *args[MAX_OPERANDS]
-    cdef npy_intp steps[MAX_OPERANDS]
-    cdef ptrdiff_t n
-    cdef int nin = of.nargs - 1, number, axes, k
+    cdef int nin = of.nargs - 1
     if names != NULL:
         if count != nin or PyTuple_GET_SIZE(names) != 1 or <object>PyTuple_GET_ITEM(names, 0) is not "out":
             return NULL
@@ -771,61 +910,272 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
         return NULL
     if not PyArray_CheckExact(given[0]):
         return NULL
-    array = <PyArrayObject *>given[0]
-    number, axes = PyArray_TYPE(array), PyArray_NDIM(array)
-    if axes == 0 or (number != NPY_FLOAT and number != NPY_DOUBLE):
-        return NULL
-    loop = compiled_loop(of, number)
+    loop = compiled_loop(of, PyArray_TYPE(<PyArrayObject *>given[0]))
     if loop == NULL:
         return NULL
-    n = PyArray_SIZE(array)
-    for k in range(loop.arrays):
-        if not is_plain(given[k], number, axes, PyArray_DIMS(array)):
+    if out != NULL and <object>out is None:
+        out = NULL
+    result = call_in_one(loop, given, out)
+    if result is None:
+        result = call_over_rows(loop, given, out)
+        if result is None:
             return NULL
-        args[k], steps[k] = PyArray_BYTES(<PyArrayObject *>given[k]), loop.size
-    for k in range(loop.arrays, nin):
-        if not read_number(given[k], number, &values[k]):
-            return NULL
-        args[k], steps[k] = <char *>&values[k], 0
-    if out == NULL or <object>out is None:
-        result = PyArray_SimpleNew(axes, PyArray_DIMS(array), number)
-    else:
-        if not is_plain_output(out, number, axes, PyArray_DIMS(array)):
-            return NULL
-        result = <object>out
-    args[nin], steps[nin] = PyArray_BYTES(<PyArrayObject *>result), loop.size
-    for k in range(loop.arrays):
-        if args[k] != args[nin] and overlap(<PyArrayObject *>given[k], <PyArrayObject *>result):
-            return NULL
-    if n > WITH_GIL:
-        with nogil:
-            run_rows(loop, args, steps, 1, n, steps)
-    else:
-        run_rows(loop, args, steps, 1, n, steps)
     Py_INCREF(result)
     return <PyObject *>result
 
 
-cdef inline bint is_plain(PyObject *operand, int number, int axes, const npy_intp *shape):
-    """Whether it is a contiguous array of that dtype and shape."""
+cdef object call_in_one(const Loop *loop, PyObject **given, PyObject *out):
+    """Contiguous arrays of one shape, and numbers; or None."""
+    cdef PyArrayObject *array = <PyArrayObject *>given[0]
+    cdef double values[MAX_OPERANDS]
+    cdef char *args[MAX_OPERANDS]
+    cdef npy_intp steps[MAX_OPERANDS]
+    cdef int nin = loop.nin, number = loop.type_number, axes = PyArray_NDIM(array), k
+    cdef Rows all
+    if axes == 0 or (number != NPY_FLOAT and number != NPY_DOUBLE):
+        return None
+    for k in range(loop.arrays):
+        if not is_plain(given[k], number, axes, PyArray_DIMS(array)):
+            return None
+        args[k], steps[k] = PyArray_BYTES(<PyArrayObject *>given[k]), loop.size
+    for k in range(loop.arrays, nin):
+        if not read_number(given[k], number, &values[k]):
+            return None
+        args[k], steps[k] = <char *>&values[k], 0
+    if out == NULL:
+        result = PyArray_SimpleNew(axes, PyArray_DIMS(array), number)
+    else:
+        if not is_plain_output(out, number, axes, PyArray_DIMS(array)):
+            return None
+        result = <object>out
+    args[nin], steps[nin] = PyArray_BYTES(<PyArrayObject *>result), loop.size
+    for k in range(loop.arrays):
+        if args[k] != args[nin] and overlap(<PyArrayObject *>given[k], <PyArrayObject *>result):
+            return None
+    one_row(&all, loop, args, steps, PyArray_SIZE(array))
+    run_with_or_without_gil(&all)
+    return result
+
+
+cdef object call_over_rows(const Loop *loop, PyObject **given, PyObject *out):
+    """Arrays of any layout that broadcast to the shape of one of them, and numbers; or None."""
+    cdef PyArrayObject *whole = NULL
+    cdef PyArrayObject *array
+    cdef npy_intp strides[MAX_OPERANDS][MAX_DIMENSIONS]
+    cdef double values[MAX_OPERANDS]
+    cdef Layout layout
+    cdef Rows all
+    cdef const npy_intp *shape
+    cdef int nin = loop.nin, number = loop.type_number, axes, k, axis
+    for k in range(nin):
+        if PyArray_CheckExact(given[k]):
+            array = <PyArrayObject *>given[k]
+            if PyArray_TYPE(array) != number or not PyArray_ISBEHAVED_RO(array):
+                return None
+            if whole == NULL or PyArray_NDIM(array) > PyArray_NDIM(whole) or PyArray_SIZE(array) > PyArray_SIZE(whole):
+                whole = array
+            layout.args[k] = PyArray_BYTES(array)
+        elif k >= loop.arrays and (number == NPY_FLOAT or number == NPY_DOUBLE):
+            if not read_number(given[k], number, &values[k]):
+                return None
+            layout.args[k] = <char *>&values[k]
+        else:
+            return None
+    axes, shape = PyArray_NDIM(whole), PyArray_DIMS(whole)
+    if PyArray_SIZE(whole) <= 1:
+        return None
+    for k in range(nin):
+        if not PyArray_CheckExact(given[k]):
+            for axis in range(axes):
+                strides[k][axis] = 0
+        elif not broadcast(<PyArrayObject *>given[k], axes, shape, strides[k]):
+            return None
+    if out != NULL:
+        if not is_array(out, number, axes, shape) or not is_writeable(<PyArrayObject *>out):
+            return None
+        result = <object>out
+    else:
+        result = new_output(whole, nin, number, strides)
+        if result is None:
+            return None
+    array = <PyArrayObject *>result
+    layout.args[nin] = PyArray_BYTES(array)
+    broadcast(array, axes, shape, strides[nin])
+    if not lay_out_rows(&all, &layout, loop, axes, shape, strides):
+        return None
+    in_tiles(&all, &layout)
+    run_with_or_without_gil(&all)
+    return result
+
+
+cdef bint broadcast(PyArrayObject *array, int axes, const npy_intp *shape, npy_intp *strides):
+    """Whether it fits into a shape, and the strides with which it does: 0 along what it lacks or has once."""
+    cdef int missing = axes - PyArray_NDIM(array), axis
+    cdef npy_intp size
+    if missing < 0:
+        return False
+    for axis in range(axes):
+        size = PyArray_DIMS(array)[axis - missing] if axis >= missing else 1
+        if size != shape[axis] and size != 1:
+            return False
+        strides[axis] = PyArray_STRIDES(array)[axis - missing] if size != 1 else 0
+    return True
+
+
+cdef bint rises(int nin, const npy_intp (*strides)[MAX_DIMENSIONS], int first, int second):
+    """Whether the steps along one axis are shorter than along another one, in all operands that have both."""
+    cdef bint shorter = False
+    cdef int k
+    for k in range(nin):
+        if strides[k][first] != 0 and strides[k][second] != 0:
+            if llabs(strides[k][first]) >= llabs(strides[k][second]):
+                return False
+            shorter = True
+    return shorter
+
+
+cdef object new_output(
+    PyArrayObject *whole, int nin, int number, const npy_intp (*strides)[MAX_DIMENSIONS]
+):
+    """An array of that shape in the order of the inputs, as NumPy makes it; or None. Where they differ, it is C's."""
+    cdef const npy_intp *shape = PyArray_DIMS(whole)
+    cdef const npy_intp *given = PyArray_STRIDES(whole)
+    cdef int axes = PyArray_NDIM(whole), first, second, k
+    cdef bint in_order = True
+    for second in range(1, axes):
+        for first in range(second):
+            in_order = in_order and not rises(nin, strides, first, second)
+    if in_order:
+        return PyArray_SimpleNew(axes, shape, number)
+    for second in range(1, axes):
+        for first in range(second):
+            if shape[first] > 1 and shape[second] > 1:
+                for k in range(nin):
+                    if given[first] == 0 or given[second] == 0 or (
+                        strides[k][first] != 0 and strides[k][second] != 0
+                        and (llabs(strides[k][first]) >= llabs(strides[k][second]))
+                        != (llabs(given[first]) >= llabs(given[second]))
+                    ):
+                        return None
+    return PyArray_NewLikeArray(whole, NPY_KEEPORDER, NULL, 0)
+
+
+cdef bint lay_out_rows(
+    Rows *all, Layout *layout, const Loop *loop, int axes, const npy_intp *shape,
+    const npy_intp (*strides)[MAX_DIMENSIONS],
+):
+    """Rows along the shortest step of the output. False where the output overlaps with an input or itself."""
+    cdef int nin = loop.nin, kept = 0, axis, place, k
+    cdef int order[MAX_DIMENSIONS]
+    cdef npy_intp sizes[MAX_AXES]
+    cdef npy_intp jumps[MAX_AXES][MAX_OPERANDS]
+    cdef const npy_intp *to = strides[nin]
+    cdef ptrdiff_t extent = loop.size
+    cdef bint in_one
+    for axis in range(axes):
+        if shape[axis] == 1:
+            continue
+        place = kept
+        while place and llabs(to[order[place - 1]]) < llabs(to[axis]):
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = axis
+        kept += 1
+    for place in range(kept - 1, -1, -1):
+        axis = order[place]
+        if llabs(to[axis]) < extent:
+            return False
+        extent += (shape[axis] - 1) * llabs(to[axis])
+    axes, kept = kept, 0
+    for place in range(axes):
+        axis = order[place]
+        in_one = kept > 0
+        for k in range(nin + 1):
+            in_one = in_one and jumps[kept - 1][k] == shape[axis] * strides[k][axis]
+        if in_one:
+            kept -= 1
+            sizes[kept] *= shape[axis]
+        elif kept == MAX_AXES:
+            return False
+        else:
+            sizes[kept] = shape[axis]
+        for k in range(nin + 1):
+            jumps[kept][k] = strides[k][axis]
+        kept += 1
+    for k in range(nin):
+        if overlaps_otherwise(loop, layout.args, k, kept, sizes, jumps):
+            return False
+    kept -= 1
+    one_row(all, loop, layout.args, layout.steps, sizes[kept])
+    for k in range(nin + 1):
+        layout.steps[k] = jumps[kept][k]
+    for axis in range(kept):
+        layout.sizes[axis], layout.jumps[axis] = sizes[axis], jumps[axis]
+        all.rows *= sizes[axis]
+    all.axes, all.sizes, all.jumps = kept, layout.sizes, layout.jumps
+    return True
+
+
+cdef void in_tiles(Rows *all, Layout *layout) noexcept:
+    """Where neighbours of an input are in different rows, these come after one another."""
+    cdef int nin = all.loop.nin, axis, other, k
+    cdef npy_intp rows
+    cdef npy_intp jumps[MAX_OPERANDS]
+    for axis in range(all.axes):
+        for k in range(nin):
+            if llabs(layout.steps[k]) > all.loop.size and layout.jumps[axis][k] == all.loop.size:
+                rows, jumps = layout.sizes[axis], layout.jumps[axis]
+                for other in range(axis, all.axes - 1):
+                    layout.sizes[other], layout.jumps[other] = layout.sizes[other + 1], layout.jumps[other + 1]
+                layout.sizes[all.axes - 1], layout.jumps[all.axes - 1] = rows, jumps
+                all.tiled = all.length * all.loop.size > CACHE_LINE
+                return
+
+
+cdef bint overlaps_otherwise(
+    const Loop *loop, char **args, int k, int axes, const npy_intp *sizes, const npy_intp (*jumps)[MAX_OPERANDS]
+):
+    """Whether an input shares memory with the output, but not element by element."""
+    cdef int nin = loop.nin, axis
+    cdef bint same = args[k] == args[nin]
+    cdef char *low[2]
+    cdef char *high[2]
+    cdef int operand
+    for operand in range(2):
+        low[operand] = args[nin if operand else k]
+        high[operand] = low[operand] + loop.size
+        for axis in range(axes):
+            if jumps[axis][nin if operand else k] < 0:
+                low[operand] += (sizes[axis] - 1) * jumps[axis][nin if operand else k]
+            else:
+                high[operand] += (sizes[axis] - 1) * jumps[axis][nin if operand else k]
+            same = same and jumps[axis][k] == jumps[axis][nin]
+    return not same and low[0] < high[1] and low[1] < high[0]
+
+
+cdef inline bint is_array(PyObject *operand, int number, int axes, const npy_intp *shape):
+    """Whether it is an array of that dtype and shape."""
     cdef PyArrayObject *array = <PyArrayObject *>operand
     return (
         PyArray_CheckExact(operand)
         and PyArray_TYPE(array) == number
         and PyArray_NDIM(array) == axes
         and PyArray_CompareLists(PyArray_DIMS(array), shape, axes)
-        and PyArray_IS_C_CONTIGUOUS(array)
         and PyArray_ISBEHAVED_RO(array)
     )
 
 
+cdef inline bint is_writeable(PyArrayObject *array):
+    return PyArray_ISBEHAVED(array) and PyArray_FLAGS(array) >= 0  # else NumPy has something to say about writing there
+
+
+cdef inline bint is_plain(PyObject *operand, int number, int axes, const npy_intp *shape):
+    """Whether it is a contiguous array of that dtype and shape."""
+    return is_array(operand, number, axes, shape) and PyArray_IS_C_CONTIGUOUS(<PyArrayObject *>operand)
+
+
 cdef inline bint is_plain_output(PyObject *operand, int number, int axes, const npy_intp *shape):
-    """Whether it may be written to, too."""
-    return (
-        is_plain(operand, number, axes, shape)
-        and PyArray_ISBEHAVED(<PyArrayObject *>operand)
-        and PyArray_FLAGS(<PyArrayObject *>operand) >= 0  # else NumPy has something to say about writing there
-    )
+    return is_plain(operand, number, axes, shape) and is_writeable(<PyArrayObject *>operand)
 
 
 cdef inline bint overlap(PyArrayObject *a, PyArrayObject *b):
@@ -854,22 +1204,6 @@ cdef inline bint read_number(PyObject *given, int number, double *value):
     else:
         (<float *>value)[0] = <float>read
     return True
-
-
-cdef ptrdiff_t in_one(
-    int count, const npy_intp *shape, const npy_intp **strides, const npy_intp *steps, int *axis
-) noexcept:
-    """How many elements of the axes before `axis` lie at these steps in all of the operands; it moves before those."""
-    cdef ptrdiff_t n = 1
-    cdef int k
-    while axis[0]:
-        if shape[axis[0] - 1] != 1:
-            for k in range(count):
-                if strides[k][axis[0] - 1] != n * steps[k]:
-                    return n
-            n *= shape[axis[0] - 1]
-        axis[0] -= 1
-    return n
 
 
 def set_dispatcher(dispatcher, bint everything):

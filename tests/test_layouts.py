@@ -1,0 +1,139 @@
+"""Arrays that do not lie in one: the same bits as contiguous ones, and results that lie as NumPy's own would."""
+
+import math
+
+import numpy as np
+import pytest
+from cases import bits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastact
+
+# ufunc, how many arrays, how many parameters
+FUNCTIONS = {
+    "relu": (fastact.relu, 1, 0),
+    "tanh": (fastact.tanh, 1, 0),
+    "prelu": (fastact.prelu, 1, 1),
+    "hardtanh": (fastact.hardtanh, 1, 2),
+    "grad.relu": (fastact.grad.relu, 2, 0),
+    "grad.prelu": (fastact.grad.prelu, 2, 1),
+    "glu": (fastact.ufuncs.glu, 2, 0),
+    "glu_grad": (fastact.ufuncs.glu_grad, 3, 0),
+}
+DTYPES = st.sampled_from([np.dtype(name) for name in ("float32", "float64", "float16")])
+SIZES = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 10, 15, 16, 17, 33, 63, 64, 65, 100, 130, 300])
+SHAPES = st.lists(SIZES, min_size=1, max_size=5).map(tuple).filter(lambda shape: math.prod(shape) <= 40_000)
+
+
+def numbers(shape, dtype, seed):
+    return (np.random.default_rng(seed).normal(size=shape) * 2).astype(dtype)
+
+
+@st.composite
+def views(draw, shape, dtype):
+    """An array of that shape, whose elements lie in another one in any order and with gaps; and that one."""
+    axes = draw(st.permutations(range(len(shape)))) if draw(st.booleans()) else list(range(len(shape)))
+    gaps = [draw(st.sampled_from([0, 0, 1, 3, 20])) for _ in shape] if draw(st.booleans()) else [0] * len(shape)
+    steps = [draw(st.sampled_from([1, 1, -1, 2])) for _ in shape] if draw(st.booleans()) else [1] * len(shape)
+    sizes = [(n - 1) * abs(step) + 1 + gap for n, step, gap in zip(shape, steps, gaps, strict=True)]
+    whole = numbers([sizes[axis] for axis in axes], dtype, draw(st.integers(0, 99)))
+    view = whole.transpose(np.argsort(axes))
+    view = view[tuple(slice(gap // 2, size - (gap - gap // 2)) for gap, size in zip(gaps, sizes, strict=True))]
+    view = view[tuple(slice(None, None, step) for step in steps)]
+    assert view.shape == shape
+    return view, whole
+
+
+@st.composite
+def calls(draw):
+    """A function and its operands, which broadcast."""
+    function, n_arrays, n_parameters = draw(st.sampled_from(list(FUNCTIONS.values())))
+    shape, dtype = draw(SHAPES), draw(DTYPES)
+    operands = []
+    for k in range(n_arrays + n_parameters):
+        own = shape
+        if k >= n_arrays and draw(st.booleans()):
+            operands.append(draw(st.sampled_from([0.5, -1.0, 2])))
+            continue
+        if k and draw(st.booleans()):
+            own = tuple(draw(st.sampled_from([1, n])) for n in shape)[draw(st.integers(0, len(shape) - 1)) :]
+        operands.append(draw(views(own, dtype))[0])
+    return function, operands
+
+
+def in_one(operands, shape):
+    return [np.array(np.broadcast_to(x, shape), order="C") if isinstance(x, np.ndarray) else x for x in operands]
+
+
+def steps(x):
+    return [step for step, n in zip(x.strides, x.shape, strict=True) if n > 1]
+
+
+@settings(max_examples=400, deadline=None)
+@given(calls(), st.sampled_from([1, 2, 3]))
+def test_inputs(call, threads):
+    function, operands = call
+    want = function(*in_one(operands, operands[0].shape))
+    before = fastact.get_num_threads()
+    try:
+        fastact.set_num_threads(threads)
+        got = function(*operands)
+    finally:
+        fastact.set_num_threads(before)
+    assert got.dtype == want.dtype and np.array_equal(bits(got), bits(want))
+    if len(operands) <= 2:
+        assert steps(got) == steps(np.maximum(*operands) if len(operands) == 2 else np.positive(*operands))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data(), calls())
+def test_output(data, call):
+    """Of any layout; what lies between its elements stays as it was."""
+    function, operands = call
+    want = function(*in_one(operands, operands[0].shape))
+    out, whole = data.draw(views(want.shape, want.dtype))
+    before = whole.copy()
+    assert function(*operands, out=out) is out
+    assert np.array_equal(bits(out), bits(want))
+    out[...] = 0
+    after = whole.copy()
+    whole[...] = before
+    out[...] = 0
+    assert np.array_equal(after, whole)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), calls())
+def test_in_place(data, call):
+    """The output is the first input, or another view of its memory."""
+    function, operands = call
+    shape = operands[0].shape
+    dtype = operands[0].dtype
+    operands[0], whole = data.draw(views(shape, dtype))
+    other = whole.reshape(-1)[: math.prod(shape)].reshape(shape)
+    for out in (operands[0], other):
+        whole[...] = numbers(whole.shape, dtype, 1)
+        want = function(*in_one(operands, shape))
+        function(*operands, out=out)
+        assert np.array_equal(bits(out), bits(want))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "int64"])
+def test_integers(dtype):
+    x = np.random.default_rng(0).integers(0, 100, (40, 50, 60)).astype(dtype)
+    for view in (x[:, 3:-3], x.T, x[::2, ::-1, 5:], x.transpose(1, 0, 2)):
+        assert np.array_equal(fastact.relu(view), np.maximum(view, 0))
+        out = np.empty(view.shape, dtype)
+        assert np.array_equal(fastact.relu(view, out=out), np.maximum(view, 0))
+
+
+def test_what_overlaps_itself():
+    """As NumPy has it: an output whose elements share memory."""
+    x = np.arange(12.0, dtype=np.float32).reshape(3, 4)
+    out = np.lib.stride_tricks.as_strided(np.zeros(8, np.float32), (3, 4), (8, 4))
+    fastact.relu(x, out=out)
+    assert out[2, 3] == 11
+    repeated = np.lib.stride_tricks.as_strided(np.zeros(4, np.float32), (3, 4), (0, 4))
+    fastact.relu(x, out=repeated)
+    assert repeated[0, 3] in (3, 7, 11)
