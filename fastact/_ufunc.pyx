@@ -200,11 +200,6 @@ cdef inline void copy_elements(
         for i in range(n):
             target[i] = source[2 * i]
         return
-    if target_step == size and source_step == 0:
-        a = source[0]
-        for i in range(n):
-            target[i] = a
-        return
     for i in range(n // 4):
         a = source[0]
         b = (<const element *>(<const char *>source + source_step))[0]
@@ -364,9 +359,10 @@ cdef inline void run_row(const Loop *loop, char **args, const npy_intp *steps, p
 
 cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept nogil:
     """NumPy's inner loop for a compiled formula."""
+    cdef const Loop *loop = <const Loop *>data
     cdef Rows all
-    one_row(&all, <const Loop *>data, args, steps, dimensions[0])
-    run_all(&all)
+    one_row(&all, loop, args, steps, dimensions[0])
+    run_all(&all, dimensions[0] > 1 and writes_what_it_reads_later(loop, args, steps, dimensions[0], loop.size))
 
 
 cdef inline void one_row(
@@ -376,12 +372,14 @@ cdef inline void one_row(
     all.rows, all.axes, all.tiled, all.then = 1, 0, False, NULL
 
 
-cdef void run_all(Rows *all) noexcept nogil:
-    """Several rows must not overlap with the output, unless they lie as that does."""
+cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
+    """Inputs must not overlap with the output, unless they lie as that does, or there is one row and `one_by_one`."""
     cdef const Loop *loop = all.loop
+    cdef char **args = all.args
+    cdef const npy_intp *steps = all.steps
     cdef ptrdiff_t n = all.rows * all.length, per_thread = loop.per_thread
     cdef int nin = loop.nin, threads = 1, k
-    cdef bint copied = loop.half
+    cdef bint direct = not loop.half, copied = loop.half
     cdef fastact_flags flags
     cdef fexcept_t all_flags
     if n <= 0:
@@ -389,17 +387,17 @@ cdef void run_all(Rows *all) noexcept nogil:
     flags = fastact_save_flags()
     if loop.half:  # NumPy's conversion raises flags by hand, those of the x87 unit too
         fegetexceptflag(&all_flags, FE_ALL_EXCEPT)
-    if all.rows == 1 and writes_what_it_reads_later(loop, all.args, all.steps, n, loop.size):
+    if one_by_one:
         if nin == 1:
-            run_blocks(loop, all.args, all.steps, n)
+            run_blocks(loop, args, steps, n)
         else:
-            run_one_by_one(loop, all.args, all.steps, n)
+            run_one_by_one(loop, args, steps, n)
     else:
-        all.direct = not loop.half
         for k in range(nin + 1):
-            if k < loop.arrays or k == nin or not scalar_parameters(loop, all.steps):
-                all.direct = all.direct and all.steps[k] == loop.size and (k == nin or all.args[k] != all.args[nin])
-            copied = copied or (all.steps[k] != loop.size and all.steps[k] != 0)
+            if k < loop.arrays or k == nin or not scalar_parameters(loop, steps):
+                direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
+            copied = copied or (steps[k] != loop.size and steps[k] != 0)
+        all.direct = direct
         if copied:
             per_thread = min(per_thread, COPIED_PER_THREAD)
         if all.then:
@@ -409,7 +407,7 @@ cdef void run_all(Rows *all) noexcept nogil:
         if threads > 1 or all.then:
             share_out(all, threads)
         elif all.rows == 1:
-            run_row(loop, all.args, all.steps, n, all.direct)
+            run_row(loop, args, steps, n, direct)
         else:
             run_part(all, 0, n)
     if loop.half:
@@ -885,9 +883,9 @@ cdef void lay_out(
 cdef void run_with_or_without_gil(Rows *all):
     if all.rows * all.length > WITH_GIL:
         with nogil:
-            run_all(all)
+            run_all(all, False)
     else:
-        run_all(all)
+        run_all(all, False)
 
 
 cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
@@ -896,6 +894,7 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     operands do not lie in one. NULL where it is one of these."""
     cdef PyUFuncObject *of = <PyUFuncObject *>ufunc
     cdef PyObject *out = NULL
+    cdef PyObject *result
     cdef const Loop *loop
     cdef int nin = of.nargs - 1
     if names != NULL:
@@ -916,16 +915,11 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     if out != NULL and <object>out is None:
         out = NULL
     result = call_in_one(loop, given, out)
-    if result is None:
-        result = call_over_rows(loop, given, out)
-        if result is None:
-            return NULL
-    Py_INCREF(result)
-    return <PyObject *>result
+    return result if result != NULL else call_over_rows(loop, given, out)
 
 
-cdef object call_in_one(const Loop *loop, PyObject **given, PyObject *out):
-    """Contiguous arrays of one shape, and numbers; or None."""
+cdef inline PyObject *call_in_one(const Loop *loop, PyObject **given, PyObject *out) except? NULL:
+    """Contiguous arrays of one shape, and numbers; otherwise NULL."""
     cdef PyArrayObject *array = <PyArrayObject *>given[0]
     cdef double values[MAX_OPERANDS]
     cdef char *args[MAX_OPERANDS]
@@ -933,32 +927,33 @@ cdef object call_in_one(const Loop *loop, PyObject **given, PyObject *out):
     cdef int nin = loop.nin, number = loop.type_number, axes = PyArray_NDIM(array), k
     cdef Rows all
     if axes == 0 or (number != NPY_FLOAT and number != NPY_DOUBLE):
-        return None
+        return NULL
     for k in range(loop.arrays):
         if not is_plain(given[k], number, axes, PyArray_DIMS(array)):
-            return None
+            return NULL
         args[k], steps[k] = PyArray_BYTES(<PyArrayObject *>given[k]), loop.size
     for k in range(loop.arrays, nin):
         if not read_number(given[k], number, &values[k]):
-            return None
+            return NULL
         args[k], steps[k] = <char *>&values[k], 0
     if out == NULL:
         result = PyArray_SimpleNew(axes, PyArray_DIMS(array), number)
     else:
         if not is_plain_output(out, number, axes, PyArray_DIMS(array)):
-            return None
+            return NULL
         result = <object>out
     args[nin], steps[nin] = PyArray_BYTES(<PyArrayObject *>result), loop.size
     for k in range(loop.arrays):
         if args[k] != args[nin] and overlap(<PyArrayObject *>given[k], <PyArrayObject *>result):
-            return None
+            return NULL
     one_row(&all, loop, args, steps, PyArray_SIZE(array))
     run_with_or_without_gil(&all)
-    return result
+    Py_INCREF(result)
+    return <PyObject *>result
 
 
-cdef object call_over_rows(const Loop *loop, PyObject **given, PyObject *out):
-    """Arrays of any layout that broadcast to the shape of one of them, and numbers; or None."""
+cdef PyObject *call_over_rows(const Loop *loop, PyObject **given, PyObject *out) except? NULL:
+    """Arrays of any layout that broadcast to the shape of one of them, and numbers; otherwise NULL."""
     cdef PyArrayObject *whole = NULL
     cdef PyArrayObject *array
     cdef npy_intp strides[MAX_OPERANDS][MAX_DIMENSIONS]
@@ -971,41 +966,42 @@ cdef object call_over_rows(const Loop *loop, PyObject **given, PyObject *out):
         if PyArray_CheckExact(given[k]):
             array = <PyArrayObject *>given[k]
             if PyArray_TYPE(array) != number or not PyArray_ISBEHAVED_RO(array):
-                return None
+                return NULL
             if whole == NULL or PyArray_NDIM(array) > PyArray_NDIM(whole) or PyArray_SIZE(array) > PyArray_SIZE(whole):
                 whole = array
             layout.args[k] = PyArray_BYTES(array)
         elif k >= loop.arrays and (number == NPY_FLOAT or number == NPY_DOUBLE):
             if not read_number(given[k], number, &values[k]):
-                return None
+                return NULL
             layout.args[k] = <char *>&values[k]
         else:
-            return None
+            return NULL
     axes, shape = PyArray_NDIM(whole), PyArray_DIMS(whole)
     if PyArray_SIZE(whole) <= 1:
-        return None
+        return NULL
     for k in range(nin):
         if not PyArray_CheckExact(given[k]):
             for axis in range(axes):
                 strides[k][axis] = 0
         elif not broadcast(<PyArrayObject *>given[k], axes, shape, strides[k]):
-            return None
+            return NULL
     if out != NULL:
         if not is_array(out, number, axes, shape) or not is_writeable(<PyArrayObject *>out):
-            return None
+            return NULL
         result = <object>out
     else:
         result = new_output(whole, nin, number, strides)
         if result is None:
-            return None
+            return NULL
     array = <PyArrayObject *>result
     layout.args[nin] = PyArray_BYTES(array)
     broadcast(array, axes, shape, strides[nin])
     if not lay_out_rows(&all, &layout, loop, axes, shape, strides):
-        return None
+        return NULL
     in_tiles(&all, &layout)
     run_with_or_without_gil(&all)
-    return result
+    Py_INCREF(result)
+    return <PyObject *>result
 
 
 cdef bint broadcast(PyArrayObject *array, int axes, const npy_intp *shape, npy_intp *strides):

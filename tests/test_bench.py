@@ -91,13 +91,13 @@ def test_ratios_fit_their_columns():
 
 def test_json(capsys, tmp_path):
     path = tmp_path / "speed.json"
-    options = ["--layouts", "strided,transposed", "--preallocated", "--peers", "scipy,numpy", "--json", str(path)]
+    options = ["--layouts", "strided,transposed,sliced", "--preallocated", "--peers", "scipy,numpy", "--json", str(path)]
     bench(capsys, "sigmoid", *TINY, *options)
     about = json.loads(path.read_text(encoding="utf-8"))
     assert about["CPU"] and about["backend"] == fastact.backend and about["versions"]["numpy"] == np.__version__
     assert about["command"].startswith("fastact bench sigmoid --sizes 30 ")
     assert about["absent"]["numpy"] == "has nothing preallocated"
-    assert [cell["layout"] for cell in about["cells"]] == ["strided", "transposed"]
+    assert [cell["layout"] for cell in about["cells"]] == ["strided", "transposed", "sliced"]
     for cell in about["cells"]:
         assert cell["function"] == "sigmoid" and cell["elements"] == 30 and cell["preallocated"]
         own = cell["seconds"]["fastact"]
@@ -137,7 +137,7 @@ WRONG = {
     ("--rows", "5x0"): "--rows: '5x0': no elements",
     ("--rows", "5x6@2"): "--rows: '5x6@2': no axis 2",
     ("--dtypes", "int8"): "--dtypes: 'int8' is none of float32, float64",
-    ("--layouts", "round"): "--layouts: 'round' is none of contiguous, strided, transposed",
+    ("--layouts", "round"): "--layouts: 'round' is none of contiguous, strided, transposed, sliced",
     ("--peers", "abacus"): "--peers: 'abacus' is none of numpy, scipy, torch,",
     ("--device", "tpu"): "argument --device: invalid choice: 'tpu'",
     ("--threads", "0"): "--threads: expected a positive whole number",

@@ -30,6 +30,7 @@ LAYOUTS = {
     "contiguous": lambda make, shape: make(shape),
     "strided": lambda make, shape: make((*shape[:-1], 2 * shape[-1]))[..., ::2],
     "transposed": lambda make, shape: make(shape[::-1]).T,
+    "sliced": lambda make, shape: make((*shape[:-1], 2 * shape[-1]))[..., : shape[-1]],
 }
 
 

@@ -33,7 +33,7 @@ ALL = {
         "dtypes": "float32,float64",
         "sizes": "10,1e3,1e5,1e6,1.6e7",
         "rows": "1000000x10,100000x80,10000x1000,64x50257,8x16x512x512,32x21x128x128@1,1000x1000@0,10000000",
-        "layouts": "contiguous,strided,transposed",
+        "layouts": "contiguous,strided,transposed,sliced",
         "threads": "1,all",
     },
     "cuda": {
@@ -47,7 +47,8 @@ HELP = {
     "dtypes": "of float32, float64, on cuda also float16",
     "sizes": "elements, for elementwise functions",
     "rows": "shapes for the others, as softmax, with the axis behind @ if it is not the last; gates take no odd sizes",
-    "layouts": "of contiguous, strided (every other element of the last axis), transposed; on cuda contiguous alone",
+    "layouts": "of contiguous, strided (every other element of the last axis), transposed, sliced (the first half of each "
+    "row); on cuda contiguous alone",
     "threads": "how many, of the CPU; `all` is what fastact would use",
 }
 
