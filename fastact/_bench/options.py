@@ -47,8 +47,8 @@ HELP = {
     "dtypes": "of float32, float64, on cuda also float16",
     "sizes": "elements, for elementwise functions",
     "rows": "shapes for the others, as softmax, with the axis behind @ if it is not the last; gates take no odd sizes",
-    "layouts": "of contiguous, strided (every other element of the last axis), transposed, sliced (the first half of each "
-    "row); on cuda contiguous alone",
+    "layouts": "of contiguous, strided (every other element of the last axis), transposed, sliced (the first half of "
+    "each row); on cuda contiguous alone",
     "threads": "how many, of the CPU; `all` is what fastact would use",
 }
 
