@@ -1,6 +1,6 @@
-/* Calls of a ufunc with an array on a GPU are handed to a function in Python, and plain ones, which most are, straight to
-   the loop; all others go where they went, some nanoseconds later. NumPy calls a ufunc through the field `vectorcall` of
-   the object. */
+/* Calls of a ufunc with an array on a GPU are handed to a function in Python, and those with arrays of one dtype, which
+   most are, to the driver; all others go where they went, some nanoseconds later. NumPy calls a ufunc through the field
+   `vectorcall` of the object. */
 #ifndef FASTACT_DISPATCH_H
 #define FASTACT_DISPATCH_H
 
@@ -11,8 +11,9 @@
 static vectorcallfunc fastact_numpy_call; /* the same for every ufunc */
 static PyObject *fastact_dispatcher;      /* dispatcher(name, arguments, keywords): a result, or NotImplemented */
 static int fastact_dispatch_all;          /* whether it is asked about arrays of NumPy, too */
-/* The result of a plain call; or NULL, without an exception where it is not one. */
+/* The result of a call; or NULL, without an exception where it is not of that kind. */
 static PyObject *(*fastact_plain_call)(PyObject *ufunc, PyObject *const *args, Py_ssize_t count, PyObject *names);
+static PyObject *(*fastact_call_over_rows)(PyObject *ufunc, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 /* Whether the type says that its arrays may be on a device. */
 static int fastact_may_be_on_device(PyObject *x)
@@ -45,6 +46,15 @@ done:
     return result;
 }
 
+static PyObject *fastact_call_here(PyObject *ufunc, PyObject *const *args, size_t flagged_count, PyObject *names)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(flagged_count);
+    PyObject *result = fastact_plain_call(ufunc, args, count, names);
+    if (!result && !PyErr_Occurred())
+        result = fastact_call_over_rows(ufunc, args, count, names);
+    return result || PyErr_Occurred() ? result : fastact_numpy_call(ufunc, args, flagged_count, names);
+}
+
 static PyObject *fastact_call(PyObject *ufunc, PyObject *const *args, size_t flagged_count, PyObject *names)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flagged_count), k;
@@ -57,18 +67,13 @@ static PyObject *fastact_call(PyObject *ufunc, PyObject *const *args, size_t fla
             return result;
         Py_DECREF(result);
     }
-    if (!fastact_dispatch_all) {
-        PyObject *result = fastact_plain_call(ufunc, args, count, names);
-        if (result || PyErr_Occurred())
-            return result;
-    }
-    return fastact_numpy_call(ufunc, args, flagged_count, names);
+    return (fastact_dispatch_all ? fastact_numpy_call : fastact_call_here)(ufunc, args, flagged_count, names);
 }
 
-static void fastact_install_dispatch(PyObject *ufunc)
+static void fastact_install(PyObject *ufunc, int may_be_on_device)
 {
     fastact_numpy_call = ((PyUFuncObject *)ufunc)->vectorcall;
-    ((PyUFuncObject *)ufunc)->vectorcall = fastact_call;
+    ((PyUFuncObject *)ufunc)->vectorcall = may_be_on_device ? fastact_call : fastact_call_here;
 }
 
 static void fastact_set_dispatcher(PyObject *dispatcher, int all)

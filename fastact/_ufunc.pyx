@@ -87,7 +87,8 @@ cdef extern from "_transpose.h" nogil:
 
 cdef extern from "_dispatch.h":
     PyObject *(*fastact_plain_call)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except? NULL
-    void fastact_install_dispatch(object)
+    PyObject *(*fastact_call_over_rows)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except? NULL
+    void fastact_install(object, bint)
     void fastact_set_dispatcher(object, int)
     int fastact_dispatch_all
 
@@ -783,8 +784,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
     ufunc = PyUFunc_FromFuncAndData(
         functions, data, signature, count, nin, 1, PyUFunc_None, name_bytes, doc_bytes, 0
     )
-    if compiled is None:  # one of fastact's own, of which there is another for the GPU
-        fastact_install_dispatch(ufunc)
+    fastact_install(ufunc, compiled is None)  # of fastact's own there is another for the GPU
     return ufunc
 
 
@@ -888,44 +888,41 @@ cdef void run_with_or_without_gil(Rows *all):
         run_all(all, False)
 
 
-cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
-    """The result of a call with arrays of one dtype, parameters that are numbers or such arrays, and nothing but `out`
-    besides: what NumPy would give, without the time that its other cases take, and on more than one thread where the
-    operands do not lie in one. NULL where it is one of these."""
+cdef inline const Loop *loop_for(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names, PyObject **out):
+    """The loop for a call with nothing but `out` besides the operands, which is NULL where it is not given; or NULL."""
     cdef PyUFuncObject *of = <PyUFuncObject *>ufunc
-    cdef PyObject *out = NULL
-    cdef PyObject *result
-    cdef const Loop *loop
     cdef int nin = of.nargs - 1
+    out[0] = NULL
     if names != NULL:
         if count != nin or PyTuple_GET_SIZE(names) != 1 or <object>PyTuple_GET_ITEM(names, 0) is not "out":
             return NULL
-        out = given[nin]
-        if PyTuple_CheckExact(out) and PyTuple_GET_SIZE(out) == 1:
-            out = PyTuple_GET_ITEM(out, 0)
+        out[0] = given[nin]
+        if PyTuple_CheckExact(out[0]) and PyTuple_GET_SIZE(out[0]) == 1:
+            out[0] = PyTuple_GET_ITEM(out[0], 0)
     elif count == nin + 1:
-        out = given[nin]
+        out[0] = given[nin]
     elif count != nin:
         return NULL
-    if not PyArray_CheckExact(given[0]):
-        return NULL
-    loop = compiled_loop(of, PyArray_TYPE(<PyArrayObject *>given[0]))
-    if loop == NULL:
-        return NULL
-    if out != NULL and <object>out is None:
-        out = NULL
-    result = call_in_one(loop, given, out)
-    return result if result != NULL else call_over_rows(loop, given, out)
+    if out[0] != NULL and <object>out[0] is None:
+        out[0] = NULL
+    return compiled_loop(of, PyArray_TYPE(<PyArrayObject *>given[0])) if PyArray_CheckExact(given[0]) else NULL
 
 
-cdef inline PyObject *call_in_one(const Loop *loop, PyObject **given, PyObject *out) except? NULL:
-    """Contiguous arrays of one shape, and numbers; otherwise NULL."""
-    cdef PyArrayObject *array = <PyArrayObject *>given[0]
+cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
+    """The result of a call with contiguous arrays of one shape and dtype and parameters that are numbers: what NumPy would
+    give, without the time that its other cases take. NULL where it is one of these."""
+    cdef PyObject *out
+    cdef const Loop *loop = loop_for(ufunc, given, count, names, &out)
+    cdef PyArrayObject *array
     cdef double values[MAX_OPERANDS]
     cdef char *args[MAX_OPERANDS]
     cdef npy_intp steps[MAX_OPERANDS]
-    cdef int nin = loop.nin, number = loop.type_number, axes = PyArray_NDIM(array), k
+    cdef int nin, number, axes, k
     cdef Rows all
+    if loop == NULL:
+        return NULL
+    array = <PyArrayObject *>given[0]
+    nin, number, axes = loop.nin, loop.type_number, PyArray_NDIM(array)
     if axes == 0 or (number != NPY_FLOAT and number != NPY_DOUBLE):
         return NULL
     for k in range(loop.arrays):
@@ -952,8 +949,11 @@ cdef inline PyObject *call_in_one(const Loop *loop, PyObject **given, PyObject *
     return <PyObject *>result
 
 
-cdef PyObject *call_over_rows(const Loop *loop, PyObject **given, PyObject *out) except? NULL:
-    """Arrays of any layout that broadcast to the shape of one of them, and numbers; otherwise NULL."""
+cdef PyObject *call_over_rows(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
+    """The same of arrays of one dtype, in any layout, that broadcast to the shape of one of them, and numbers; on all
+    threads, where NumPy would take one."""
+    cdef PyObject *out
+    cdef const Loop *loop = loop_for(ufunc, given, count, names, &out)
     cdef PyArrayObject *whole = NULL
     cdef PyArrayObject *array
     cdef npy_intp strides[MAX_OPERANDS][MAX_DIMENSIONS]
@@ -961,7 +961,10 @@ cdef PyObject *call_over_rows(const Loop *loop, PyObject **given, PyObject *out)
     cdef Layout layout
     cdef Rows all
     cdef const npy_intp *shape
-    cdef int nin = loop.nin, number = loop.type_number, axes, k, axis
+    cdef int nin, number, axes, k, axis
+    if loop == NULL:
+        return NULL
+    nin, number = loop.nin, loop.type_number
     for k in range(nin):
         if PyArray_CheckExact(given[k]):
             array = <PyArrayObject *>given[k]
@@ -1210,4 +1213,5 @@ def set_dispatcher(dispatcher, bint everything):
 _import_array()
 _import_umath()
 fastact_plain_call = plain_call
+fastact_call_over_rows = call_over_rows
 fastact_start_threads()
