@@ -116,7 +116,9 @@ cdef enum:
     BLOCK_WORDS = 576  # BLOCK_BYTES / 8
     COPIED_PER_THREAD = 4096  # elements that are worth waking a thread for the copies alone
     TOGETHER = 8192  # elements that one loop is done with before another follows: in the second cache
-    PIECE_BYTES = 1536  # of a row; while it is worked on, that of the next row is fetched
+    PIECE_BYTES = 4608  # of a row; while it is worked on, that of the next row is fetched
+    FAR_BYTES = 1 << 22  # of an operand that is worth fetching: it is not in the caches
+    FAR_ROW = 18432  # bytes of a row, where the processor does not foresee that it ends
     WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
     EXACT = 1 << 24  # whole numbers up to it are, in every dtype
     SHORT_BYTES = 512  # of rows that are worked on together
@@ -460,6 +462,7 @@ cdef void run_part(const Rows *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil
     cdef const npy_intp *steps = all.steps
     cdef char *here[MAX_OPERANDS]
     cdef ptrdiff_t column = start % all.length, m
+    cdef bint far = all.rows * all.length * loop.size > FAR_BYTES and 0 < all.axes and all.length * loop.size <= FAR_ROW
     cdef Place place
     cdef int last = all.axes - 1, k
     find(all, start // all.length, &place)
@@ -471,7 +474,7 @@ cdef void run_part(const Rows *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil
         return
     while n > 0:
         m = min(all.length - column, n)
-        if all.rows > 1 and all.length * loop.size <= 4 * BLOCK_BYTES and place.index[last] + 1 < all.sizes[last]:
+        if far and place.index[last] + 1 < all.sizes[last]:
             m = min(m, PIECE_BYTES // loop.size)  # the processor does not foresee where rows go on
             for k in range(loop.nin):
                 if steps[k] == loop.size:
