@@ -465,13 +465,13 @@ cdef void run_part(const Rows *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil
     cdef bint far = all.rows * all.length * loop.size > FAR_BYTES and 0 < all.axes and all.length * loop.size <= FAR_ROW
     cdef Place place
     cdef int last = all.axes - 1, k
-    find(all, start // all.length, &place)
     if all.tiled:
-        run_tiles(all, &place, n // all.length)
+        run_tiles(all, start // all.length, n // all.length)
         return
     if is_short(all):
-        run_short_rows(all, &place, n // all.length)
+        run_short_rows(all, start // all.length, n // all.length)
         return
+    find(all, start // all.length, &place)
     while n > 0:
         m = min(all.length - column, n)
         if far and place.index[last] + 1 < all.sizes[last]:
@@ -566,7 +566,7 @@ cdef void bring_rows(const Rows *all, int k, Place place, char *packed, ptrdiff_
         move_on(all, &place, n)
 
 
-cdef void run_short_rows(const Rows *all, Place *place, ptrdiff_t rows) noexcept nogil:
+cdef void run_short_rows(const Rows *all, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
     """As many rows at a time as fit into a block, side by side: each alone would cost a call and a stride that is not
     full. What lies so already is left there, and what repeats is brought once."""
     cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
@@ -578,6 +578,7 @@ cdef void run_short_rows(const Rows *all, Place *place, ptrdiff_t rows) noexcept
     cdef ptrdiff_t size = all.length * loop.size, most = BLOCK_BYTES // size, many = 1, repeat = 1, n
     cdef int nin = loop.nin, axis, k
     cdef bint direct = not loop.half, first = True
+    cdef Place place
     for k in range(nin + 1):
         packed[k], steps[k], period[k], apart[k] = <char *>storage[k], loop.size, 1, all.steps[k] != loop.size
     for axis in range(all.axes - 1, -1, -1):
@@ -595,24 +596,24 @@ cdef void run_short_rows(const Rows *all, Place *place, ptrdiff_t rows) noexcept
         for k in range(loop.arrays, nin):
             packed[k], steps[k] = all.args[k], 0
     for k in range(nin):
-        direct = direct and (apart[k] or apart[nin] or place.args[k] != place.args[nin])
+        direct = direct and (apart[k] or apart[nin] or all.args[k] != all.args[nin])
     while rows > 0:
         n = min(many, rows)
+        find(all, row, &place)
         for k in range(nin + 1):
             if not apart[k]:
                 packed[k] = place.args[k]
             elif k < nin and steps[k] and (first or period[k] > most):
-                bring_rows(all, k, place[0], packed[k], n, False)
+                bring_rows(all, k, place, packed[k], n, False)
         run_row(loop, packed, steps, n * all.length, direct)
         if apart[nin]:
-            bring_rows(all, nin, place[0], packed[nin], n, True)
+            bring_rows(all, nin, place, packed[nin], n, True)
+        row += n
         rows -= n
         first = False
-        if rows:
-            find(all, row_of(all, place) + n, place)
 
 
-cdef void run_tiles(const Rows *all, Place *place, ptrdiff_t rows) noexcept nogil:
+cdef void run_tiles(const Rows *all, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
     """Where neighbours of an input are in different rows: a tile of rows and columns at a time, so that the caches hold
     what is near."""
     cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
@@ -621,6 +622,8 @@ cdef void run_tiles(const Rows *all, Place *place, ptrdiff_t rows) noexcept nogi
     cdef npy_intp steps[MAX_OPERANDS]
     cdef ptrdiff_t size = loop.size, column, width, n
     cdef int nin = loop.nin, last = all.axes - 1, k
+    cdef Place place
+    find(all, row, &place)
     for k in range(nin + 1):
         packed[k], steps[k] = <char *>storage[k], size
     if constant_parameters(all):
@@ -644,7 +647,7 @@ cdef void run_tiles(const Rows *all, Place *place, ptrdiff_t rows) noexcept nogi
             )
             column += width
         rows -= n
-        move_on(all, place, n)
+        move_on(all, &place, n)
 
 
 cdef inline bint constant_parameters(const Rows *all) noexcept nogil:
@@ -656,15 +659,6 @@ cdef inline bint constant_parameters(const Rows *all) noexcept nogil:
             if all.jumps[axis][k]:
                 return False
     return True
-
-
-cdef inline ptrdiff_t row_of(const Rows *all, const Place *place) noexcept nogil:
-    """Its number."""
-    cdef ptrdiff_t row = 0
-    cdef int axis
-    for axis in range(all.axes):
-        row = row * all.sizes[axis] + place.index[axis]
-    return row
 
 
 cdef void one_share(const void *call, ptrdiff_t k, int thread) noexcept nogil:
@@ -1138,19 +1132,18 @@ cdef bint overlaps_otherwise(
     const Loop *loop, char **args, int k, int axes, const npy_intp *sizes, const npy_intp (*jumps)[MAX_OPERANDS]
 ):
     """Whether an input shares memory with the output, but not element by element."""
-    cdef int nin = loop.nin, axis
+    cdef int nin = loop.nin, side, operand, axis
     cdef bint same = args[k] == args[nin]
     cdef char *low[2]
     cdef char *high[2]
-    cdef int operand
-    for operand in range(2):
-        low[operand] = args[nin if operand else k]
-        high[operand] = low[operand] + loop.size
+    cdef ptrdiff_t span
+    for side in range(2):
+        operand = nin if side else k
+        low[side], high[side] = args[operand], args[operand] + loop.size
         for axis in range(axes):
-            if jumps[axis][nin if operand else k] < 0:
-                low[operand] += (sizes[axis] - 1) * jumps[axis][nin if operand else k]
-            else:
-                high[operand] += (sizes[axis] - 1) * jumps[axis][nin if operand else k]
+            span = (sizes[axis] - 1) * jumps[axis][operand]
+            if span < 0: low[side] += span
+            else: high[side] += span
             same = same and jumps[axis][k] == jumps[axis][nin]
     return not same and low[0] < high[1] and low[1] < high[0]
 
