@@ -211,6 +211,19 @@ def order_of(place):
     return sorted(range(place.ndim), key=lambda k: -abs(place.steps[k]) if place.shape[k] > 1 else 0)
 
 
+def reduced(place, axes, keepdims):
+    """The Layout of what a sum over some axes of an array leaves, in the order of the array."""
+    kept = [k for k in range(place.ndim) if keepdims or k not in axes]
+    shape = tuple(1 if k in axes else place.shape[k] for k in kept)
+    return layout(place.storage, shape, tuple(place.steps[k] for k in kept))
+
+
+def steps_of_reduced(place, axes, ndim):
+    """Steps through that result, for the axes of the array: 0 along those of the sum."""
+    own = iter(place.steps if place.ndim < ndim else [s for k, s in enumerate(place.steps) if k not in axes])
+    return tuple(0 if k in axes else next(own) for k in range(ndim))
+
+
 def broadcast_steps(place, shape):
     """Steps through an array of this Layout that is broadcast to a shape."""
     missing = len(shape) - place.ndim

@@ -325,16 +325,16 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
     return Kernel(scope["elementwise"], arguments, _cuda_elementwise.THREADS, blocks)
 
 
-def reduction(name, rows, storages, out_storage, dtype):
-    """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients, for `Rows`."""
-    gradient = len(storages) == 2
-    parts = (_cuda_rows.REDUCTION_GRADIENTS if gradient else _cuda_rows.REDUCTIONS)[name]
+def reduction(name, rows, storages, out_storage, dtype, scaled=False):
+    """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients, for `Rows`;
+    `scaled`: with a temperature."""
+    sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
+    function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
     put, get = shared_memory(dtype)
     primitives = (
         FORMULA_PRIMITIVES
         | parts
         | {
-            "SIGN": np.dtype(dtype).type(parts["SIGN"]),
             "thread": thread,
             "block": block,
             "quotient": quotient,
@@ -349,10 +349,9 @@ def reduction(name, rows, storages, out_storage, dtype):
             "approximate_log": math.log,
         }
     )
-    sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
-    function = _cuda_rows.kernel(rows, sizes, gradient)
     kept, reduced = types.UniTuple(types.int64, rows.n_kept), types.UniTuple(types.int64, rows.n_reduced)
-    arguments = [types.int64] * (len(sizes) + 2) + [kept] * (len(sizes) + 1) + [reduced] * (len(sizes) + 1)
+    arguments = [types.int64] * len(sizes) + [getattr(types, dtype)] * (2 * scaled) + [types.int64] * 2
+    arguments += [kept] * (len(sizes) + 1) + [reduced] * (len(sizes) + 1)
     return Kernel(specialise(function, dtype, primitives, DeviceFunction), tuple(arguments), rows.threads)
 
 

@@ -6,7 +6,10 @@ of which takes one element in so many. Threads beyond the last row work on that 
 part in every exchange.
 """
 
+from fractions import Fraction
 from typing import NamedTuple
+
+import numpy as np
 
 from fastact._math import (
     DOWN,
@@ -19,8 +22,10 @@ from fastact._math import (
     divide,
     exp_parts,
     exp_tail,
+    fabs,
     fma,
     log1p_remainder,
+    multiply,
     normalise,
     not_below,
     product_error,
@@ -54,11 +59,12 @@ barrier = Primitive("barrier", "wait for all threads of the block")
 approximate_log = Primitive("approximate_log", "the logarithm, to a few units in the last place")
 
 SIGN = Primitive("SIGN", "1.0; -1.0 for softmin")
+difference = Primitive("difference", "difference(x, m, r, r_low): (x - m) / temperature, as a pair")
 include = Primitive("include", "include(x, m, p, ones, high, low): the sums with the term of x")
 normaliser = Primitive("normaliser", "normaliser(ones, high, low, m, peak): what `finish` needs of a row, as a pair")
-finish = Primitive("finish", "finish(x, p, q, q_low): the result, from an element or its term")
+finish = Primitive("finish", "finish(x, m, p, q, q_low, r, r_low): the result, from an element or its term")
 summand = Primitive("summand", "summand(gy, y): what the gradient's sum is over, as a pair")
-finish_gradient = Primitive("finish_gradient", "finish_gradient(gy, y, high, low): the result")
+finish_gradient = Primitive("finish_gradient", "finish_gradient(gy, y, high, low, r, r_low): the result")
 
 INF = Constant(float("inf"), float("inf"))
 SMALL = Constant(0.34, 0.34)  # within the interval of log1p_remainder
@@ -143,9 +149,18 @@ def exp(x, x_low):
     return (1.0 + (r + exp_tail(n, r, x_low))) * s
 
 
-def term(x, m):
-    """e**(x - m) * UP, for x <= m; the difference's rounding error is carried along."""
+def difference_itself(x, m, r, r_low):
+    return two_sum(x, -m)
+
+
+def scaled_difference(x, m, r, r_low):
     d, d_low = two_sum(x, -m)
+    return multiply(d, d_low, r, r_low)
+
+
+def term(x, m, r, r_low):
+    """e**((x - m) / temperature) * UP, for x <= m; the difference's rounding error is carried along."""
+    d, d_low = difference(x, m, r, r_low)
     return exp(d, d_low if d > EXP_LOW else 0.0)
 
 
@@ -161,9 +176,9 @@ def with_ones_apart(x, m, p, ones, high, low):
     return (ones + 1.0 if same else ones), high, low + rest
 
 
-def raised(m, ones, high, low, top):
+def raised(m, ones, high, low, top, r, r_low):
     """The same sum for a maximum `top` that is more than m."""
-    d, d_low = two_sum(m, -top)
+    d, d_low = difference(m, top, r, r_low)
     factor, factor_low, s = exp_parts(not_below(d, EXP_LOW), d_low if d > EXP_LOW else 0.0)
     total, total_low = two_sum(high, ones * UP)
     total_low = total_low + low
@@ -173,8 +188,8 @@ def raised(m, ones, high, low, top):
     return 0.0, p * power, p_low * power
 
 
-def finite(m):
-    return LARGEST if m > LARGEST else (-LARGEST if m < -LARGEST else m)
+def at_least_finite(m):
+    return -LARGEST if m < -LARGEST else m
 
 
 def beside_infinity(x):
@@ -219,8 +234,8 @@ def _over_lanes(rows, values, combine):
     return lines
 
 
-def _place(rows, arrays):
-    """Lines that find a thread's row and lane, and where its first element is."""
+def _place(rows, arrays, steps_of):
+    """Lines that find a thread's row and lane, and where its first element is, in the arrays that have steps there."""
     if rows.across:
         lines = [f"column = me & {rows.block_rows - 1}", f"lane = quotient(me, {rows.block_rows})"]
     else:
@@ -229,9 +244,9 @@ def _place(rows, arrays):
     lines.append("row = row if writes else rows - 1")
     lines += [f"{name} = {name} + offset(row, row_sizes, {name}_row_steps)" for name in arrays]
     if rows.n_reduced == 1:
-        lines += [f"{name}_step = {size if rows.adjacent else f'{name}_steps[0]'}" for name, size in arrays.items()]
-        lines += [f"{name} = {name} + lane * {name}_step" for name in arrays]
-        lines += [f"{name}_step = {name}_step * {rows.lanes}" for name in arrays]
+        for name, size in steps_of.items():
+            lines.append(f"{name}_step = {size if rows.adjacent else f'{name}_steps[0]'}")
+            lines += [f"{name} = {name} + lane * {name}_step", f"{name}_step = {name}_step * {rows.lanes}"]
     return lines
 
 
@@ -259,11 +274,15 @@ SUMS = {False: ("ones", "high", "low"), True: ("high", "low")}
 NO_SUMS = {sums: f"{', '.join(sums)} = {', '.join(['0.0'] * len(sums))}" for sums in SUMS.values()}
 
 
+def _term(j):
+    return f"p{j} = term(x{j}, base, r, r_low)"
+
+
 def _included(gradient, j):
     """Lines that add what element j contributes to the sums of a row."""
     if gradient:
         return [f"p, p_low = summand(gy{j}, y{j})", "high, low = add(high, low, p, p_low)"]
-    return [f"p{j} = term(x{j}, m)", f"ones, high, low = include(x{j}, m, p{j}, ones, high, low)"]
+    return [_term(j), f"ones, high, low = include(x{j}, base, p{j}, ones, high, low)"]
 
 
 def _sums_of_all_lanes(rows, gradient):
@@ -271,29 +290,36 @@ def _sums_of_all_lanes(rows, gradient):
         lines = _over_lanes(rows, SUMS[gradient], "add(high, low, other_high, other_low)")
         return [*lines, "low = low if low == low else 0.0"]  # where the sum is infinite
     lines = _over_lanes(rows, SUMS[gradient], "both(ones, high, low, other_ones, other_high, other_low)")
-    return [*lines, "q, q_low = normaliser(ones, high, low, m, peak)"]
+    return [*lines, "q, q_low = normaliser(ones, high, low, base, peak)"]
 
 
 def _result_of(gradient, j):
-    return f"finish_gradient(gy{j}, y{j}, high, low)" if gradient else f"finish(x{j}, p{j}, q, q_low)"
+    if gradient:
+        return f"finish_gradient(gy{j}, y{j}, high, low, r, r_low)"
+    return f"finish(x{j}, base, p{j}, q, q_low, r, r_low)"
 
 
-def _held(rows, names, gradient):
+ONE_RESULT = ["if writes and lane == 0:", "    store(out, q + q_low)"]
+
+
+def _held(rows, names, gradient, single):
     """Every element is read once."""
     elements = range(rows.each)
     lines = [line for j in elements for line in _read(rows, names, j)]
     if not gradient:
         lines += ["peak = x0", *(f"peak = maximum(peak, x{j})" for j in elements[1:])]
         lines += _over_lanes(rows, ("peak",), "maximum(peak, other_peak)")
-        lines += ["m = peak", "if peak == INF:", "    m = 0.0"]
-        lines += [f"    x{j} = beside_infinity(x{j})" for j in elements]
+        lines += ["m = at_least_finite(peak)", *_beside(elements)]
     lines += [NO_SUMS[SUMS[gradient]], *(line for j in elements for line in _included(gradient, j))]
-    lines += [*_sums_of_all_lanes(rows, gradient), "if writes:"]
-    return lines + _indented(_write(rows, j, _result_of(gradient, j)) for j in elements)
+    lines += _sums_of_all_lanes(rows, gradient)
+    if single:
+        return lines + ONE_RESULT
+    return [*lines, "if writes:", *_indented(_write(rows, j, _result_of(gradient, j)) for j in elements)]
 
 
-def _streamed(rows, names, gradient):
-    """A row is read for its sums, with a maximum that may still rise, and once more for the results."""
+def _streamed(rows, names, gradient, single):
+    """A row is read for its sums, with a maximum that may still rise, and once more for the results, unless it has but
+    one."""
     elements = range(UNROLL)
     read = [line for j in elements for line in _read(rows, names, j, "place + ")]
     once = [NO_SUMS[SUMS[gradient]]]
@@ -301,10 +327,8 @@ def _streamed(rows, names, gradient):
     if not gradient:
         once += ["peak = -INF", "m = -LARGEST"]
         first += ["top = x0", *(f"top = maximum(top, x{j})" for j in elements[1:]), "peak = maximum(peak, top)"]
-        first += _risen("finite(top)")
-        first += [f"x{j} = LARGEST if x{j} > LARGEST else x{j}" for j in elements]
-        second += ["if peak == INF:", *(f"    x{j} = beside_infinity(x{j})" for j in elements)]
-        second += [f"p{j} = term(x{j}, m)" for j in elements]
+        first += [*_risen("top"), *_beside(elements)]
+        second += [*_beside(elements), *(_term(j) for j in elements)]
     first += [line for j in elements for line in _included(gradient, j)]
     second += ["if writes:", *_indented(_write(rows, j, _result_of(gradient, j), "place + ") for j in elements)]
 
@@ -314,9 +338,10 @@ def _streamed(rows, names, gradient):
 
     between = []
     if not gradient:
-        between += [*_over_lanes(rows, ("peak",), "maximum(peak, other_peak)"), *_risen("finite(peak)")]
-        between.append("m = 0.0 if peak == INF else m")
+        between += [*_over_lanes(rows, ("peak",), "maximum(peak, other_peak)"), *_risen("peak"), *_beside()]
     between += _sums_of_all_lanes(rows, gradient)
+    if single:
+        return [*once, *through(first, names), *between, *ONE_RESULT]
     starts = [(name, f"{name}_start") for name in names]
     return [
         *once,
@@ -330,26 +355,41 @@ def _streamed(rows, names, gradient):
 
 def _risen(top):
     return [
-        f"top = {top}",
-        "if top > m:",
-        "    ones, high, low = raised(m, ones, high, low, top)",
-        "    m = top",
+        f"if {top} > m:",
+        f"    ones, high, low = raised(m, ones, high, low, {top}, r, r_low)",
+        f"    m = {top}",
     ]
 
 
-def kernel(rows, sizes, gradient):
+def _beside(elements=()):
+    """Lines that say what terms are beside: the maximum, unless that is inf."""
+    return ["base = m", "if m == INF:", "    base = 0.0", *(f"    x{j} = beside_infinity(x{j})" for j in elements)]
+
+
+def kernel(rows, sizes, gradient=False, single=False, scaled=False):
     """A kernel for softmax and its kin, or of their gradients, to be specialised. `sizes` are those of an element of
-    each array. Arguments: the addresses; the number and the length of rows; the sizes of the dimensions that rows are
-    in, and the steps of each array there; and the same within a row."""
+    each array; `single`: a row has but one result; `scaled`: by a temperature. Arguments: the addresses; if scaled,
+    what `factor` gives; the number and the length of rows; the sizes of the dimensions that rows are in, and the steps
+    of each array there; and the same within a row."""
     names = ("gy", "y") if gradient else ("x",)
-    arrays = (*names, "out")
-    arguments = [*arrays, "rows", "length", "row_sizes", *(f"{name}_row_steps" for name in arrays)]
-    arguments += ["sizes", *(f"{name}_steps" for name in arrays)]
-    body = _place(rows, dict(zip(arrays, sizes, strict=True)))
-    body += (_held if rows.each else _streamed)(rows, names, gradient)
+    arrays = dict(zip((*names, "out"), sizes, strict=True))
+    arguments = [*arrays, *("r", "r_low") * scaled, "rows", "length", "row_sizes"]
+    arguments += [*(f"{name}_row_steps" for name in arrays), "sizes", *(f"{name}_steps" for name in arrays)]
+    body = [] if scaled else ["r, r_low = 1.0, 0.0"]
+    body += _place(rows, arrays, {name: arrays[name] for name in names} if single else arrays)
+    body += (_held if rows.each else _streamed)(rows, names, gradient, single)
     scope = dict(globals())
     exec("\n".join([f"def reduce_rows({', '.join(arguments)}):", *_indented(body)]), scope)
     return scope["reduce_rows"]
+
+
+def factor(temperature, dtype):
+    """1 / temperature as a pair in the dtype, neither infinite nor 0; as `factor_for` in _kernels.pyx."""
+    limits = np.finfo(dtype)
+    inverse = min(1 / Fraction(temperature), Fraction(float(limits.max)))
+    inverse = max(inverse, Fraction(float(limits.smallest_subnormal)))
+    r = limits.dtype.type(float(inverse))
+    return r, limits.dtype.type(float(inverse - Fraction(float(r))))
 
 
 def both(ones, high, low, more_ones, more_high, more_low):
@@ -375,13 +415,13 @@ def inverse_sum(ones, high, low, m, peak):
     return q + nan_unless(peak, total), rest * inverse
 
 
-def share(x, p, q, q_low):
+def share(x, m, p, q, q_low, r, r_low):
     """p (q + q_low), rounded once more where it is subnormal."""
     return fma(p, q, p * q_low) * DOWN
 
 
-def level(ones, high, low, m, peak):
-    """m + log(sum), as a pair."""
+def log_of_sum(ones, high, low):
+    """log(sum), as a pair."""
     # beside 1 the logarithm of 1 + f, with all digits of f
     high, low = normalise(high, low)
     f = high * DOWN
@@ -394,13 +434,38 @@ def level(ones, high, low, m, peak):
     scaled = total * power
     rest = fma(scaled, e, -1.0) + fma(scaled, e_low, total_low * power * e)
     near = ones == 1.0 and f < SMALL
-    q, q_low = add(m, 0.0, f if near else p, near_low if near else rest)
-    return q + nan_unless(peak, total), q_low
+    return f if near else p, near_low if near else rest
 
 
-def log_share(x, p, q, q_low):
+def log_alone(ones, high, low, m, peak):
+    q, q_low = log_of_sum(ones, high, low)
+    return q + nan_unless(peak, total_of(ones, high, low)[0]), q_low
+
+
+def level(ones, high, low, m, peak):
+    """m + log(sum), as a pair."""
+    q, q_low = log_alone(ones, high, low, m, peak)
+    return add(m, 0.0, q, q_low)
+
+
+def level_or_infinity(ones, high, low, m, peak):
+    """The same, which has a limit at infinities."""
+    infinite = fabs(peak) == INF
+    q, q_low = log_of_sum(ones, high, low)
+    q, q_low = add(m, 0.0, q, q_low)
+    return high + peak if infinite else q, 0.0 if infinite else q_low
+
+
+def log_share(x, m, p, q, q_low, r, r_low):
     """x - (q + q_low); where it is small the first difference is exact."""
     return (x - q) - q_low
+
+
+def scaled_log_share(x, m, p, q, q_low, r, r_low):
+    """(x - m) / temperature - (q + q_low); none of these is positive but the last."""
+    d, d_low = difference(x, m, r, r_low)
+    rest = d_low - q_low
+    return (d - q) + (rest if rest == rest else 0.0)
 
 
 # ---- their gradients -------------------------------------------------------------------------------
@@ -415,7 +480,7 @@ def alone(gy, y):
     return gy, 0.0
 
 
-def softmax_gradient(gy, y, high, low):
+def softmax_gradient(gy, y, high, low, r, r_low):
     """y (gy - sum(gy y)); its negative where SIGN is -1."""
     d, rest = two_sum(gy, -high)
     rest = rest - low
@@ -423,19 +488,48 @@ def softmax_gradient(gy, y, high, low):
     return fma(y, d, y * (rest if rest == rest else 0.0))
 
 
-def log_softmax_gradient(gy, y, high, low):
+def log_softmax_gradient(gy, y, high, low, r, r_low):
     """gy - e**y sum(gy)."""
     return fma(-(exp(y, -0.0) * DOWN), high + low, gy)
 
 
+def scaled_softmax_gradient(gy, y, high, low, r, r_low):
+    return softmax_gradient(gy, fma(y, r, y * r_low), high, low, r, r_low)
+
+
+def scaled_log_softmax_gradient(gy, y, high, low, r, r_low):
+    return r * log_softmax_gradient(gy, y, high, low, r, r_low)
+
+
 # name -> what makes the kernel that of this function
-REDUCTIONS = {
+PARTS = {
     "softmax": {"SIGN": 1.0, "include": with_every, "normaliser": inverse_sum, "finish": share},
     "softmin": {"SIGN": -1.0, "include": with_every, "normaliser": inverse_sum, "finish": share},
     "log_softmax": {"SIGN": 1.0, "include": with_ones_apart, "normaliser": level, "finish": log_share},
+    "logsumexp": {"SIGN": 1.0, "include": with_ones_apart, "normaliser": level_or_infinity},
 }
-REDUCTION_GRADIENTS = {
+GRADIENT_PARTS = {
     "softmax": {"SIGN": 1.0, "summand": product, "finish_gradient": softmax_gradient},
     "softmin": {"SIGN": -1.0, "summand": product, "finish_gradient": softmax_gradient},
     "log_softmax": {"SIGN": 1.0, "summand": alone, "finish_gradient": log_softmax_gradient},
 }
+SINGLE = ("logsumexp",)  # with one result for a row, and no temperature
+# what is instead of these parts at a temperature
+SCALED = {
+    difference_itself: scaled_difference,
+    level: log_alone,
+    log_share: scaled_log_share,
+    softmax_gradient: scaled_softmax_gradient,
+    log_softmax_gradient: scaled_log_softmax_gradient,
+}
+
+
+def kernel_of(name, rows, sizes, dtype, scaled):
+    """The kernel for a function, or with the sizes of three arrays for its gradient; and what it is to be specialised
+    with, besides the compiler's own."""
+    gradient = len(sizes) == 3
+    parts = {"difference": difference_itself} | (GRADIENT_PARTS if gradient else PARTS)[name]
+    if scaled:
+        parts = {key: SCALED.get(part, part) for key, part in parts.items()}
+    parts["SIGN"] = np.dtype(dtype).type(parts["SIGN"])
+    return kernel(rows, sizes, gradient, name in SINGLE, scaled), parts

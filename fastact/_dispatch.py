@@ -6,7 +6,7 @@ from fastact import _backend
 from fastact._cuda_arrays import is_on_device
 
 PLAIN = (np.ndarray, np.generic, float, int, list, tuple)
-ON_DEVICE = {"out", "stream"}  # what is done there; `where`, `dtype` and the like are not
+ON_DEVICE = {"out", "stream", "temperature", "keepdims"}  # what is done there; `where`, `dtype` and the like are not
 
 
 def _goes_there(arguments, keywords):
@@ -36,14 +36,15 @@ def reduction(name, arguments, axis, **keywords):
         return NotImplemented
     from fastact import cuda
 
-    if unknown := {k for k, value in keywords.items() if value is not None} - ON_DEVICE:
+    keywords = {name: value for name, value in keywords.items() if value is not None}
+    if unknown := set(keywords) - ON_DEVICE:
         raise TypeError(f"{name}: {' and '.join(sorted(unknown))} cannot be given for arrays on a device")
     function = getattr(cuda.grad if len(arguments) == 2 else cuda, name, None)
     if function is None:
         if any(map(is_on_device, arguments)):
             raise TypeError(f"{name} is not there for arrays on a device")
         return NotImplemented
-    return function(*arguments, axis, out=keywords.get("out"))
+    return function(*arguments, axis, **keywords)
 
 
 _backend.ufunc_module.set_dispatcher(elementwise, _backend.backend == _backend.CUDA)

@@ -162,6 +162,12 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
         result = reduce_contiguous("logsumexp", x, None, axis, None, 1.0)
         if result is not None:
             return returned(result, None)
+    if type(x) is not np.ndarray or _backend.backend == _backend.CUDA:
+        result = _dispatch.reduction(
+            "logsumexp", (x,), axis, out=out, where=where, dtype=dtype, keepdims=keepdims or None
+        )
+        if result is not NotImplemented:
+            return result
     x = np.asarray(x)
     result_type = result_type_of("logsumexp", "x", x.dtype, dtype)
     axes = axes_of(axis, x.ndim)

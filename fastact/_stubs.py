@@ -189,18 +189,18 @@ def nn_stub():
 
 def cuda_stub():
     text = "from types import SimpleNamespace\nfrom typing import Any\n\n"
-    text += f"__all__ = {[*ACTIVATIONS, *GATES, *REDUCTIONS, 'grad', 'is_available', 'why_not']!r}\n\n"
+    text += f"__all__ = {[*ACTIVATIONS, *GATES, *REDUCTIONS, 'logsumexp', 'grad', 'is_available', 'why_not']!r}\n\n"
     text += "grad: SimpleNamespace\n\ndef is_available() -> bool: ...\ndef why_not() -> str | None: ...\n"
     for name, row in ACTIVATIONS.items():
         parameters = [f"{p}: Any{'' if d is REQUIRED else f' = {d!r}'}" for p, d in row.parameters.items()]
         options = [f"approximate: str = {option!r}" for option in list(row.options)[:1]]
         given = ", ".join(["x: Any", "/", *parameters, "*", *options, "out: Any = None", "stream: Any = None"])
         text += f"def {name}({given}) -> Any: ...\n"
-    axes = dict.fromkeys(GATES, "int") | dict.fromkeys(REDUCTIONS, "int | tuple[int, ...] | None")
-    return text + "".join(
-        f"def {name}(x: Any, axis: {kind} = -1, *, out: Any = None, stream: Any = None) -> Any: ...\n"
-        for name, kind in axes.items()
-    )
+    given = "x: Any, axis: {} = -1, *, out: Any = None, stream: Any = None"
+    gated, reduced = given.format("int"), given.format("int | tuple[int, ...] | None")
+    given = dict.fromkeys(GATES, gated) | dict.fromkeys(REDUCTIONS, f"{reduced}, temperature: float = 1.0")
+    given["logsumexp"] = reduced.replace("*,", "*, keepdims: bool = False,")
+    return text + "".join(f"def {name}({given[name]}) -> Any: ...\n" for name in given)
 
 
 def ufuncs_stub():

@@ -27,7 +27,7 @@ from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import choice_of, function_of
 from fastact._gated import half_of
 from fastact._gates import GATED, GATES
-from fastact._table import FLOAT_TYPES
+from fastact._table import FLOAT_TYPES, REDUCTIONS
 
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
 
@@ -380,56 +380,75 @@ def _reduction_kernel(*description):
 
 
 @lru_cache(maxsize=4096)
-def _reduction_plan(name, labels, given, axis, out):
+def _reduction_plan(name, labels, given, axis, keepdims, out):
     """As `_elementwise_plan`."""
     like = given[-1]
     result = _result_type(name, FLOAT_TYPES, [place.storage for place in given])
     for label, place in zip(labels, given, strict=True):
         if place.shape != like.shape:
             raise ValueError(f"{name}: {label} must have the shape of {labels[-1]}, {like.shape}, got {place.shape}")
-    return _plan(name, result, like, out)._replace(axes=_reductions.axes_of(axis, like.ndim))
+    axes = _reductions.axes_of(axis, like.ndim)
+    if name in _cuda_rows.SINGLE:
+        like = arrays.reduced(like, axes, keepdims)
+    return _plan(name, result, like, out)._replace(axes=axes)
 
 
 @lru_cache(maxsize=4096)
-def _reduction_launch(name, dtype, axes, given):
+def _reduction_launch(name, dtype, axes, given, scaled):
     """`given` are the Layouts of the inputs and of the output."""
-    like = given[-2]
+    like, single = given[-2], name in _cuda_rows.SINGLE
     shape, steps, storages = like.shape, [place.steps for place in given], [place.storage for place in given]
+    if single:
+        steps[-1] = arrays.steps_of_reduced(given[-1], axes, like.ndim)
     kept = sorted((k for k in range(len(shape)) if k not in axes), key=lambda k: -abs(like.steps[k]))
     row_sizes, row_steps = arrays.merged_dimensions([shape[k] for k in kept], *([s[k] for k in kept] for s in steps))
     reduced = sorted(axes, key=lambda k: -abs(like.steps[k]))
     sizes, along = arrays.merged_dimensions([shape[k] for k in reduced], *([s[k] for k in reduced] for s in steps))
     count, length = prod(row_sizes), prod(sizes)
-    adjacent = len(sizes) == 1 and all(step[0] == place.size for step, place in zip(along, given, strict=True))
+    side_by_side = [step[0] == place.size for step, place in zip(along, given, strict=True)]
+    adjacent = len(sizes) == 1 and all(side_by_side[:-1] if single else side_by_side)
     across = along[-2][-1] != like.size and row_steps[-2][-1] == like.size and count > 1
     most = _cuda_rows.MOST // (len(given) - 1) // (np.dtype(dtype).itemsize // 4)
     rows = _cuda_rows.arranged(count, length, across, adjacent, most, len(row_sizes), len(sizes))
-    kernel = _reduction_kernel(name, rows, tuple(storages[:-1]), storages[-1], dtype)
+    kernel = _reduction_kernel(name, rows, tuple(storages[:-1]), storages[-1], dtype, scaled)
     shared = 3 * rows.slots * np.dtype(dtype).itemsize
     last = (count, length, *chain(row_sizes, *row_steps, sizes, *along))
     return Launch(kernel, -(-count // rows.block_rows), rows.threads, shared, None, last)
 
 
-def _call_reduction(name, labels, *inputs, axis=-1, out=None, stream=None):
+@lru_cache(maxsize=1024)
+def _factor(temperature, dtype):
+    """What a kernel is told of a temperature."""
+    return () if temperature == 1 else _cuda_rows.factor(temperature, dtype)
+
+
+def _call_reduction(name, labels, *inputs, axis=-1, keepdims=False, out=None, stream=None, temperature=1.0):
     """softmax and its kin of x, or their gradients of gy and y."""
     there = [arrays.is_on_device(x) for x in inputs]
     if not any(there):
         inputs = [np.asarray(x) for x in inputs]
-        return _on_host(partial(_call_reduction, name, labels), inputs, out, {"axis": axis, "stream": stream})
+        keywords = {"axis": axis, "keepdims": keepdims, "stream": stream, "temperature": temperature}
+        return _on_host(partial(_call_reduction, name, labels), inputs, out, keywords)
+    temperature = _reductions.temperature_of(temperature)
     runtime, stream, operands = _operands(name, labels, inputs, there, stream)
     device = operands[-1].device
     given = tuple([operand.layout for operand in operands])
     axis = axis if axis is None or type(axis) is int else _reductions.axes_of(axis, given[-1].ndim)
-    plan_for = partial(_reduction_plan, name, labels, given, axis)
+    plan_for = partial(_reduction_plan, name, labels, given, axis, bool(keepdims))
     out, target, plan = _output(name, out, inputs[-1], device, runtime, stream, plan_for)
     if 0 in plan.place.shape:
         return out
     after = _streams_of((*operands, target), stream)
+    if 0 in given[-1].shape:  # sums of nothing
+        nothing = np.dtype(plan.dtype).type(-np.inf)
+        _run_elementwise(runtime, "copy", plan, target, [nothing], (None,), stream, after)
+        return out
+    factor = _factor(temperature, plan.dtype)
 
     def run(into):
-        launch = _reduction_launch(name, plan.dtype, plan.axes, (*given, into.layout))
+        launch = _reduction_launch(name, plan.dtype, plan.axes, (*given, into.layout), bool(factor))
         addresses = [operand.address for operand in (*operands, into)]
-        runtime.launch(launch, device, stream, after, (*addresses, *launch.last))
+        runtime.launch(launch, device, stream, after, (*addresses, *factor, *launch.last))
 
     _through_scratch(runtime, plan, inputs[-1], operands, target, stream, run)
     return out
@@ -488,12 +507,23 @@ Parameters
 {labels} : {arrays}
 axis : int, tuple of ints or None, default -1
     What each sum runs over; None is everything.
+{option}
 {out}
 numpy.exceptions.AxisError
     Where there is no such axis.
 ValueError
-    Where shapes or devices differ, or an axis is repeated. {after}
+    Where shapes or devices differ, or an axis is repeated{wrong}. {after}
 """
+TEMPERATURE = {
+    "option": """temperature : float, default 1
+    What `x` is divided by, without a loss of digits.""",
+    "wrong": ",\n    or `temperature` is not a positive number",
+}
+KEEPDIMS = {
+    "option": """keepdims : bool, default False
+    Whether the axes that were summed over stay, with size 1.""",
+    "wrong": "",
+}
 
 
 GATED_DOC = """{summary}
@@ -563,8 +593,8 @@ def _elementwise_function(row):
 
 
 def _reduction_function(name):
-    def function(x, axis=-1, *, out=None, stream=None):
-        return _call_reduction(name, ("x",), x, axis=axis, out=out, stream=stream)
+    def function(x, axis=-1, *, out=None, stream=None, temperature=1.0):
+        return _call_reduction(name, ("x",), x, axis=axis, out=out, stream=stream, temperature=temperature)
 
     return _documented(
         function,
@@ -574,14 +604,33 @@ def _reduction_function(name):
         summary=_summary(getattr(_reductions, name).__doc__),
         labels="x",
         shape="",
+        **TEMPERATURE,
         notes=f"As `fastact.{name}` at infinities and NaN.",
         call=f"fastact.cuda.{name}(x, axis=1)",
     )
 
 
+def _logsumexp_function():
+    def logsumexp(x, axis=-1, *, keepdims=False, out=None, stream=None):
+        return _call_reduction("logsumexp", ("x",), x, axis=axis, keepdims=keepdims, out=out, stream=stream)
+
+    return _documented(
+        logsumexp,
+        "logsumexp",
+        "fastact.cuda",
+        REDUCTION_DOC,
+        summary=_summary(_reductions.logsumexp.__doc__),
+        labels="x",
+        shape="reduced",
+        **KEEPDIMS,
+        notes="As `fastact.logsumexp` at infinities and NaN, and of an empty axis.",
+        call="fastact.cuda.logsumexp(x, axis=1)",
+    )
+
+
 def _reduction_gradient(name, formula):
-    def function(gy, y, axis=-1, *, out=None, stream=None):
-        return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream)
+    def function(gy, y, axis=-1, *, out=None, stream=None, temperature=1.0):
+        return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream, temperature=temperature)
 
     return _documented(
         function,
@@ -591,6 +640,7 @@ def _reduction_gradient(name, formula):
         summary=f"The gradient of `fastact.{name}`, from its result y: {formula}.",
         labels="gy, y",
         shape="",
+        **TEMPERATURE | {"option": "temperature : float, default 1\n    The one that `y` was made with."},
         notes="The sum is carried in twice the precision.",
         call=f"fastact.cuda.grad.{name}(gy, y, axis=1)",
     )
@@ -630,7 +680,7 @@ def _ufunc(name):
 
 
 globals().update({name: _elementwise_function(row) for name, row in ACTIVATIONS.items()})
-globals().update({name: _reduction_function(name) for name in _cuda_rows.REDUCTIONS})
+globals().update({name: _reduction_function(name) for name in REDUCTIONS}, logsumexp=_logsumexp_function())
 globals().update({name: _gated_function(name, gradient=False) for name in GATES})
 grad = SimpleNamespace(
     **{name: _elementwise_function(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS},
@@ -640,4 +690,4 @@ grad = SimpleNamespace(
     log_softmax=_reduction_gradient("log_softmax", "gy - exp(y) * sum(gy)"),
 )
 
-__all__ = [*ACTIVATIONS, *GATES, *_cuda_rows.REDUCTIONS, "grad", "is_available", "why_not"]
+__all__ = [*ACTIVATIONS, *GATES, *REDUCTIONS, *_cuda_rows.SINGLE, "grad", "is_available", "why_not"]

@@ -131,9 +131,10 @@ def exact(name, x, arguments):
         return getattr(_numpy, name)(*(a.astype(np.longdouble) for a in arrays), *arguments)
 
 
-def exact_reduction(name, x, axes, where=None):
+def exact_reduction(name, x, axes, where=None, **temperature):
+    temperature = {key: np.longdouble(value) for key, value in temperature.items()}
     with np.errstate(all="ignore"):
-        return getattr(_numpy, name)(np.asarray(x).astype(np.longdouble), axes, where)
+        return getattr(_numpy, name)(np.asarray(x).astype(np.longdouble), axes, where, **temperature)
 
 
 def max_ulp(name):

@@ -172,12 +172,11 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
     return Kernel(scope["elementwise"])
 
 
-def reduction(name, rows, storages, out_storage, dtype):
-    gradient = len(storages) == 2
-    parts = (_cuda_rows.REDUCTION_GRADIENTS if gradient else _cuda_rows.REDUCTIONS)[name]
+def reduction(name, rows, storages, out_storage, dtype, scaled=False):
+    sizes = [itemsize(storage) for storage in (*storages, out_storage)]
+    function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
     primitives = FORMULA_PRIMITIVES | parts
     primitives |= {
-        "SIGN": np.dtype(dtype).type(parts["SIGN"]),
         "thread": partial(thread),
         "block": partial(block),
         "quotient": int.__floordiv__,
@@ -191,18 +190,19 @@ def reduction(name, rows, storages, out_storage, dtype):
         "get": partial(get),
         "approximate_log": partial(approximate_log),
     }
-    sizes = [itemsize(storage) for storage in (*storages, out_storage)]
-    function = specialise(_cuda_rows.kernel(rows, sizes, gradient), dtype, primitives, plain)
+    function = specialise(function, dtype, primitives, plain)
 
     def grouped(*arguments):
         """The sizes and the steps of each array come one by one."""
         arrays = len(sizes)
-        given = iter(arguments[arrays + 2 :])
+        first = arrays + 2 * scaled + 2
+        assert all(value.dtype == dtype for value in arguments[arrays : first - 2])
+        given = iter(arguments[first:])
         groups = [
             tuple(next(given) for _ in range(n)) for n in [rows.n_kept] * (arrays + 1) + [rows.n_reduced] * (arrays + 1)
         ]
         assert not list(given)
-        function(*arguments[: arrays + 2], *groups)
+        function(*arguments[:first], *groups)
 
     return Kernel(grouped)
 

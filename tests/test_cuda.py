@@ -52,7 +52,9 @@ def test_configuration(capsys):
     assert NO_DEVICE is None or NO_DEVICE in row or "not installed" in row
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, *REDUCTIONS, *(f"grad.{name}" for name in FUNCTIONS + REDUCTIONS)])
+@pytest.mark.parametrize(
+    "name", [*FUNCTIONS, *REDUCTIONS, "logsumexp", *(f"grad.{name}" for name in FUNCTIONS + REDUCTIONS)]
+)
 def test_docstring(name):
     function = getattr(cuda.grad, name[5:]) if name.startswith("grad.") else getattr(cuda, name)
     text = inspect.cleandoc(function.__doc__)

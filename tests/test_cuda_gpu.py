@@ -25,6 +25,8 @@ from cases import (
     ulps,
 )
 from processes import run
+from test_logsumexp import error as logsumexp_error
+from test_softmax import axes_of
 
 import fastact
 from fastact import cuda
@@ -223,9 +225,36 @@ ROWS = [
 def test_rows(name, shape, axis, dtype, scale, numba):
     x = np.random.default_rng(3).normal(scale=scale, size=shape).astype(dtype)
     got = numba.back(getattr(cuda, name)(numba.there(x), axis=axis))
-    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     assert got.dtype == dtype
-    assert ulps(got, exact_reduction(name, x, axes)) <= MAX_ULP_OF_ROWS[dtype]
+    assert ulps(got, exact_reduction(name, x, axes_of(axis, x.ndim))) <= MAX_ULP_OF_ROWS[dtype]
+
+
+@pytest.mark.parametrize("scale", [0.1, 30, 1000])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("shape, axis", ROWS)
+def test_logsumexp(shape, axis, dtype, scale, numba):
+    x = np.random.default_rng(3).normal(scale=scale, size=shape).astype(dtype)
+    got = numba.back(cuda.logsumexp(numba.there(x), axis, keepdims=True))
+    assert got.dtype == dtype
+    assert logsumexp_error(got, x, axes_of(axis, x.ndim)) <= (3 if dtype == "float64" else 2)
+    flat = numba.back(cuda.logsumexp(numba.there(x), axis))
+    assert np.array_equal(flat.ravel(), got.ravel()) and flat.shape == np.shape(fastact.logsumexp(x, axis))
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.7, 100.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape, axis", ROWS)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_temperature(name, shape, axis, dtype, temperature, numba):
+    rng = np.random.default_rng(3)
+    x, gy = rng.normal(scale=3, size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+    y = numba.back(getattr(cuda, name)(numba.there(x), axis=axis, temperature=temperature))
+    want = exact_reduction(name, x, axes_of(axis, x.ndim), temperature=temperature)
+    assert ulps(y, want) <= MAX_ULP_OF_ROWS[dtype]
+    got = numba.back(getattr(cuda.grad, name)(numba.there(gy), numba.there(y), axis, temperature=temperature))
+    want = getattr(fastact.grad, name)(gy.astype("d"), y.astype("d"), axis, temperature=temperature)
+    terms = np.abs(gy * (1 if name == "log_softmax" else y)) / temperature
+    assert np.all(np.abs(got - want) <= 4 * np.finfo(dtype).eps * (terms + np.abs(want)) + np.finfo(dtype).tiny)
 
 
 @pytest.mark.parametrize("length", [1, 4, 5, 31, 32, 33, 127, 128, 129, 1024, 1025, 8192, 8193, 20_000])
@@ -257,6 +286,8 @@ def test_infinities(shape, numba):
     for name in REDUCTIONS:
         got = numba.back(getattr(cuda, name)(numba.there(x), axis=1))
         assert ulps(got, exact_reduction(name, x, (1,))) <= 2
+    got = numba.back(cuda.logsumexp(numba.there(x), axis=1, keepdims=True))
+    assert logsumexp_error(got, x, (1,)) <= 2
 
 
 # ---- libraries -------------------------------------------------------------------------------------

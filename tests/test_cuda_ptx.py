@@ -80,6 +80,14 @@ def rows(count, length, across, dtype="float32", gradient=False, n_kept=1, n_red
     return _cuda_rows.arranged(count, length, across, n_reduced == 1 and not across, most, n_kept, n_reduced)
 
 
+SCALED_AND_SINGLE = [
+    ("softmax", False, True, 50_257),
+    ("log_softmax", False, True, 30),
+    ("softmax", True, True, 30),
+    ("log_softmax", True, True, 30),
+    ("logsumexp", False, False, 30),
+    ("logsumexp", False, False, 50_257),
+]
 CASES = [("float32", *row) for row in ROWS] + [("float64", *row) for row in ROWS[1:4:2]]
 
 
@@ -92,6 +100,17 @@ def test_rows(name, gradient, dtype, count, length, across):
     instructions = check(kernel, dtype, library_log=name == "log_softmax" and dtype == "float64" and not gradient)
     assert ("shfl.sync.bfly.b32" in instructions) == (arranged.lanes > 1 and not across)
     assert ("bar.sync" in instructions) == (arranged.slots > 0)
+
+
+@pytest.mark.parametrize("name, gradient, scaled, length", SCALED_AND_SINGLE)
+def test_temperatures_and_logsumexp(name, gradient, scaled, length):
+    kernel = compiler.reduction(
+        name, rows(1000, length, False, gradient=gradient), ("float32",) * (1 + gradient), "float32", "float32", scaled
+    )
+    instructions = check(kernel, "float32")
+    assert ("st.global.f32" in instructions or "st.global.b32" in instructions) and "ld.global" in " ".join(
+        instructions
+    )
 
 
 @pytest.mark.parametrize("storage", ["float16", "bfloat16"])
@@ -115,5 +134,5 @@ def test_literals_in_tuples_take_the_dtype():
 
 def test_the_table_is_whole():
     assert set(ELEMENTWISE) < set(cuda.FORMULAS)
-    assert set(cuda.__all__) >= {*ACTIVATIONS, *GATES, *REDUCTIONS}
+    assert set(cuda.__all__) >= {*ACTIVATIONS, *GATES, *REDUCTIONS, "logsumexp"}
     assert set(vars(cuda.grad)) == {*ACTIVATIONS, *GATES, *REDUCTIONS}

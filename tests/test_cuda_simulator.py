@@ -2,6 +2,7 @@
 
 import json
 import re
+from fractions import Fraction
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -24,6 +25,8 @@ from cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.exceptions import AxisError
+from test_logsumexp import EDGES as LIMITS_OF_LOGSUMEXP
+from test_logsumexp import error as logsumexp_error
 
 import fastact
 from fastact import _bench, _cuda_device
@@ -281,7 +284,8 @@ def check(name, x, axis, **keywords):
     got = getattr(cuda, name)(DeviceArray(x), axis=axis, **keywords).host
     assert got.shape == x.shape
     with np.errstate(all="ignore"):
-        assert ulps(got, exact_reduction(name, x, axes_of(axis, x.ndim))) <= MAX_ULP_OF_ROWS[got.dtype.name]
+        want = exact_reduction(name, x, axes_of(axis, x.ndim), **keywords)
+        assert ulps(got, want) <= MAX_ULP_OF_ROWS[got.dtype.name]
     return got
 
 
@@ -341,13 +345,17 @@ EDGES = [
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row, want", EDGES)
 def test_edges(row, want, dtype):
+    check_edges(row, want, dtype)
+
+
+def check_edges(row, want, dtype, **keywords):
     x = np.tile(np.array(row, dtype), (2, 1))
     want = np.tile(np.array([NAN] * len(row) if want is None else want, dtype), (2, 1))
     with np.errstate(all="ignore"):
         logarithm = np.log(want)
     for axis, y in ((1, x), (0, np.ascontiguousarray(x.T))):
-        results = [cuda.softmax(DeviceArray(y), axis), cuda.softmin(DeviceArray(-y), axis)]
-        results.append(cuda.log_softmax(DeviceArray(y), axis))
+        results = [cuda.softmax(DeviceArray(y), axis, **keywords), cuda.softmin(DeviceArray(-y), axis, **keywords)]
+        results.append(cuda.log_softmax(DeviceArray(y), axis, **keywords))
         for got, expected in zip(results, (want, want, logarithm), strict=True):
             got = got.host if axis else got.host.T
             assert np.array_equal(got, expected, equal_nan=True)
@@ -374,6 +382,119 @@ def test_empty_arrays_launch_nothing(nothing_launched):
         assert cuda.sigmoid(x).host.shape == shape
         for axis in (*range(len(shape)), None):
             assert cuda.softmax(x, axis).host.shape == shape
+
+
+# ---- logsumexp -------------------------------------------------------------------------------------
+
+
+def check_logsumexp(x, axis):
+    got = cuda.logsumexp(DeviceArray(x), axis, keepdims=True).host
+    assert logsumexp_error(got, x, axes_of(axis, x.ndim)) <= (3 if x.dtype == np.float64 else 2)
+    return got
+
+
+def check_results_of_logsumexp(x, axis):
+    axes = axes_of(axis, x.ndim)
+    kept = check_logsumexp(x, axis)
+    got = cuda.logsumexp(DeviceArray(x), axis).host
+    assert got.shape == tuple(n for k, n in enumerate(x.shape) if k not in axes)
+    assert got.dtype == x.dtype and np.array_equal(got.ravel(), kept.ravel(), equal_nan=True)
+    out = DeviceArray(np.empty(got.shape[::-1], "d").T)
+    assert cuda.logsumexp(DeviceArray(x), axis, out=out) is out
+    assert np.array_equal(out.host.astype(x.dtype), got, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype, shape, axis", CASES)
+def test_logsumexp(shape, axis, dtype):
+    x = np.asarray(np.random.default_rng(5).normal(scale=9, size=shape)).astype(dtype)
+    check = check_results_of_logsumexp if shape in ((5, 10), (2, 3, 4)) else check_logsumexp
+    check(x, axis)
+
+
+@pytest.mark.parametrize("layout", ["F", "transposed", "reversed axes", "sliced", "every other"])
+def test_layouts_of_logsumexp(layout):
+    x = LAYOUTS[layout](np.random.default_rng(6).normal(scale=4, size=60).astype("f"))
+    for axis in {0, x.ndim - 1}:
+        check_results_of_logsumexp(x, axis)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row", HARD_ROWS)
+def test_hard_rows_of_logsumexp(row, dtype):
+    check_logsumexp(HARD_ROWS[row].astype(dtype), 0)
+
+
+@pytest.mark.parametrize("row, want", LIMITS_OF_LOGSUMEXP)
+def test_limits_of_logsumexp(row, want):
+    for repeats in (1, 40):  # held, and read in pieces
+        x = np.tile(np.array(row, "f"), (3, repeats))
+        if np.isfinite(want):
+            x[:, len(row) :] = -INF
+        assert np.array_equal(cuda.logsumexp(DeviceArray(x), 1).host, np.full(3, want, "f"), equal_nan=True)
+
+
+def test_logsumexp_of_nothing_and_in_place():
+    for shape, axis in (((3, 0), 1), ((0,), None), ((2, 0, 4), 1)):
+        x = np.empty(shape, "f")
+        got = cuda.logsumexp(DeviceArray(x), axis).host
+        assert np.array_equal(got, fastact.logsumexp(x, axis)) and got.shape == np.shape(fastact.logsumexp(x, axis))
+    assert cuda.logsumexp(DeviceArray(np.empty((3, 0), "f")), 0).host.shape == (0,)
+    for axis in (0, 1):
+        x = np.random.default_rng(7).normal(size=(5, 5)).astype("f")
+        want = cuda.logsumexp(DeviceArray(x), axis).host
+        assert np.array_equal(cuda.logsumexp(x, axis), want)  # there and back
+        out = DeviceArray(x[2])
+        assert fastact.logsumexp(DeviceArray(x), axis, out=out) is out and np.array_equal(out.host, want)
+
+
+# ---- temperatures ----------------------------------------------------------------------------------
+
+
+TEMPERATURES = [*zip(REDUCTIONS * 2, [0.01, 0.7, 100.0, 0.7, 100.0, 0.01], strict=True)]
+
+
+@pytest.mark.parametrize("dtype, shape, axis", [CASES[2], *CASES[5:7], CASES[-6]])
+@pytest.mark.parametrize("name, temperature", TEMPERATURES)
+def test_temperature(name, shape, axis, dtype, temperature):
+    rng = np.random.default_rng(10)
+    x, gy = rng.normal(scale=9, size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+    y = check(name, x, axis, temperature=temperature)
+    got = getattr(cuda.grad, name)(DeviceArray(gy), DeviceArray(y), axis, temperature=temperature).host
+    want = exact_gradient(name, gy, y, axes_of(axis, x.ndim)) / np.longdouble(temperature)
+    scale = np.abs(gy) * (1 if name == "log_softmax" else np.abs(y)) / temperature + np.abs(want)
+    assert np.all(np.abs(got - want) <= 2 * np.finfo(dtype).eps * scale + np.finfo(dtype).smallest_subnormal)
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e300])
+@pytest.mark.parametrize("row, want", [edge for edge in EDGES if not np.all(np.isfinite(edge[0]))])
+def test_edges_at_a_temperature(row, want, temperature):
+    """Where the limit depends on infinities, the temperature does not matter."""
+    check_edges(row, want, "float32", temperature=temperature)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_factors(dtype):
+    limits = np.finfo(dtype)
+    for temperature in (0.01, 0.7, 2.0, 3.0, 1e-310, 1e-40, 1e300, 5e-324, 1.7e308):
+        r, r_low = _cuda_rows.factor(temperature, dtype)
+        assert r.dtype == r_low.dtype == limits.dtype and 0 < r < INF
+        inverse = min(1 / Fraction(temperature), Fraction(float(limits.max)))
+        assert abs(Fraction(float(r)) + Fraction(float(r_low)) - inverse) <= max(
+            inverse * Fraction(float(limits.eps)) ** 2, Fraction(float(limits.smallest_subnormal))
+        )
+
+
+def test_temperature_one_and_the_facade():
+    x = np.random.default_rng(11).normal(size=(2, 4)).astype("f")
+    for name in REDUCTIONS:
+        plain = getattr(cuda, name)(DeviceArray(x)).host
+        assert np.array_equal(getattr(cuda, name)(DeviceArray(x), temperature=np.float32(1)).host, plain)
+        warm = getattr(cuda, name)(DeviceArray(x), temperature=0.7).host
+        assert np.array_equal(getattr(fastact, name)(DeviceArray(x), temperature=0.7).host, warm)
+        assert np.array_equal(getattr(cuda, name)(x, temperature=0.7), warm)
+        gradient = getattr(cuda.grad, name)(DeviceArray(x), DeviceArray(warm), temperature=0.7).host
+        got = getattr(fastact.grad, name)(DeviceArray(x), DeviceArray(warm), temperature=0.7)
+        assert np.array_equal(got.host, gradient)
 
 
 # ---- gradients of rows -----------------------------------------------------------------------------
@@ -565,6 +686,11 @@ BAD = [
     ("softmax", (no_copy(),), {"axis": 2}, AxisError, "axis 2 is out of bounds"),
     ("softmax", (no_copy(),), {"axis": (0, 0)}, ValueError, "repeated axis"),
     ("softmax", (no_copy(),), {"axis": 1.0}, TypeError, "axis must be"),
+    ("softmax", (no_copy(),), {"temperature": 0}, ValueError, "temperature must be positive"),
+    ("grad.softmax", (no_copy(), no_copy()), {"temperature": "1"}, TypeError, "temperature must be a real"),
+    ("logsumexp", (no_copy(),), {"axis": 2}, AxisError, "axis 2 is out of bounds"),
+    ("logsumexp", (no_copy(),), {"out": DeviceArray(np.ones(4, "f"))}, ValueError, r"out must have the shape \(3,\)"),
+    ("logsumexp", (no_copy(),), {"temperature": 2.0}, TypeError, "temperature"),
     ("softmax", (no_copy(),), {"out": DeviceArray(X.T)}, ValueError, "out must have the shape"),
     ("softmax", (no_copy(),), {"out": DeviceArray(X.copy(), 1)}, ValueError, "device 1"),
     ("glu", (no_copy(),), {"axis": 2}, AxisError, "axis 2 is out of bounds"),

@@ -2,27 +2,21 @@
 
 import numpy as np
 import pytest
-from cases import LAYOUTS, MAX_ULP_OF_ROWS, REDUCTIONS, bits, ulps
+from cases import LAYOUTS, MAX_ULP_OF_ROWS, REDUCTIONS, bits, exact_reduction, ulps
 from test_softmax import EDGES, SHAPES, axes_of
 from test_softmax_gradients import case, error, exact
 
 import fastact
-from fastact import _numpy
 from fastact import _reduction_gradients as grad
 
 TEMPERATURES = [0.01, 0.7, 100.0]
 FLOATS = ["float32", "float64"]
 
 
-def exact_at(name, x, axes, temperature, where=None):
-    with np.errstate(all="ignore"):
-        return getattr(_numpy, name)(np.asarray(x, np.longdouble), axes, where, np.longdouble(temperature))
-
-
 def check(name, x, axis, temperature, **keywords):
     with np.errstate(all="raise"):
         got = getattr(fastact, name)(x, axis=axis, temperature=temperature, **keywords)
-    want = exact_at(name, x, axes_of(axis, np.ndim(x)), temperature, keywords.get("where"))
+    want = exact_reduction(name, x, axes_of(axis, np.ndim(x)), keywords.get("where"), temperature=temperature)
     assert ulps(got, want) <= MAX_ULP_OF_ROWS[got.dtype.name]
     return got
 
