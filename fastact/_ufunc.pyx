@@ -114,6 +114,8 @@ cdef enum:
     MAX_AXES = 8  # that do not lie in one
     BLOCK_BYTES = 4608  # of each operand; five of them leave room in a first-level cache of 32 KB, and whole cycles fill one
     BLOCK_WORDS = 576  # BLOCK_BYTES / 8
+    OVERLAPPED_BYTES = 768  # the same of what comes from memory: the processor reads the next one while one is computed
+    BEYOND_BYTES = 1 << 24  # of all operands that do so
     COPIED_PER_THREAD = 4096  # elements that are worth waking a thread for the copies alone
     TOGETHER = 8192  # elements that one loop is done with before another follows: in the second cache
     PIECE_BYTES = 4608  # of a row; while it is worked on, that of the next row is fetched
@@ -154,6 +156,7 @@ cdef struct Rows:
     const npy_intp (*jumps)[MAX_OPERANDS]
     bint direct  # whether the loop takes a row as it is
     bint tiled  # whether rows are worked on together though they are long
+    ptrdiff_t block  # bytes of an operand that are copied at a time, where the loop does not take it as it is
     ptrdiff_t share  # elements for each thread
     const Rows *then
 
@@ -261,7 +264,9 @@ cdef inline bint scalar_parameters(const Loop *loop, const npy_intp *steps) noex
     return loop.nin > loop.arrays
 
 
-cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
+cdef void run_blocks(
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, ptrdiff_t block=BLOCK_BYTES
+) noexcept nogil:
     """Bring operands that are not contiguous, or that are the output too, through blocks of their own.
 
     A block that is no multiple of the loop's stride is rounded up to one, with copies of an element: what
@@ -273,10 +278,11 @@ cdef void run_blocks(const Loop *loop, char **args, const npy_intp *steps, ptrdi
     cdef bint direct[MAX_OPERANDS]
     cdef int nin = loop.nin, k
     cdef int size = 4 if loop.half else loop.size
-    cdef ptrdiff_t block = BLOCK_BYTES // size, stride = loop.stride, start = 0, m
+    cdef ptrdiff_t stride = loop.stride, start = 0, m
     cdef npy_intp length
     cdef bint scalar = scalar_parameters(loop, steps)
     cdef fastact_loop *run = loop.run_scalar if scalar else loop.run
+    block //= size
     for k in range(nin + 1):
         block_steps[k] = size
         block_args[k] = <char *>storage[k]
@@ -353,11 +359,13 @@ cdef inline bint writes_what_it_reads_later(
     return False
 
 
-cdef inline void run_row(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint direct) noexcept nogil:
+cdef inline void run_row(
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint direct, ptrdiff_t block=BLOCK_BYTES
+) noexcept nogil:
     if direct:
         run_direct(loop, args, steps, n)
     else:
-        run_blocks(loop, args, steps, n)
+        run_blocks(loop, args, steps, n, block)
 
 
 cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept nogil:
@@ -372,7 +380,7 @@ cdef inline void one_row(
     Rows *all, const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t length
 ) noexcept nogil:
     all.loop, all.args, all.steps, all.length = loop, args, steps, length
-    all.rows, all.axes, all.tiled, all.then = 1, 0, False, NULL
+    all.rows, all.axes, all.tiled, all.then, all.block = 1, 0, False, NULL, BLOCK_BYTES
 
 
 cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
@@ -380,7 +388,7 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
     cdef const Loop *loop = all.loop
     cdef char **args = all.args
     cdef const npy_intp *steps = all.steps
-    cdef ptrdiff_t n = all.rows * all.length, per_thread = loop.per_thread
+    cdef ptrdiff_t n = all.rows * all.length, per_thread = loop.per_thread, reach = 0
     cdef int nin = loop.nin, threads = 1, k
     cdef bint direct = not loop.half, copied = loop.half
     cdef fastact_flags flags
@@ -400,7 +408,10 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
             if k < loop.arrays or k == nin or not scalar_parameters(loop, steps):
                 direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
             copied = copied or (steps[k] != loop.size and steps[k] != 0)
+            reach += n * llabs(steps[k])
         all.direct = direct
+        if copied and not loop.half and reach > BEYOND_BYTES:
+            all.block = OVERLAPPED_BYTES
         if copied:
             per_thread = min(per_thread, COPIED_PER_THREAD)
         if all.then:
@@ -410,7 +421,7 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
         if threads > 1 or all.then:
             share_out(all, threads)
         elif all.rows == 1:
-            run_row(loop, args, steps, n, direct)
+            run_row(loop, args, steps, n, direct, all.block)
         else:
             run_part(all, 0, n)
     if loop.half:
@@ -481,7 +492,7 @@ cdef void run_part(const Rows *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil
                     fastact_prefetch(place.args[k] + all.jumps[last][k] + column * steps[k], m * loop.size)
         for k in range(loop.nin + 1):
             here[k] = place.args[k] + column * steps[k]
-        run_row(loop, here, steps, m, all.direct)
+        run_row(loop, here, steps, m, all.direct, all.block)
         n -= m
         column += m
         if column == all.length:

@@ -136,3 +136,15 @@ def test_what_overlaps_itself(strides):
     for ufunc, memory in ((fastact.relu, got), (np.positive, want)):
         ufunc(x, out=np.lib.stride_tricks.as_strided(memory, (3, 4), strides))
     assert np.array_equal(got, want)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_beyond_the_caches(dtype):
+    """More than 16 MB of operands, of which smaller blocks are brought together."""
+    x, gy = numbers((3_000_005,), dtype, 0)[::2], numbers((4_500_009,), dtype, 1)[2::3]
+    rows = x[: 700 * 2000].reshape(700, 2000)  # every other element still
+    for function, operands in ((fastact.gelu, (x,)), (fastact.prelu, (x, gy)), (fastact.grad.relu, (gy, x))):
+        want = function(*map(np.ascontiguousarray, operands))
+        assert np.array_equal(bits(function(*operands)), bits(want))
+    assert np.array_equal(bits(fastact.tanh(rows[:, ::-1])), bits(fastact.tanh(np.ascontiguousarray(rows[:, ::-1]))))
+    assert np.array_equal(bits(fastact.relu(x, out=x)), bits(np.maximum(x, 0)))
