@@ -54,6 +54,10 @@ cdef extern from "_lanes.h" nogil:
     double fastact_block_sum_double(const double *x, const double *y, ptrdiff_t n, bint times_y)
     void fastact_sum_of_pairs(const double *highs, const double *lows, double *high, double *low)
 
+cdef extern from "_half.h" nogil:
+    void fastact_widen(float *to, const char *source, ptrdiff_t step, ptrdiff_t n)
+    void fastact_narrow(char *to, ptrdiff_t step, const float *source, ptrdiff_t n)
+
 include "_axes.pxi"
 
 cdef enum:
@@ -80,6 +84,7 @@ cdef enum:
     SHORT_GRADIENT = 10  # and those of gradients
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
+    MOST_HALVES = 65536  # of which float32 copies take little memory
     START = 6         # numbers that `exp_start` gives
 
 # A row's sum: the maximum's terms (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
@@ -534,6 +539,8 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
         return None
     gy = y = x
     number, dimensions = cnp.PyArray_TYPE(gy), cnp.PyArray_NDIM(gy)
+    if number == cnp.NPY_FLOAT16:
+        return reduce_halves(name, gy, second, axis, out, temperature)
     if (
         not (number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE) or not cnp.PyArray_ISCARRAY_RO(gy)
         or not -dimensions <= axis < dimensions or not 0.0 < temperature < INFINITY
@@ -570,6 +577,38 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
     job.masked = False
     run_as(&job, number, temperature)
     return result
+
+
+cdef reduce_halves(str name, cnp.ndarray x, second, axis, out, temperature):
+    """The same of float16, by way of float32, where that takes little memory."""
+    cdef cnp.ndarray wide, result
+    cdef fastact_flags flags
+    if cnp.PyArray_SIZE(x) > MOST_HALVES or not is_half_like(x, x) or not (second is None or is_half_like(second, x)):
+        return None
+    if out is not None and not (is_half_like(out, x) and cnp.PyArray_ISCARRAY(out)):
+        return None
+    wide = reduce_contiguous(name, widened(x), None if second is None else widened(second), axis, None, temperature)
+    if wide is None:
+        return None
+    result = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(wide), cnp.PyArray_DIMS(wide), cnp.NPY_FLOAT16, 0) if out is None else out
+    flags = fastact_save_flags()
+    fastact_narrow(<char *>cnp.PyArray_DATA(result), 2, <float *>cnp.PyArray_DATA(wide), cnp.PyArray_SIZE(wide))
+    fastact_restore_flags(flags)
+    return result
+
+
+cdef bint is_half_like(x, cnp.ndarray like):
+    """Whether it is a contiguous array of float16 and of that shape."""
+    return (
+        cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT16 and cnp.PyArray_ISCARRAY_RO(x)
+        and cnp.PyArray_SAMESHAPE(x, like)
+    )
+
+
+cdef cnp.ndarray widened(cnp.ndarray x):
+    cdef cnp.ndarray wide = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.NPY_FLOAT, 0)
+    fastact_widen(<float *>cnp.PyArray_DATA(wide), <char *>cnp.PyArray_DATA(x), 2, cnp.PyArray_SIZE(x))
+    return wide
 
 
 cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):

@@ -19,6 +19,8 @@ else:
     reduce = _backend.kernels_module.reduce
     SPARSE = dict.fromkeys(_backend.simplex_module.KINDS, _backend.simplex_module.reduce)
 
+convert = _backend.ufunc_module.convert
+
 if _backend.backend in (_backend.PLAIN, _backend.CUDA):
 
     def reduce_contiguous(*given):
@@ -221,14 +223,24 @@ def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
     copies = computed_as.itemsize + (0 if second is None else kind_of_second.itemsize)
     with np.errstate(all="ignore"):
         for piece in pieces(x.shape, axes, COPIED // copies):
-            given, there = x[piece].astype(computed_as), out[piece]
-            beside = None if second is None else np.array(second[piece], kind_of_second)
+            given, there = converted(x[piece], computed_as), out[piece]
+            beside = None if second is None else converted(second[piece], kind_of_second)
             if fits(out, computed_as):
                 _reduce(name, given, axes, there, beside, temperature)
             else:
                 target = given if given.shape == there.shape else np.empty(there.shape, computed_as)
                 _reduce(name, given, axes, target, beside, temperature)
-                np.copyto(there, target, casting="same_kind")
+                if not convert(target, there):
+                    np.copyto(there, target, casting="same_kind")
+
+
+def converted(x, dtype):
+    """A copy in another dtype."""
+    if x.dtype.char == "e" and x.flags.c_contiguous:
+        result = np.empty(x.shape, dtype)
+        if convert(x, result):
+            return result
+    return x.astype(dtype)
 
 
 def _reduce(name, x, axes, out, second, temperature):

@@ -70,16 +70,14 @@ cdef extern from "numpy/ufuncobject.h":
 
 cdef extern from "fenv.h" nogil:
     int FE_ALL_EXCEPT
-    ctypedef unsigned short fexcept_t
     int feclearexcept(int)
-    int fegetexceptflag(fexcept_t *, int)
-    int fesetexceptflag(const fexcept_t *, int)
-
-cdef extern from "numpy/halffloat.h" nogil:
-    float npy_half_to_float(uint16_t)
-    uint16_t npy_float_to_half(float)
 
 include "_runtime.pxi"
+
+cdef extern from "_half.h" nogil:
+    uint16_t fastact_half_of_double(double)
+    void fastact_widen(float *to, const char *source, ptrdiff_t step, ptrdiff_t n)
+    void fastact_narrow(char *to, ptrdiff_t step, const float *source, ptrdiff_t n)
 
 cdef extern from "_transpose.h" nogil:
     void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
@@ -122,6 +120,7 @@ cdef enum:
     FAR_BYTES = 1 << 22  # of an operand that is worth fetching: it is not in the caches
     FAR_ROW = 18432  # bytes of a row, where the processor does not foresee that it ends
     WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
+    LARGEST_HALF = 65504
     EXACT = 1 << 24  # whole numbers up to it are, in every dtype
     SHORT_BYTES = 512  # of rows that are worked on together
     SHORT_IF_COPIED = 2048  # of those that are copied anyway
@@ -239,19 +238,15 @@ cdef void copy_strided(
 
 
 cdef void read_block(const Loop *loop, char *block, const char *source, ptrdiff_t step, ptrdiff_t n) noexcept nogil:
-    cdef ptrdiff_t i
     if loop.half:
-        for i in range(n):
-            (<float *>block)[i] = npy_half_to_float((<const uint16_t *>(source + i * step))[0])
+        fastact_widen(<float *>block, source, step, n)
     else:
         copy_strided(block, loop.size, source, step, n, loop.size)
 
 
 cdef void write_block(const Loop *loop, char *target, ptrdiff_t step, const char *block, ptrdiff_t n) noexcept nogil:
-    cdef ptrdiff_t i
     if loop.half:
-        for i in range(n):
-            (<uint16_t *>(target + i * step))[0] = npy_float_to_half((<const float *>block)[i])
+        fastact_narrow(target, step, <const float *>block, n)
     else:
         copy_strided(target, step, block, loop.size, n, loop.size)
 
@@ -390,14 +385,11 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
     cdef const npy_intp *steps = all.steps
     cdef ptrdiff_t n = all.rows * all.length, per_thread = loop.per_thread, reach = 0
     cdef int nin = loop.nin, threads = 1, k
-    cdef bint direct = not loop.half, copied = loop.half
+    cdef bint direct = not loop.half, copied = False
     cdef fastact_flags flags
-    cdef fexcept_t all_flags
     if n <= 0:
         return
     flags = fastact_save_flags()
-    if loop.half:  # NumPy's conversion raises flags by hand, those of the x87 unit too
-        fegetexceptflag(&all_flags, FE_ALL_EXCEPT)
     if one_by_one:
         if nin == 1:
             run_blocks(loop, args, steps, n)
@@ -424,8 +416,6 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
             run_row(loop, args, steps, n, direct, all.block)
         else:
             run_part(all, 0, n)
-    if loop.half:
-        fesetexceptflag(&all_flags, FE_ALL_EXCEPT)
     fastact_restore_flags(flags)
 
 
@@ -804,7 +794,7 @@ def per_thread(ufunc):
     cdef int k
     for k in range(of.ntypes):
         loop = <const Loop *>of.data[k]
-        found[ufunc.types[k][-1]] = loop.per_thread
+        found[ufunc.types[k].partition("->")[2]] = loop.per_thread
     return found
 
 
@@ -931,7 +921,7 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
         return NULL
     array = <PyArrayObject *>given[0]
     nin, number, axes = loop.nin, loop.type_number, PyArray_NDIM(array)
-    if axes == 0 or (number != NPY_FLOAT and number != NPY_DOUBLE):
+    if axes == 0 or not is_float(number):
         return NULL
     for k in range(loop.arrays):
         if not is_plain(given[k], number, axes, PyArray_DIMS(array)):
@@ -981,7 +971,7 @@ cdef PyObject *call_over_rows(PyObject *ufunc, PyObject **given, Py_ssize_t coun
             if whole == NULL or PyArray_NDIM(array) > PyArray_NDIM(whole) or PyArray_SIZE(array) > PyArray_SIZE(whole):
                 whole = array
             layout.args[k] = PyArray_BYTES(array)
-        elif k >= loop.arrays and (number == NPY_FLOAT or number == NPY_DOUBLE):
+        elif k >= loop.arrays and is_float(number):
             if not read_number(given[k], number, &values[k]):
                 return NULL
             layout.args[k] = <char *>&values[k]
@@ -1191,6 +1181,10 @@ cdef inline bint overlap(PyArrayObject *a, PyArrayObject *b):
     return start_a < start_b + PyArray_NBYTES(b) and start_b < start_a + PyArray_NBYTES(a)
 
 
+cdef inline bint is_float(int number):
+    return number == NPY_FLOAT or number == NPY_DOUBLE or number == NPY_HALF
+
+
 cdef inline bint read_number(PyObject *given, int number, double *value):
     """A float or int of Python's in an array's dtype, if it is not too large for it."""
     cdef double read
@@ -1205,10 +1199,34 @@ cdef inline bint read_number(PyObject *given, int number, double *value):
         return False
     if number == NPY_DOUBLE:
         value[0] = read
-    elif fabs(read) > FLT_MAX and fabs(read) < INFINITY:
+    elif fabs(read) > (FLT_MAX if number == NPY_FLOAT else LARGEST_HALF) and fabs(read) < INFINITY:
         return False
+    elif number == NPY_HALF:
+        (<uint16_t *>value)[0] = fastact_half_of_double(read)
     else:
         (<float *>value)[0] = <float>read
+    return True
+
+
+def convert(source, target):
+    """Copy float16 to float32, or the reverse, if they are contiguous arrays of one shape; and whether they are."""
+    cdef PyArrayObject *given = <PyArrayObject *>source
+    cdef PyArrayObject *to = <PyArrayObject *>target
+    cdef int axes = PyArray_NDIM(given)
+    cdef npy_intp *shape = PyArray_DIMS(given)
+    cdef bint widens = PyArray_TYPE(given) == NPY_HALF
+    cdef fastact_flags flags
+    if not (
+        is_plain(<PyObject *>source, NPY_HALF if widens else NPY_FLOAT, axes, shape)
+        and is_plain_output(<PyObject *>target, NPY_FLOAT if widens else NPY_HALF, axes, shape)
+    ):
+        return False
+    flags = fastact_save_flags()
+    if widens:
+        fastact_widen(<float *>PyArray_BYTES(to), PyArray_BYTES(given), 2, PyArray_SIZE(given))
+    else:
+        fastact_narrow(PyArray_BYTES(to), 2, <const float *>PyArray_BYTES(given), PyArray_SIZE(given))
+    fastact_restore_flags(flags)
     return True
 
 

@@ -1,0 +1,98 @@
+"""float16: conversions are exact or rounded once, and results are float32's, rounded."""
+
+import numpy as np
+import pytest
+from cases import CALLS, REDUCTIONS, SPARSE, bits, gy_for, public
+
+import fastact
+from fastact import _backend
+from fastact._formulas import GRADIENTS
+from fastact._gates import GATES
+
+HALVES = np.arange(65536, dtype=np.uint16).view(np.float16)
+COMPILED = fastact.backend != "numpy"  # which computes in long double
+convert = _backend.ufunc_module.convert
+
+
+def test_widened():
+    got = np.empty(HALVES.size, np.float32)
+    assert convert(HALVES, got)
+    assert np.array_equal(got, HALVES.astype(np.float32), equal_nan=True)
+    assert np.array_equal(np.signbit(got), np.signbit(HALVES))
+
+
+def test_narrowed():
+    rng = np.random.default_rng(0)
+    halves = HALVES.astype(np.float32)
+    with np.errstate(all="ignore"):
+        ties = (halves + np.nextafter(HALVES, np.float16(np.inf)).astype(np.float32)) / 2
+        beside = [np.nextafter(ties, np.float32(to)) for to in (-np.inf, np.inf)]
+    x = np.concatenate([halves, ties, *beside, rng.integers(0, 2**32, 10**6, np.uint32).view(np.float32)])
+    got = np.empty(x.size, np.float16)
+    with np.errstate(all="raise"):
+        assert convert(x, got)
+    with np.errstate(all="ignore"):
+        want = x.astype(np.float16)
+    assert np.array_equal(got, want, equal_nan=True) and np.array_equal(np.signbit(got), np.signbit(want))
+
+
+@pytest.mark.parametrize("source, target", [("e", "d"), ("f", "f"), ("e", "e"), ("e", ">f4"), ("i", "f")])
+def test_what_is_not_converted(source, target):
+    assert not convert(np.ones(3, source), np.zeros(3, target))
+    assert not convert(np.ones(6, "e")[::2], np.zeros(3, "f")) and not convert(np.ones(3, "e"), np.zeros(4, "f"))
+
+
+@pytest.mark.skipif(not COMPILED, reason="the fallback rounds once, from long double")
+@pytest.mark.parametrize("name, arguments", CALLS)
+def test_all_halves(name, arguments):
+    x, wide = HALVES, HALVES.astype(np.float32)
+    inputs = ([gy_for(x), x], [gy_for(x).astype(np.float32), wide]) if name in GRADIENTS else ([x], [wide])
+    rounded = [np.float32(np.float16(value)) for value in arguments]
+    with np.errstate(all="raise"):
+        got = public(name)(*inputs[0], *arguments)
+        want = public(name)(*inputs[1], *rounded)
+    with np.errstate(all="ignore"):
+        assert np.array_equal(bits(got), bits(want.astype(np.float16)))
+    every_other = np.repeat(x, 2)[::2]
+    if name not in GRADIENTS:
+        assert np.array_equal(bits(public(name)(every_other, *arguments)), bits(got))
+
+
+@pytest.mark.skipif(not COMPILED, reason="the fallback rounds once, from long double")
+@pytest.mark.parametrize("shape", [(1, 1), (7, 10), (30, 1000), (1000, 300)])
+@pytest.mark.parametrize("name", [*REDUCTIONS, "logsumexp", *SPARSE, *GATES])
+def test_rows(name, shape):
+    x = np.random.default_rng(1).normal(scale=3, size=(shape[0], 2 * shape[1])).astype("e")
+    function = getattr(fastact, name)
+    for axis in (0, 1):
+        if name not in GATES or shape[0] % 2 == 0 or axis == 1:
+            want = function(x.astype("f"), axis=axis).astype("e")
+            for same in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2]):
+                assert np.array_equal(bits(function(same, axis=axis)), bits(want))
+            out = np.empty_like(want)
+            assert function(x, axis=axis, out=out) is out and np.array_equal(bits(out), bits(want))
+    if name in (*REDUCTIONS, *SPARSE[1:], *GATES):
+        gradient = getattr(fastact.grad, name)
+        y = x if name in GATES else function(x)
+        gy = np.random.default_rng(2).normal(size=function(x).shape).astype("e")
+        want = gradient(gy.astype("f"), y.astype("f")).astype("e")
+        assert np.array_equal(bits(gradient(gy, y)), bits(want))
+    if name in REDUCTIONS:
+        in_place = x.copy()
+        want = function(x.astype("f"), temperature=0.3).astype("e")
+        assert function(in_place[::-1], out=in_place[::-1], temperature=0.3).base is in_place
+        assert np.array_equal(bits(in_place[::-1]), bits(function(x[::-1].astype("f"), temperature=0.3).astype("e")))
+        assert np.array_equal(bits(function(x, temperature=0.3)), bits(want))
+
+
+@pytest.mark.parametrize("number", [0.1, 1 + 2**-11 + 2**-40, 1 + 2**-11, -(2**-24), 2**-25, 3e-8, 65504, 1e-300, 7])
+def test_numbers_are_rounded_once(number):
+    x = np.full(3, np.copysign(65504, number), np.float16)
+    got = fastact.hardtanh(x, number, number)
+    assert got.dtype == np.float16 and np.array_equal(bits(got), bits(np.full(3, number, np.float16)))
+
+
+@pytest.mark.parametrize("number", [65519.0, -65505, np.inf, -np.inf])
+def test_large_numbers(number):
+    x = np.array([1, 65504, -np.inf], np.float16)
+    assert np.array_equal(fastact.hardtanh(x, -number, number), np.clip(x, -np.float16(number), np.float16(number)))
