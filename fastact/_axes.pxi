@@ -31,11 +31,10 @@ ctypedef struct Factor:
 
 ctypedef struct Job:
     const char *x       # for a gradient, gy
-    const char *second  # for a gradient, y; else where's mask, if there is one
+    const char *second  # for a gradient, y; of `select` the mask
     char *out
     Factor factor
     int kind
-    bint masked
     int n_kept
     int n_reduced
     Dimension kept[MAX_DIMENSIONS]
@@ -85,7 +84,7 @@ cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
 
 
 cdef void lay_out(Job *job, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
-    """Everything but `factor`, `kind` and `masked`; x is not empty."""
+    """Everything but `factor` and `kind`; x is not empty."""
     cdef Dimension one
     cdef list kept = [k for k in range(cnp.PyArray_NDIM(x)) if k not in axes]
     job.x = job.second = <const char *>cnp.PyArray_DATA(x)

@@ -193,17 +193,14 @@ cdef inline void pack(
     """Rows as columns."""
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t step = along.second_step if is_second else along.x_step, n = job.length, i, c
-    cdef real left_out = INFINITY if job.kind == SOFTMIN else -INFINITY
     cdef real *starts[TILE]
     cdef Place p
-    if job.n_reduced > 1 or job.masked:
+    if job.n_reduced > 1:
         for i in range(n):
             p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
                 if is_second:
                     tile[i * width + c] = (<const real *>(rows[c].second + p.second))[0]
-                elif job.masked and not (rows[c].second + p.second)[0]:
-                    tile[i * width + c] = left_out
                 else:
                     tile[i * width + c] = (<const real *>(rows[c].x + p.x))[0]
         return
@@ -225,19 +222,16 @@ cdef inline void unpack(
 ) noexcept nogil:
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t n = job.length, i, c
-    cdef real left_out = -INFINITY if job.kind == LOG_SOFTMAX else 0.0
     cdef real *starts[TILE]
     cdef Place p
     if job.kind == LOGSUMEXP:
         for c in range(width):
             (<real *>rows[c].out)[0] = tile[c]
-    elif job.n_reduced > 1 or job.masked:
+    elif job.n_reduced > 1:
         for i in range(n):
             p = place(job.reduced, job.n_reduced, i)
             for c in range(width):
-                (<real *>(rows[c].out + p.out))[0] = (
-                    left_out if job.masked and not (rows[c].second + p.second)[0] else tile[i * padded + c]
-                )
+                (<real *>(rows[c].out + p.out))[0] = tile[i * padded + c]
     elif along.out_step == sizeof(real):
         for c in range(width):
             starts[c] = <real *>rows[c].out
@@ -448,7 +442,7 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef const Dimension *inner = &job.kept[job.n_kept - 1]
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
-    cdef bint plain = not job.masked and job.n_reduced == 1
+    cdef bint plain = job.n_reduced == 1
     cdef ptrdiff_t short_length = SHORT if real is float else SHORT_DOUBLE
     if is_gradient(job.kind):
         short_length = SHORT_GRADIENT
@@ -500,17 +494,15 @@ cdef Factor factor_for(double temperature, int kind, bint is_float) noexcept:
 def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second, double temperature=1.0):
     """softmax, softmin, log_softmax, logsumexp or a gradient over `axes` (distinct, from 0) into `out`.
 
-    `second` is, for the functions, None or where's mask, a bool array; for the gradients, of which `x` is
-    gy, it is y. All have the same shape; all but the mask are aligned, all float32 or all float64 in native
-    byte order, and `out` is the same memory as another or does not overlap it. For logsumexp, `out` has steps
-    of 0 along `axes`, and there is no temperature.
+    `second` is None, or for the gradients, of which `x` is gy, it is y. All have the same shape, are aligned, all
+    float32 or all float64 in native byte order, and `out` is the same memory as another or does not overlap it. For
+    logsumexp, `out` has steps of 0 along `axes`, and there is no temperature.
     """
     cdef Job job
     if cnp.PyArray_SIZE(x) == 0:
         return
     lay_out(&job, x, axes, out, second)
     job.kind = KINDS[name]
-    job.masked = second is not None and not is_gradient(job.kind)
     run_as(&job, cnp.PyArray_TYPE(x), temperature)
 
 
@@ -574,7 +566,6 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
         return result
     job.kind = kind
     lay_out_contiguous(&job, gy, y, result, along, kind != LOGSUMEXP)
-    job.masked = False
     run_as(&job, number, temperature)
     return result
 
@@ -609,6 +600,87 @@ cdef cnp.ndarray widened(cnp.ndarray x):
     cdef cnp.ndarray wide = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.NPY_FLOAT, 0)
     fastact_widen(<float *>cnp.PyArray_DATA(wide), <char *>cnp.PyArray_DATA(x), 2, cnp.PyArray_SIZE(x))
     return wide
+
+
+# Elements for each thread, and what is put in the place of those that the mask leaves out.
+ctypedef struct Selection:
+    const Job *job
+    bint is_float
+    double value
+    ptrdiff_t share
+
+
+def select(cnp.ndarray x, cnp.ndarray where, double value, cnp.ndarray out):
+    """Copy x to `out`, the same array or one apart, but a value to where the mask does not hold. All have one shape."""
+    cdef Job job
+    cdef Selection selection
+    cdef ptrdiff_t size = cnp.PyArray_ITEMSIZE(x), n = cnp.PyArray_SIZE(x)
+    cdef int threads = 1
+    if n == 0:
+        return
+    if not cnp.PyArray_IS_C_CONTIGUOUS(out):
+        order = sorted(range(cnp.PyArray_NDIM(x)), key=lambda k: -abs(out.strides[k]))
+        x, where, out = x.transpose(order), where.transpose(order), out.transpose(order)
+    lay_out(&job, x, tuple(range(cnp.PyArray_NDIM(x))), out, where)
+    selection.job, selection.is_float, selection.value = &job, cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT, value
+    if n * size >= 2 * PER_THREAD:
+        threads = min(fastact_threads_now(), n * size // PER_THREAD)
+    selection.share = aligned((n + threads - 1) // threads)
+    with nogil:
+        fastact_share_out(one_share, &selection, (n + selection.share - 1) // selection.share, threads)
+
+
+cdef void one_share(const void *selection, ptrdiff_t k, int thread) noexcept nogil:
+    if (<const Selection *>selection).is_float:
+        select_share[float](<const Selection *>selection, k, NULL)
+    else:
+        select_share[double](<const Selection *>selection, k, NULL)
+
+
+cdef void select_share(const Selection *selection, ptrdiff_t k, real *type_tag) noexcept nogil:
+    cdef const Job *job = selection.job
+    cdef int outer = job.n_reduced - 1
+    cdef const Dimension *along = &job.reduced[outer]
+    cdef ptrdiff_t start = k * selection.share, end = min(start + selection.share, job.length), column, n
+    cdef Place p
+    while start < end:
+        column = start % along.size
+        n = min(along.size - column, end - start)
+        p = place(job.reduced, outer, start // along.size)
+        select_row(
+            <const real *>(job.x + p.x + column * along.x_step), along.x_step,
+            <const uint8_t *>(job.second + p.second + column * along.second_step), along.second_step,
+            <real>selection.value, <real *>(job.out + p.out + column * along.out_step), along.out_step, n,
+        )
+        start += n
+
+
+cdef void select_row(
+    const real *x, ptrdiff_t x_step, const uint8_t *where, ptrdiff_t where_step, real value, real *out,
+    ptrdiff_t out_step, ptrdiff_t n,
+) noexcept nogil:
+    """Without branches, so that compilers make vector code of the first loops."""
+    cdef ptrdiff_t size = sizeof(real), i
+    cdef bint in_one = x_step == size and out_step == size
+    cdef real here
+    if in_one and where_step == 0 and where[0]:
+        if x != out:
+            memcpy(out, x, n * size)
+    elif in_one and where_step == 0:
+        for i in range(n):
+            out[i] = value
+    elif in_one and where_step == 1 and x == out:
+        for i in range(n):
+            here = out[i]
+            out[i] = here if where[i] else value
+    elif in_one and where_step == 1:
+        for i in range(n):
+            here = x[i]
+            out[i] = here if where[i] else value
+    else:
+        for i in range(n):
+            here = (<const real *>(<const char *>x + i * x_step))[0]
+            (<real *>(<char *>out + i * out_step))[0] = here if where[i * where_step] else value
 
 
 cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):

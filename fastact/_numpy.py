@@ -526,14 +526,18 @@ def callback(name, defaults=()):
     return fill
 
 
+def select(x, where, value, out):
+    """As `_kernels.select`."""
+    out[...] = np.where(where, x, x.dtype.type(value))
+
+
 def reduce(name, x, axes, out, second, temperature=1.0):
     """As `_kernels.reduce`."""
     # the reduced axes last: a row's sum must not depend on how the rows lie in memory
     order = [k for k in range(x.ndim) if k not in axes] + sorted(axes)
     x = np.array(x.transpose(order), dtype=np.longdouble, order="C")
     if second is not None:
-        second = second.transpose(order)
-        second = second if second.dtype == bool else np.array(second, dtype=np.longdouble, order="C")
+        second = np.array(second.transpose(order), dtype=np.longdouble, order="C")
     with np.errstate(all="ignore"):
         last = tuple(range(x.ndim - len(axes), x.ndim))
         rest = (np.longdouble(temperature),) if name.removesuffix("_gradient") in REDUCTIONS else ()

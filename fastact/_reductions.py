@@ -12,11 +12,11 @@ from fastact import _backend, _dispatch
 from fastact._documentation import documented
 
 if _backend.backend == _backend.PLAIN:
-    from fastact._numpy import reduce
+    from fastact._numpy import reduce, select
 
     SPARSE = {}
 else:
-    reduce = _backend.kernels_module.reduce
+    reduce, select = _backend.kernels_module.reduce, _backend.kernels_module.select
     SPARSE = dict.fromkeys(_backend.simplex_module.KINDS, _backend.simplex_module.reduce)
 
 convert = _backend.ufunc_module.convert
@@ -37,6 +37,9 @@ RESULT_TYPES = {
 }
 COMPUTED_AS = {"e": np.dtype("f"), "f": np.dtype("f"), "d": np.dtype("d")}
 COPIED = 2**18  # bytes of operands that have another dtype, at a time
+# What is in the place of elements that `where` leaves out, so that they take no part; and their results.
+LEFT_OUT = {"softmin": np.inf}
+RESULT_LEFT_OUT = {"log_softmax": -np.inf}
 
 
 @documented
@@ -214,24 +217,38 @@ def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
     """Call the backend's `reduce`, whatever the dtype and layout of these are. What has another dtype than it computes
     in, or is not aligned, is copied: a few rows at a time, so that it takes no memory to speak of."""
     computed_as = COMPUTED_AS[result_type.char]
-    kind_of_second = computed_as if name.endswith("_gradient") else np.dtype(bool)
     x = apart(x, out)
     second = None if second is None else apart(second, out)
-    if fits(x, computed_as) and fits(out, computed_as) and (second is None or fits(second, kind_of_second)):
-        _reduce(name, x, axes, out, second, temperature)
-        return
-    copies = computed_as.itemsize + (0 if second is None else kind_of_second.itemsize)
+    masked = second is not None and not name.endswith("_gradient")
+    if fits(x, computed_as) and fits(out, computed_as) and (masked or second is None or fits(second, computed_as)):
+        if not masked:
+            _reduce(name, x, axes, out, second, temperature)
+            return
+        if name != "logsumexp":  # which has no room for all elements in `out`
+            _reduce_selected(name, x, axes, out, second, temperature, out)
+            return
+    copies = computed_as.itemsize * (1 if second is None or masked else 2)
     with np.errstate(all="ignore"):
         for piece in pieces(x.shape, axes, COPIED // copies):
             given, there = converted(x[piece], computed_as), out[piece]
-            beside = None if second is None else converted(second[piece], kind_of_second)
-            if fits(out, computed_as):
-                _reduce(name, given, axes, there, beside, temperature)
-            else:
+            target = there
+            if not fits(out, computed_as):
                 target = given if given.shape == there.shape else np.empty(there.shape, computed_as)
+            if masked:
+                _reduce_selected(name, given, axes, given, second[piece], temperature, target)
+            else:
+                beside = None if second is None else converted(second[piece], computed_as)
                 _reduce(name, given, axes, target, beside, temperature)
-                if not convert(target, there):
-                    np.copyto(there, target, casting="same_kind")
+            if target is not there and not convert(target, there):
+                np.copyto(there, target, casting="same_kind")
+
+
+def _reduce_selected(name, x, axes, between, where, temperature, out):
+    """By way of `between`, which may be x or `out`: those that take no part do so as infinities."""
+    select(x, where, LEFT_OUT.get(name, -np.inf), between)
+    _reduce(name, between, axes, out, None, temperature)
+    if name != "logsumexp":
+        select(out, where, RESULT_LEFT_OUT.get(name, 0.0), out)
 
 
 def converted(x, dtype):

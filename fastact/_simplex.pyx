@@ -449,15 +449,13 @@ cdef void long_row(
 cdef void pack(
     const Job *job, const Place *rows, ptrdiff_t width, real *x, real *second, ptrdiff_t step, ptrdiff_t row_step
 ) noexcept nogil:
-    """Put element i of row c at i * step + c * row_step; -inf is what takes no part."""
+    """Put element i of row c at i * step + c * row_step."""
     cdef Place p
     cdef ptrdiff_t i, c
     for i in range(job.length):
         p = place(job.reduced, job.n_reduced, i)
         for c in range(width):
             x[i * step + c * row_step] = (<const real *>(job.x + rows[c].x + p.x))[0]
-            if job.masked and not (job.second + rows[c].second + p.second)[0]:
-                x[i * step + c * row_step] = -INFINITY
         if is_gradient(job.kind):
             for c in range(width):
                 second[i * step + c * row_step] = (<const real *>(job.second + rows[c].second + p.second))[0]
@@ -467,21 +465,17 @@ cdef void unpack(
     const Job *job, const Place *rows, ptrdiff_t width, const real *results, ptrdiff_t step, ptrdiff_t row_step
 ) noexcept nogil:
     cdef Place p
-    cdef real y
     cdef ptrdiff_t i, c
     for i in range(job.length):
         p = place(job.reduced, job.n_reduced, i)
         for c in range(width):
-            y = results[i * step + c * row_step]
-            if job.masked and not (job.second + rows[c].second + p.second)[0]:
-                y = 0.0
-            (<real *>(job.out + rows[c].out + p.out))[0] = y
+            (<real *>(job.out + rows[c].out + p.out))[0] = results[i * step + c * row_step]
 
 
 cdef inline bint in_one_piece(const Job *job, ptrdiff_t size) noexcept nogil:
     cdef const Dimension *along = &job.reduced[0]
     return (
-        not job.masked and job.n_reduced == 1 and along.x_step == size and along.out_step == size
+        job.n_reduced == 1 and along.x_step == size and along.out_step == size
         and (along.second_step == size or not is_gradient(job.kind))
     )
 
@@ -618,7 +612,6 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
         return
     lay_out(&job, x, axes, out, second)
     job.kind = KINDS[name]
-    job.masked = second is not None and not is_gradient(job.kind)
     if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
         with nogil:
             run[float](&job, NULL)

@@ -339,3 +339,38 @@ def test_columns_with_infinities_among_others(name):
     in_place = x.copy()
     getattr(fastact, name)(in_place, axis=0, out=in_place)
     assert np.array_equal(bits(in_place), bits(alone))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*REDUCTIONS, "sparsemax"])
+def test_where_of_any_layout(name, dtype):
+    """As of infinities, but for what is left out itself; on any number of threads."""
+    rng = np.random.default_rng(8)
+    x, mask = rng.normal(scale=3, size=(100, 400)).astype(dtype), rng.random((100, 400)) < 0.7
+    mask[5] = False
+    x[7, 3:6] = NAN, INF, -INF
+    left_out = INF if name == "softmin" else -INF
+    function, before = getattr(fastact, name), fastact.get_num_threads()
+    masks = [
+        mask,
+        mask[:, :1],
+        mask[0],
+        np.asfortranarray(mask),
+        np.repeat(mask, 2, axis=1)[:, ::2],
+        np.True_,
+        np.False_,
+    ]
+    try:
+        for where in masks:
+            for axis in (0, 1):
+                whole = np.broadcast_to(where, x.shape)
+                want = function(np.where(whole, x, np.array(left_out, dtype)), axis=axis)
+                want[~whole] = -INF if name == "log_softmax" else 0
+                for threads, y in [(1, x), (3, x), (2, np.asfortranarray(x)), (2, np.repeat(x, 2, axis=1)[:, ::2])]:
+                    fastact.set_num_threads(threads)
+                    assert np.array_equal(bits(function(y, axis=axis, where=where)), bits(want))
+                in_place = x.copy()
+                assert function(in_place, axis=axis, where=where, out=in_place) is in_place
+                assert np.array_equal(bits(in_place), bits(want))
+    finally:
+        fastact.set_num_threads(before)

@@ -23,7 +23,7 @@ FAMILIES = {
 }
 ELEMENTWISE = FAMILIES["elementwise"]
 ROWS = [name for name in EXPRESSIONS if name not in ACTIVATIONS]
-DTYPES = {"cpu": ["float32", "float64"], "cuda": ["float32", "float64", "float16"]}  # device -> of its cells
+DTYPES = ["float32", "float64", "float16"]
 
 # name -> from a function that makes arrays, one of that shape in that layout
 LAYOUTS = {

@@ -44,7 +44,7 @@ ALL = {
     },
 }
 HELP = {
-    "dtypes": "of float32, float64, on cuda also float16",
+    "dtypes": "of float32, float64, float16",
     "sizes": "elements, for elementwise functions",
     "rows": "shapes for the others, as softmax, with the axis behind @ if it is not the last; gates take no odd sizes",
     "layouts": "of contiguous, strided (every other element of the last axis), transposed, sliced (the first half of "
@@ -132,7 +132,7 @@ def cells_of(options, functions=EXPRESSIONS, usual=USUAL["cpu"], device="cpu"):
     }
     return cells(
         functions_of(functions, device, options.backward),
-        chosen(text["dtypes"], DTYPES[device], "--dtypes"),
+        chosen(text["dtypes"], DTYPES, "--dtypes"),
         list(dict.fromkeys(count(size, "--sizes") for size in text["sizes"].split(","))),
         list(dict.fromkeys(map(rows_of, text["rows"].split(",")))),
         chosen(text["layouts"], LAYOUTS if device == "cpu" else ["contiguous"], "--layouts"),
