@@ -84,7 +84,7 @@ cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:
 
 
 cdef void lay_out(Job *job, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
-    """Everything but `factor` and `kind`; x is not empty."""
+    """Everything but `factor` and `kind`; x is not empty, and `out` may have size 1 along `axes`."""
     cdef Dimension one
     cdef list kept = [k for k in range(cnp.PyArray_NDIM(x)) if k not in axes]
     job.x = job.second = <const char *>cnp.PyArray_DATA(x)
@@ -100,7 +100,7 @@ cdef void lay_out(Job *job, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndar
         one.size = cnp.PyArray_DIM(x, k)
         one.x_step = cnp.PyArray_STRIDE(x, k)
         one.second_step = one.x_step if second is None else cnp.PyArray_STRIDE(second, k)
-        one.out_step = cnp.PyArray_STRIDE(out, k)
+        one.out_step = 0 if cnp.PyArray_DIM(out, k) != one.size else cnp.PyArray_STRIDE(out, k)
         if k in axes:
             job.length *= one.size
             job.n_reduced = append(job.reduced, job.n_reduced, one)

@@ -54,10 +54,6 @@ cdef extern from "_lanes.h" nogil:
     double fastact_block_sum_double(const double *x, const double *y, ptrdiff_t n, bint times_y)
     void fastact_sum_of_pairs(const double *highs, const double *lows, double *high, double *low)
 
-cdef extern from "_half.h" nogil:
-    void fastact_widen(float *to, const char *source, ptrdiff_t step, ptrdiff_t n)
-    void fastact_narrow(char *to, ptrdiff_t step, const float *source, ptrdiff_t n)
-
 include "_axes.pxi"
 
 cdef enum:
@@ -84,7 +80,6 @@ cdef enum:
     SHORT_GRADIENT = 10  # and those of gradients
     NARROW = 16       # fewer columns than this are packed
     LONG = 1024       # rows longer than this are packed singly
-    MOST_HALVES = 65536  # of which float32 copies take little memory
     START = 6         # numbers that `exp_start` gives
 
 # A row's sum: the maximum's terms (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
@@ -465,7 +460,7 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     return 0
 
 
-cdef dict KINDS = {
+KINDS = {
     "softmax": SOFTMAX, "softmin": SOFTMIN, "log_softmax": LOG_SOFTMAX,
     "logsumexp": LOGSUMEXP,
     "softmax_gradient": SOFTMAX_GRADIENT, "softmin_gradient": SOFTMIN_GRADIENT,
@@ -491,21 +486,6 @@ cdef Factor factor_for(double temperature, int kind, bint is_float) noexcept:
     return factor
 
 
-def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second, double temperature=1.0):
-    """softmax, softmin, log_softmax, logsumexp or a gradient over `axes` (distinct, from 0) into `out`.
-
-    `second` is None, or for the gradients, of which `x` is gy, it is y. All have the same shape, are aligned, all
-    float32 or all float64 in native byte order, and `out` is the same memory as another or does not overlap it. For
-    logsumexp, `out` has steps of 0 along `axes`, and there is no temperature.
-    """
-    cdef Job job
-    if cnp.PyArray_SIZE(x) == 0:
-        return
-    lay_out(&job, x, axes, out, second)
-    job.kind = KINDS[name]
-    run_as(&job, cnp.PyArray_TYPE(x), temperature)
-
-
 cdef run_as(Job *job, int number, double temperature):
     job.factor = factor_for(temperature, job.kind, number == cnp.NPY_FLOAT)
     if number == cnp.NPY_FLOAT:
@@ -516,179 +496,12 @@ cdef run_as(Job *job, int number, double temperature):
             run[double](job, NULL)
 
 
-def reduce_contiguous(str name, x, second, axis, out, temperature):
-    """The result of what most calls are: contiguous arrays of float32 or float64, a single axis, no mask. None, and
-    nothing done, where that is not so or something is wrong, or there is nothing to sum for logsumexp.
-
-    `second` is None, or y of a gradient.
-    """
-    cdef Job job
-    cdef cnp.ndarray gy, y, result
-    cdef int number, dimensions, along, k
-    cdef cnp.npy_intp shape[MAX_DIMENSIONS]
-    kind = KINDS.get(name if second is None else name + "_gradient")
-    if kind is None or type(axis) is not int or type(temperature) is not float or not cnp.PyArray_CheckExact(x):
-        return None
-    gy = y = x
-    number, dimensions = cnp.PyArray_TYPE(gy), cnp.PyArray_NDIM(gy)
-    if number == cnp.NPY_FLOAT16:
-        return reduce_halves(name, gy, second, axis, out, temperature)
-    if (
-        not (number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE) or not cnp.PyArray_ISCARRAY_RO(gy)
-        or not -dimensions <= axis < dimensions or not 0.0 < temperature < INFINITY
-    ):
-        return None
-    if second is not None:
-        if not cnp.PyArray_CheckExact(second):
-            return None
-        y = second
-        if cnp.PyArray_TYPE(y) != number or not cnp.PyArray_ISCARRAY_RO(y) or not cnp.PyArray_SAMESHAPE(gy, y):
-            return None
-    along = axis if axis >= 0 else axis + dimensions
-    if kind == LOGSUMEXP:
-        if cnp.PyArray_SIZE(gy) == 0:
-            return None
-        for k in range(dimensions - 1):
-            shape[k] = cnp.PyArray_DIM(gy, k if k < along else k + 1)
-        result = cnp.PyArray_EMPTY(dimensions - 1, shape, number, 0)
-    elif out is None:
-        result = cnp.PyArray_EMPTY(dimensions, cnp.PyArray_DIMS(gy), number, 0)
-    else:
-        if not cnp.PyArray_CheckExact(out):
-            return None
-        result = out
-        if (
-            cnp.PyArray_TYPE(result) != number or not cnp.PyArray_ISCARRAY(result)
-            or not cnp.PyArray_SAMESHAPE(gy, result) or not same_or_apart(gy, result) or not same_or_apart(y, result)
-        ):
-            return None
-    if cnp.PyArray_SIZE(gy) == 0:
-        return result
-    job.kind = kind
-    lay_out_contiguous(&job, gy, y, result, along, kind != LOGSUMEXP)
-    run_as(&job, number, temperature)
-    return result
+cdef inline bint has_one_result(int kind) noexcept:
+    return kind == LOGSUMEXP
 
 
-cdef reduce_halves(str name, cnp.ndarray x, second, axis, out, temperature):
-    """The same of float16, by way of float32, where that takes little memory."""
-    cdef cnp.ndarray wide, result
-    cdef fastact_flags flags
-    if cnp.PyArray_SIZE(x) > MOST_HALVES or not is_half_like(x, x) or not (second is None or is_half_like(second, x)):
-        return None
-    if out is not None and not (is_half_like(out, x) and cnp.PyArray_ISCARRAY(out)):
-        return None
-    wide = reduce_contiguous(name, widened(x), None if second is None else widened(second), axis, None, temperature)
-    if wide is None:
-        return None
-    result = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(wide), cnp.PyArray_DIMS(wide), cnp.NPY_FLOAT16, 0) if out is None else out
-    flags = fastact_save_flags()
-    fastact_narrow(<char *>cnp.PyArray_DATA(result), 2, <float *>cnp.PyArray_DATA(wide), cnp.PyArray_SIZE(wide))
-    fastact_restore_flags(flags)
-    return result
-
-
-cdef bint is_half_like(x, cnp.ndarray like):
-    """Whether it is a contiguous array of float16 and of that shape."""
-    return (
-        cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT16 and cnp.PyArray_ISCARRAY_RO(x)
-        and cnp.PyArray_SAMESHAPE(x, like)
-    )
-
-
-cdef cnp.ndarray widened(cnp.ndarray x):
-    cdef cnp.ndarray wide = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.NPY_FLOAT, 0)
-    fastact_widen(<float *>cnp.PyArray_DATA(wide), <char *>cnp.PyArray_DATA(x), 2, cnp.PyArray_SIZE(x))
-    return wide
-
-
-# Elements for each thread, and what is put in the place of those that the mask leaves out.
-ctypedef struct Selection:
-    const Job *job
-    bint is_float
-    double value
-    ptrdiff_t share
-
-
-def select(cnp.ndarray x, cnp.ndarray where, double value, cnp.ndarray out):
-    """Copy x to `out`, the same array or one apart, but a value to where the mask does not hold. All have one shape."""
-    cdef Job job
-    cdef Selection selection
-    cdef ptrdiff_t size = cnp.PyArray_ITEMSIZE(x), n = cnp.PyArray_SIZE(x)
-    cdef int threads = 1
-    if n == 0:
-        return
-    if not cnp.PyArray_IS_C_CONTIGUOUS(out):
-        order = sorted(range(cnp.PyArray_NDIM(x)), key=lambda k: -abs(out.strides[k]))
-        x, where, out = x.transpose(order), where.transpose(order), out.transpose(order)
-    lay_out(&job, x, tuple(range(cnp.PyArray_NDIM(x))), out, where)
-    selection.job, selection.is_float, selection.value = &job, cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT, value
-    if n * size >= 2 * PER_THREAD:
-        threads = min(fastact_threads_now(), n * size // PER_THREAD)
-    selection.share = aligned((n + threads - 1) // threads)
-    with nogil:
-        fastact_share_out(one_share, &selection, (n + selection.share - 1) // selection.share, threads)
-
-
-cdef void one_share(const void *selection, ptrdiff_t k, int thread) noexcept nogil:
-    if (<const Selection *>selection).is_float:
-        select_share[float](<const Selection *>selection, k, NULL)
-    else:
-        select_share[double](<const Selection *>selection, k, NULL)
-
-
-cdef void select_share(const Selection *selection, ptrdiff_t k, real *type_tag) noexcept nogil:
-    cdef const Job *job = selection.job
-    cdef int outer = job.n_reduced - 1
-    cdef const Dimension *along = &job.reduced[outer]
-    cdef ptrdiff_t start = k * selection.share, end = min(start + selection.share, job.length), column, n
-    cdef Place p
-    while start < end:
-        column = start % along.size
-        n = min(along.size - column, end - start)
-        p = place(job.reduced, outer, start // along.size)
-        select_row(
-            <const real *>(job.x + p.x + column * along.x_step), along.x_step,
-            <const uint8_t *>(job.second + p.second + column * along.second_step), along.second_step,
-            <real>selection.value, <real *>(job.out + p.out + column * along.out_step), along.out_step, n,
-        )
-        start += n
-
-
-cdef void select_row(
-    const real *x, ptrdiff_t x_step, const uint8_t *where, ptrdiff_t where_step, real value, real *out,
-    ptrdiff_t out_step, ptrdiff_t n,
-) noexcept nogil:
-    """Without branches, so that compilers make vector code of the first loops."""
-    cdef ptrdiff_t size = sizeof(real), i
-    cdef bint in_one = x_step == size and out_step == size
-    cdef real here
-    if in_one and where_step == 0 and where[0]:
-        if x != out:
-            memcpy(out, x, n * size)
-    elif in_one and where_step == 0:
-        for i in range(n):
-            out[i] = value
-    elif in_one and where_step == 1 and x == out:
-        for i in range(n):
-            here = out[i]
-            out[i] = here if where[i] else value
-    elif in_one and where_step == 1:
-        for i in range(n):
-            here = x[i]
-            out[i] = here if where[i] else value
-    else:
-        for i in range(n):
-            here = (<const real *>(<const char *>x + i * x_step))[0]
-            (<real *>(<char *>out + i * out_step))[0] = here if where[i * where_step] else value
-
-
-cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):
-    """Whether two contiguous arrays of one size are the same memory, or share none."""
-    cdef char *start_a = <char *>cnp.PyArray_DATA(a)
-    cdef char *start_b = <char *>cnp.PyArray_DATA(b)
-    cdef ptrdiff_t size = cnp.PyArray_NBYTES(a)
-    return start_a == start_b or start_a + size <= start_b or start_b + size <= start_a
+include "_calls.pxi"
+include "_select.pxi"
 
 
 def get_num_threads():

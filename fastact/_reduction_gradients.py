@@ -5,9 +5,9 @@ import numpy as np
 from fastact import _backend, _dispatch
 from fastact._documentation import documented
 from fastact._reductions import (
+    QUICK,
     axes_of,
     checked_out,
-    reduce_contiguous,
     reduce_into,
     returned,
     temperature_of,
@@ -155,7 +155,7 @@ def entmax15(gy, y, axis=-1, *, out=None, dtype=None):
 
 def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
     if dtype is None:
-        result = reduce_contiguous(name, gy, y, axis, out, temperature)
+        result = QUICK[name](name, gy, y, axis, out, temperature)
         if result is not None:
             return result
     temperature = temperature_of(temperature)

@@ -2,32 +2,29 @@
 
 import math
 import operator
+from collections import defaultdict
 from itertools import product
 
 import numpy as np
 from numpy.exceptions import AxisError
-from numpy.lib.stride_tricks import as_strided
 
 from fastact import _backend, _dispatch
 from fastact._documentation import documented
 
+convert = _backend.ufunc_module.convert
 if _backend.backend == _backend.PLAIN:
     from fastact._numpy import reduce, select
 
-    SPARSE = {}
+    MODULES = ()
+    REDUCE = defaultdict(lambda: reduce)
 else:
-    reduce, select = _backend.kernels_module.reduce, _backend.kernels_module.select
-    SPARSE = dict.fromkeys(_backend.simplex_module.KINDS, _backend.simplex_module.reduce)
-
-convert = _backend.ufunc_module.convert
-
-if _backend.backend in (_backend.PLAIN, _backend.CUDA):
-
-    def reduce_contiguous(*given):
-        return None
-
-else:
-    reduce_contiguous = _backend.kernels_module.reduce_contiguous
+    select = _backend.kernels_module.select
+    MODULES = (_backend.kernels_module, _backend.simplex_module)
+    REDUCE = {name: module.reduce for module in MODULES for name in module.KINDS}
+# name -> what gives the result of a simple call, or None: the checks below take longer than a thousand exponentials
+QUICK = defaultdict(lambda: lambda *given: None)
+if _backend.backend != _backend.CUDA:
+    QUICK |= {name: module.reduce_contiguous for module in MODULES for name in module.KINDS}
 
 # As `numpy.exp` promotes; everything else has no real exponential.
 RESULT_TYPES = {
@@ -163,8 +160,12 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     >>> fastact.logsumexp([[0.0, 0.0], [1000.0, 0.0]])
     array([6.93147181e-01, 1.00000000e+03])
     """
-    if not keepdims and out is None and where is None and dtype is None:  # as in `_apply`
-        result = reduce_contiguous("logsumexp", x, None, axis, None, 1.0)
+    if out is None and where is None and dtype is None:
+        result = QUICK["logsumexp"]("logsumexp", x, None, axis, None, 1.0)
+        if result is not None and keepdims:
+            shape = list(x.shape)
+            shape[axis] = 1
+            return result.reshape(shape)
         if result is not None:
             return returned(result, None)
     if type(x) is not np.ndarray or _backend.backend == _backend.CUDA:
@@ -182,7 +183,7 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     if out is not None:
         out = checked_out("logsumexp", out, "the result", tuple(sizes), result_type)
     result = np.empty(sizes, result_type) if out is None else out
-    target = result if keepdims else np.expand_dims(result, axes)
+    target = result if keepdims else result[tuple(None if k in axes else slice(None) for k in range(x.ndim))]
     if x.size:
         reduce_into("logsumexp", x, where, axes, target, result_type)
     else:
@@ -191,8 +192,8 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
 
 
 def _apply(name, x, axis, out, where, dtype, temperature=1.0):
-    if where is None and dtype is None:  # the checks below take longer than a thousand exponentials
-        result = reduce_contiguous(name, x, None, axis, out, temperature)
+    if where is None and dtype is None:
+        result = QUICK[name](name, x, None, axis, out, temperature)
         if result is not None:
             return result
     temperature = temperature_of(temperature)
@@ -222,7 +223,7 @@ def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
     masked = second is not None and not name.endswith("_gradient")
     if fits(x, computed_as) and fits(out, computed_as) and (masked or second is None or fits(second, computed_as)):
         if not masked:
-            _reduce(name, x, axes, out, second, temperature)
+            REDUCE[name](name, x, axes, out, second, temperature)
             return
         if name != "logsumexp":  # which has no room for all elements in `out`
             _reduce_selected(name, x, axes, out, second, temperature, out)
@@ -238,7 +239,7 @@ def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
                 _reduce_selected(name, given, axes, given, second[piece], temperature, target)
             else:
                 beside = None if second is None else converted(second[piece], computed_as)
-                _reduce(name, given, axes, target, beside, temperature)
+                REDUCE[name](name, given, axes, target, beside, temperature)
             if target is not there and not convert(target, there):
                 np.copyto(there, target, casting="same_kind")
 
@@ -246,7 +247,7 @@ def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
 def _reduce_selected(name, x, axes, between, where, temperature, out):
     """By way of `between`, which may be x or `out`: those that take no part do so as infinities."""
     select(x, where, LEFT_OUT.get(name, -np.inf), between)
-    _reduce(name, between, axes, out, None, temperature)
+    REDUCE[name](name, between, axes, out, None, temperature)
     if name != "logsumexp":
         select(out, where, RESULT_LEFT_OUT.get(name, 0.0), out)
 
@@ -258,16 +259,6 @@ def converted(x, dtype):
         if convert(x, result):
             return result
     return x.astype(dtype)
-
-
-def _reduce(name, x, axes, out, second, temperature):
-    if name in SPARSE:
-        SPARSE[name](name, x, axes, out, second)
-    elif name == "logsumexp":  # one result for a row
-        steps = [0 if k in axes else step for k, step in enumerate(out.strides)]
-        reduce(name, x, axes, as_strided(out, x.shape, steps), second)
-    else:
-        reduce(name, x, axes, out, second, temperature)
 
 
 def pieces(shape, axes, elements):

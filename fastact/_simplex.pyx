@@ -605,19 +605,20 @@ KINDS = {
 }
 
 
-def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second):
-    """As `_kernels.reduce`."""
-    cdef Job job
-    if cnp.PyArray_SIZE(x) == 0:
-        return
-    lay_out(&job, x, axes, out, second)
-    job.kind = KINDS[name]
-    if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
+cdef run_as(Job *job, int number, double temperature):
+    if number == cnp.NPY_FLOAT:
         with nogil:
-            run[float](&job, NULL)
+            run[float](job, NULL)
     else:
         with nogil:
-            run[double](&job, NULL)
+            run[double](job, NULL)
+
+
+cdef inline bint has_one_result(int kind) noexcept:
+    return False
+
+
+include "_calls.pxi"
 
 
 cnp.import_array()
