@@ -111,19 +111,10 @@ cdef void lay_out(Job *job, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndar
 
 
 cdef void lay_out_contiguous(
-    Job *job, cnp.ndarray x, cnp.ndarray second, cnp.ndarray out, int axis, bint axis_is_kept
-) noexcept:
-    """The same for contiguous arrays and one axis, which `out` may be without."""
+    Job *job, ptrdiff_t before, ptrdiff_t length, ptrdiff_t within, ptrdiff_t size, bint axis_is_kept
+) noexcept nogil:
+    """The same but for addresses, of contiguous arrays and one axis, which `out` may be without."""
     cdef Dimension one
-    cdef ptrdiff_t before = 1, within = 1, length = cnp.PyArray_DIM(x, axis), size = cnp.PyArray_ITEMSIZE(x)
-    cdef int k
-    for k in range(axis):
-        before *= cnp.PyArray_DIM(x, k)
-    for k in range(axis + 1, cnp.PyArray_NDIM(x)):
-        within *= cnp.PyArray_DIM(x, k)
-    job.x = <const char *>cnp.PyArray_DATA(x)
-    job.second = <const char *>cnp.PyArray_DATA(second)
-    job.out = <char *>cnp.PyArray_DATA(out)
     job.rows = before * within
     job.length = length
     one.size = before
@@ -140,7 +131,7 @@ cdef void lay_out_contiguous(
     rows_of_one_element(job, size)
 
 
-cdef void rows_of_one_element(Job *job, ptrdiff_t size) noexcept:
+cdef void rows_of_one_element(Job *job, ptrdiff_t size) noexcept nogil:
     """A reduced dimension, if there is none."""
     cdef Dimension one
     if job.n_reduced == 0:

@@ -1,12 +1,13 @@
-# What Python calls, for the KINDS of the module that includes this: `run_as` does them, and `has_one_result` tells which
-# have but one for a row.
+# What Python calls, for the KINDS of the module that includes this: its `run` does them, `set_factor` takes in what they
+# are divided by, and `has_one_result` tells which have but one for a row.
 
 cdef extern from "_half.h" nogil:
     void fastact_widen(float *to, const char *source, ptrdiff_t step, ptrdiff_t n)
     void fastact_narrow(char *to, ptrdiff_t step, const float *source, ptrdiff_t n)
 
 cdef enum:
-    MOST_HALVES = 65536  # of which float32 copies take little memory
+    HALVES = 16384  # that become float32 together,
+    MOST_HALVES = 65536  # or more, where a block has more
 
 
 def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second, double temperature=1.0):
@@ -21,7 +22,17 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
         return
     lay_out(&job, x, axes, out, second)
     job.kind = KINDS[name]
-    run_as(&job, cnp.PyArray_TYPE(x), temperature)
+    run_as(&job, cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT, temperature)
+
+
+cdef run_as(Job *job, bint is_float, double temperature):
+    set_factor(job, temperature, is_float)
+    if is_float:
+        with nogil:
+            run[float](job, NULL)
+    else:
+        with nogil:
+            run[double](job, NULL)
 
 
 def reduce_contiguous(str name, x, second, axis, out, temperature):
@@ -33,17 +44,17 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
     cdef Job job
     cdef cnp.ndarray gy, y, result
     cdef int number, dimensions, along, k
+    cdef bint axis_is_kept
+    cdef ptrdiff_t before = 1, length, within = 1
     cdef cnp.npy_intp shape[MAX_DIMENSIONS]
     kind = KINDS.get(name if second is None else name + "_gradient")
     if kind is None or type(axis) is not int or type(temperature) is not float or not cnp.PyArray_CheckExact(x):
         return None
     gy = y = x
     number, dimensions = cnp.PyArray_TYPE(gy), cnp.PyArray_NDIM(gy)
-    if number == cnp.NPY_FLOAT16:
-        return reduce_halves(name, gy, second, axis, out, temperature)
     if (
-        not (number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE) or not cnp.PyArray_ISCARRAY_RO(gy)
-        or not -dimensions <= axis < dimensions or not 0.0 < temperature < INFINITY
+        not (number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE or number == cnp.NPY_FLOAT16)
+        or not cnp.PyArray_ISCARRAY_RO(gy) or not -dimensions <= axis < dimensions or not 0.0 < temperature < INFINITY
     ):
         return None
     if second is not None:
@@ -53,7 +64,15 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
         if cnp.PyArray_TYPE(y) != number or not cnp.PyArray_ISCARRAY_RO(y) or not cnp.PyArray_SAMESHAPE(gy, y):
             return None
     along = axis if axis >= 0 else axis + dimensions
-    if has_one_result(kind):
+    for k in range(along):
+        before *= cnp.PyArray_DIM(gy, k)
+    length = cnp.PyArray_DIM(gy, along)
+    for k in range(along + 1, dimensions):
+        within *= cnp.PyArray_DIM(gy, k)
+    if number == cnp.NPY_FLOAT16 and length * within > MOST_HALVES:
+        return None
+    axis_is_kept = not has_one_result(kind)
+    if not axis_is_kept:
         if cnp.PyArray_SIZE(gy) == 0:
             return None
         for k in range(dimensions - 1):
@@ -73,41 +92,65 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
     if cnp.PyArray_SIZE(gy) == 0:
         return result
     job.kind = kind
-    lay_out_contiguous(&job, gy, y, result, along, not has_one_result(kind))
-    run_as(&job, number, temperature)
+    job.x, job.second = <const char *>cnp.PyArray_DATA(gy), <const char *>cnp.PyArray_DATA(y)
+    job.out = <char *>cnp.PyArray_DATA(result)
+    if number == cnp.NPY_FLOAT16:
+        run_halves(&job, before, length, within, axis_is_kept, temperature)
+    else:
+        lay_out_contiguous(&job, before, length, within, cnp.PyArray_ITEMSIZE(gy), axis_is_kept)
+        run_as(&job, number == cnp.NPY_FLOAT, temperature)
     return result
 
 
-cdef reduce_halves(str name, cnp.ndarray x, second, axis, out, temperature):
-    """The same of float16, by way of float32, where that takes little memory."""
-    cdef cnp.ndarray wide, result
+# Blocks of rows of float16, which become float32 some at a time.
+ctypedef struct Halves:
+    const Job *job
+    ptrdiff_t blocks
+    ptrdiff_t length
+    ptrdiff_t within
+    bint axis_is_kept
+    ptrdiff_t together  # blocks
+    char *memory        # of each thread
+    ptrdiff_t bytes
+
+
+cdef run_halves(
+    Job *job, ptrdiff_t blocks, ptrdiff_t length, ptrdiff_t within, bint axis_is_kept, double temperature
+):
+    cdef Halves halves
     cdef fastact_flags flags
-    if cnp.PyArray_SIZE(x) > MOST_HALVES or not is_half_like(x, x) or not (second is None or is_half_like(second, x)):
-        return None
-    if out is not None and not (is_half_like(out, x) and cnp.PyArray_ISCARRAY(out)):
-        return None
-    wide = reduce_contiguous(name, widened(x), None if second is None else widened(second), axis, None, temperature)
-    if wide is None:
-        return None
-    result = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(wide), cnp.PyArray_DIMS(wide), cnp.NPY_FLOAT16, 0) if out is None else out
-    flags = fastact_save_flags()
-    fastact_narrow(<char *>cnp.PyArray_DATA(result), 2, <float *>cnp.PyArray_DATA(wide), cnp.PyArray_SIZE(wide))
-    fastact_restore_flags(flags)
-    return result
+    cdef ptrdiff_t size = blocks * length * within * sizeof(float)
+    cdef int threads = 1 if size < 2 * PER_THREAD else <int>min(<ptrdiff_t>fastact_threads_now(), size // PER_THREAD)
+    set_factor(job, temperature, True)
+    halves.job, halves.blocks, halves.length, halves.within, halves.axis_is_kept = job, blocks, length, within, axis_is_kept
+    halves.together = max(<ptrdiff_t>1, min(HALVES // (length * within), (blocks + threads - 1) // threads))
+    halves.bytes = aligned(halves.together * (2 * length + 1) * within * sizeof(float))
+    with nogil:
+        flags = fastact_save_flags()
+        share_out_with_memory(
+            some_halves, &halves, &halves.memory, halves.bytes, (blocks + halves.together - 1) // halves.together, threads
+        )
+        fastact_restore_flags(flags)
 
 
-cdef bint is_half_like(x, cnp.ndarray like):
-    """Whether it is a contiguous array of float16 and of that shape."""
-    return (
-        cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT16 and cnp.PyArray_ISCARRAY_RO(x)
-        and cnp.PyArray_SAMESHAPE(x, like)
-    )
-
-
-cdef cnp.ndarray widened(cnp.ndarray x):
-    cdef cnp.ndarray wide = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.NPY_FLOAT, 0)
-    fastact_widen(<float *>cnp.PyArray_DATA(wide), <char *>cnp.PyArray_DATA(x), 2, cnp.PyArray_SIZE(x))
-    return wide
+cdef void some_halves(const void *given, ptrdiff_t k, int thread) noexcept nogil:
+    cdef const Halves *halves = <const Halves *>given
+    cdef Job job = halves.job[0]
+    cdef ptrdiff_t first = k * halves.together, blocks = min(halves.together, halves.blocks - first)
+    cdef ptrdiff_t block = halves.length * halves.within, n = blocks * block
+    cdef float *x = <float *>(halves.memory + halves.bytes * thread)
+    cdef float *second = x
+    cdef float *out = x if halves.axis_is_kept else x + n
+    fastact_widen(x, job.x + first * block * 2, 2, n)
+    if is_gradient(job.kind):
+        second = x + n
+        fastact_widen(second, job.second + first * block * 2, 2, n)
+    if not halves.axis_is_kept:
+        block = halves.within
+    job.x, job.second, job.out = <char *>x, <char *>second, <char *>out
+    lay_out_contiguous(&job, blocks, halves.length, halves.within, sizeof(float), halves.axis_is_kept)
+    run[float](&job, NULL)
+    fastact_narrow(halves.job.out + first * block * 2, 2, out, blocks * block)
 
 
 cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):

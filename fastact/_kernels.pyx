@@ -486,14 +486,8 @@ cdef Factor factor_for(double temperature, int kind, bint is_float) noexcept:
     return factor
 
 
-cdef run_as(Job *job, int number, double temperature):
-    job.factor = factor_for(temperature, job.kind, number == cnp.NPY_FLOAT)
-    if number == cnp.NPY_FLOAT:
-        with nogil:
-            run[float](job, NULL)
-    else:
-        with nogil:
-            run[double](job, NULL)
+cdef inline void set_factor(Job *job, double temperature, bint is_float) noexcept:
+    job.factor = factor_for(temperature, job.kind, is_float)
 
 
 cdef inline bint has_one_result(int kind) noexcept:

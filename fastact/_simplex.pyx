@@ -605,13 +605,8 @@ KINDS = {
 }
 
 
-cdef run_as(Job *job, int number, double temperature):
-    if number == cnp.NPY_FLOAT:
-        with nogil:
-            run[float](job, NULL)
-    else:
-        with nogil:
-            run[double](job, NULL)
+cdef inline void set_factor(Job *job, double temperature, bint is_float) noexcept:
+    """There is no temperature here."""
 
 
 cdef inline bint has_one_result(int kind) noexcept:
