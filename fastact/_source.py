@@ -209,7 +209,10 @@ class Reader:
                     self.fail(node, f"{name} is not defined here, or not on every path")
                 return names[name] if name in names else known(self.outside[name])
             case ast.Attribute(base, name):
-                return known(getattr(self.thing(base, names), name))
+                owner = self.thing(base, names)
+                if isinstance(owner, Value | float) or not hasattr(owner, name):
+                    self.fail(node, f"{ast.unparse(node)} has no place in an activation's formula")
+                return known(getattr(owner, name))
             case ast.UnaryOp(ast.Not(), value):
                 return emit("not ", self.value(value, names), is_bool=True)
             case ast.UnaryOp(ast.USub() | ast.UAdd() as operator, value):

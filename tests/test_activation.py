@@ -292,6 +292,18 @@ def indexing(x):
     return x[0]
 
 
+def attribute(x):
+    return x.real
+
+
+def attribute_of_a_value(x):
+    return (x + 1).name
+
+
+def missing(x):
+    return math.sigmoid(x)
+
+
 def odd_power(x):
     return x**0.3
 
@@ -312,6 +324,9 @@ BAD = [
     (library_call, "math.gamma cannot be compiled; fastact.math has"),
     (text, "'x' is not a number, but str"),
     (indexing, r"x\[0\] has no place"),
+    (attribute, r"x\.real has no place"),
+    (attribute_of_a_value, r"\(x \+ 1\)\.name has no place"),
+    (missing, r"math\.sigmoid has no place"),
     (odd_power, "an exponent must be a whole number or 0.5"),
     (endless, "calls itself"),
     (too_few, "max takes two or more numbers"),
