@@ -12,17 +12,17 @@ from fastact import _backend, _dispatch
 from fastact._documentation import documented
 
 convert = _backend.ufunc_module.convert
+MODULES: list = []
 if _backend.backend == _backend.PLAIN:
     from fastact._numpy import reduce, select
 
-    MODULES = ()
-    REDUCE = defaultdict(lambda: reduce)
+    REDUCE: dict = defaultdict(lambda: reduce)
 else:
     select = _backend.kernels_module.select
-    MODULES = (_backend.kernels_module, _backend.simplex_module)
+    MODULES += [_backend.kernels_module, _backend.simplex_module]
     REDUCE = {name: module.reduce for module in MODULES for name in module.KINDS}
 # name -> what gives the result of a simple call, or None: the checks below take longer than a thousand exponentials
-QUICK = defaultdict(lambda: lambda *given: None)
+QUICK: dict = defaultdict(lambda: lambda *given: None)
 if _backend.backend != _backend.CUDA:
     QUICK |= {name: module.reduce_contiguous for module in MODULES for name in module.KINDS}
 
