@@ -146,15 +146,15 @@ cdef inline ptrdiff_t aligned(ptrdiff_t bytes) noexcept nogil:
     return (bytes + 63) // 64 * 64
 
 
-cdef int share_out_with_memory(
+cdef bint share_out_with_memory(
     fastact_piece piece, const void *job, char **memory, ptrdiff_t bytes, ptrdiff_t count, int threads
-) except -1 nogil:
-    """Share out pieces to threads that have so many bytes each, from memory[0] on, which is a part of the job."""
+) noexcept nogil:
+    """Share out pieces to threads that have so many bytes each, from memory[0] on, which is a part of the job. False, and
+    nothing done, where there is no memory."""
     cdef char *start = <char *>malloc(bytes * min(<ptrdiff_t>threads, count) + 63)
     if not start:
-        with gil:
-            raise MemoryError
+        return False
     memory[0] = start + (-<ptrdiff_t>start & 63)
     fastact_share_out(piece, job, count, threads)
     free(start)
-    return 0
+    return True

@@ -26,13 +26,12 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
 
 
 cdef run_as(Job *job, bint is_float, double temperature):
+    cdef bint done
     set_factor(job, temperature, is_float)
-    if is_float:
-        with nogil:
-            run[float](job, NULL)
-    else:
-        with nogil:
-            run[double](job, NULL)
+    with nogil:
+        done = run[float](job, NULL) if is_float else run[double](job, NULL)
+    if not done:
+        raise MemoryError
 
 
 def reduce_contiguous(str name, x, second, axis, out, temperature):
@@ -112,6 +111,7 @@ ctypedef struct Halves:
     ptrdiff_t together  # blocks
     char *memory        # of each thread
     ptrdiff_t bytes
+    bint *failed        # whether there was none for a piece
 
 
 cdef run_halves(
@@ -119,18 +119,24 @@ cdef run_halves(
 ):
     cdef Halves halves
     cdef fastact_flags flags
+    cdef bint done, failed = False
     cdef ptrdiff_t size = blocks * length * within * sizeof(float)
     cdef int threads = 1 if size < 2 * PER_THREAD else <int>min(<ptrdiff_t>fastact_threads_now(), size // PER_THREAD)
     set_factor(job, temperature, True)
     halves.job, halves.blocks, halves.length, halves.within, halves.axis_is_kept = job, blocks, length, within, axis_is_kept
+    halves.failed = &failed
     halves.together = max(<ptrdiff_t>1, min(HALVES // (length * within), (blocks + threads - 1) // threads))
-    halves.bytes = aligned(halves.together * (2 * length + 1) * within * sizeof(float))
+    halves.bytes = aligned(
+        halves.together * ((2 if is_gradient(job.kind) else 1) * length + 1) * within * sizeof(float)
+    )
     with nogil:
         flags = fastact_save_flags()
-        share_out_with_memory(
+        done = share_out_with_memory(
             some_halves, &halves, &halves.memory, halves.bytes, (blocks + halves.together - 1) // halves.together, threads
         )
         fastact_restore_flags(flags)
+    if failed or not done:
+        raise MemoryError
 
 
 cdef void some_halves(const void *given, ptrdiff_t k, int thread) noexcept nogil:
@@ -149,7 +155,8 @@ cdef void some_halves(const void *given, ptrdiff_t k, int thread) noexcept nogil
         block = halves.within
     job.x, job.second, job.out = <char *>x, <char *>second, <char *>out
     lay_out_contiguous(&job, blocks, halves.length, halves.within, sizeof(float), halves.axis_is_kept)
-    run[float](&job, NULL)
+    if not run[float](&job, NULL):
+        halves.failed[0] = True
     fastact_narrow(halves.job.out + first * block * 2, 2, out, blocks * block)
 
 

@@ -343,7 +343,7 @@ cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexce
         finish_chunk(pieces.row, 1, start, n, &high, &low, factor, kind)
 
 
-cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
+cdef bint run_tiles(Pieces *pieces, int threads, real *type_tag) noexcept nogil:
     cdef const Job *job = pieces.job
     cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
     cdef ptrdiff_t fitting = PACKED // column // LANES * LANES
@@ -356,22 +356,23 @@ cdef int run_tiles(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
     )
 
 
-cdef int run_rows(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
+cdef bint run_rows(Pieces *pieces, int threads, real *type_tag) noexcept nogil:
     cdef const Job *job = pieces.job
     cdef ptrdiff_t elements = GRADIENT_ELEMENTS if is_gradient(job.kind) else BATCH_ELEMENTS, k
     cdef Row row
     if job.rows < threads and job.length * <ptrdiff_t>sizeof(real) >= 8 * PER_THREAD:  # which are called three times
         for k in range(job.rows):
             start_at(&row, job, k)
-            row_by_threads[real](pieces, &row, threads, NULL)
-        return 0
+            if not row_by_threads[real](pieces, &row, threads, NULL):
+                return False
+        return True
     pieces.what = ROWS
     pieces.together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
     fastact_share_out(piece, pieces, pieces_of(job.rows, pieces.together), threads)
-    return 0
+    return True
 
 
-cdef int row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) except -1 nogil:
+cdef bint row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) noexcept nogil:
     """One long row; its chunks are shared out."""
     cdef int kind = pieces.job.kind
     cdef ptrdiff_t n = pieces.job.length, chunks = pieces_of(n, CHUNK), k
@@ -381,8 +382,7 @@ cdef int row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) e
     pieces.sums = <Sum *>malloc(chunks * (sizeof(Sum) + sizeof(real)))
     pieces.extremes = pieces.sums + chunks
     if not pieces.sums:
-        with gil:
-            raise MemoryError
+        return False
     if not is_gradient(kind):
         pieces.what = CHUNK_EXTREMES
         fastact_share_out(piece, pieces, chunks, threads)
@@ -401,10 +401,10 @@ cdef int row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) e
         pieces.what = CHUNK_RESULTS
         fastact_share_out(piece, pieces, 1 if kind == LOGSUMEXP else chunks, threads)
     free(pieces.sums)
-    return 0
+    return True
 
 
-cdef int run_columns(Pieces *pieces, int threads, real *type_tag) except -1 nogil:
+cdef bint run_columns(Pieces *pieces, int threads, real *type_tag) noexcept nogil:
     """The innermost kept dimension is contiguous; there is one reduced dimension."""
     cdef const Job *job = pieces.job
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
@@ -429,15 +429,15 @@ cdef inline bint contiguous(const Job *job, const Dimension *one, ptrdiff_t size
     )
 
 
-cdef int run(const Job *job, real *type_tag) except -1 nogil:
-    """Choose the path by layout and shape."""
+cdef bint run(const Job *job, real *type_tag) noexcept nogil:
+    """Choose the path by layout and shape. False where there is no memory for it."""
     cdef fastact_flags flags = fastact_save_flags()
     cdef int threads = 1
     cdef Pieces pieces
     cdef const Dimension *inner = &job.kept[job.n_kept - 1]
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
-    cdef bint plain = job.n_reduced == 1
+    cdef bint plain = job.n_reduced == 1, done
     cdef ptrdiff_t short_length = SHORT if real is float else SHORT_DOUBLE
     if is_gradient(job.kind):
         short_length = SHORT_GRADIENT
@@ -448,16 +448,16 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     pieces.job = job
     pieces.is_float = real is float
     if plain and contiguous(job, along, size) and (job.length > short_length or job.rows < NARROW):
-        run_rows[real](&pieces, threads, NULL)
+        done = run_rows[real](&pieces, threads, NULL)
     elif (
         plain and job.n_kept and inner.size >= NARROW and contiguous(job, inner, size)
         and along.x_step % size == 0 and along.second_step % size == 0 and along.out_step % size == 0
     ):
-        run_columns[real](&pieces, threads, NULL)
+        done = run_columns[real](&pieces, threads, NULL)
     else:
-        run_tiles[real](&pieces, threads, NULL)
+        done = run_tiles[real](&pieces, threads, NULL)
     fastact_restore_flags(flags)
-    return 0
+    return done
 
 
 KINDS = {

@@ -556,7 +556,8 @@ ctypedef struct Groups:
     ptrdiff_t bytes
 
 
-cdef int run(const Job *job, real *type_tag) except -1 nogil:
+cdef bint run(const Job *job, real *type_tag) noexcept nogil:
+    """False where there is no memory for it."""
     cdef fastact_flags flags = fastact_save_flags()
     cdef ptrdiff_t n = job.length
     cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
@@ -564,6 +565,7 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     cdef ptrdiff_t tile, number
     cdef int threads = 1 if job.rows * n * <ptrdiff_t>sizeof(real) < 2 * PER_THREAD else fastact_threads_now()
     cdef Groups groups
+    cdef bint done
     groups.job = job
     groups.is_float = real is float
     groups.width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, fitting))
@@ -572,9 +574,9 @@ cdef int run(const Job *job, real *type_tag) except -1 nogil:
     tile = groups.blocks * LANES * sizeof(real)
     groups.bytes = aligned(operands * (tile + groups.packed) + groups.blocks * sizeof(ptrdiff_t))
     number = (job.rows + groups.width - 1) // groups.width
-    share_out_with_memory(group, &groups, &groups.memory, groups.bytes, number, threads)
+    done = share_out_with_memory(group, &groups, &groups.memory, groups.bytes, number, threads)
     fastact_restore_flags(flags)
-    return 0
+    return done
 
 
 cdef void group(const void *groups, ptrdiff_t k, int thread) noexcept nogil:

@@ -27,3 +27,26 @@ def test_peak_memory():
     assert len(calls) > 1000
     beyond = {name: int(size) for size, name in calls if not -BOUND < int(size) <= BOUND}
     assert not beyond
+
+
+NO_MEMORY = """
+import resource, sys, numpy as np, fastact
+fastact.set_num_threads(1)
+x = np.ones(8_000_000, "f")[::2]  # a row that is packed as a whole
+out = np.full_like(x, 7)
+fastact.softmax(x[:10])
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**22,) * 2)
+for function in (fastact.softmax, fastact.sparsemax):
+    try:
+        function(x, out=out)
+    except MemoryError:
+        print("none", (out == 7).sum())
+"""
+
+
+@pytest.mark.skipif(not os.access("/proc/self/statm", os.R_OK), reason="not Linux")
+@pytest.mark.skipif(fastact.backend == "numpy", reason="the fallback has memory of NumPy's")
+def test_no_memory():
+    done = run("-c", NO_MEMORY)
+    assert done.stdout == "none 4000000\n" * 2, done.stderr
