@@ -183,7 +183,7 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     if out is not None:
         out = checked_out("logsumexp", out, "the result", tuple(sizes), result_type)
     result = np.empty(sizes, result_type) if out is None else out
-    target = result if keepdims else result[tuple(None if k in axes else slice(None) for k in range(x.ndim))]
+    target = result[(*(None if k in axes and not keepdims else slice(None) for k in range(x.ndim)), ...)]  # a view
     if x.size:
         reduce_into("logsumexp", x, where, axes, target, result_type)
     else:

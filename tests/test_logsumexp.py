@@ -142,6 +142,17 @@ def test_shapes_and_out():
     assert np.array_equal(fastact.logsumexp(overlapping, axis=0, out=overlapping[0]), want)
 
 
+@pytest.mark.parametrize(
+    "x", [5.0, 2, np.float32(-3), np.array(7.5), np.array(1.5, "e"), np.array(-INF), np.array(4, ">f8")]
+)
+def test_no_dimensions(x):
+    for keywords in ({}, {"axis": None}, {"axis": 0}, {"keepdims": True}, {"where": True}):
+        got = fastact.logsumexp(x, **keywords)
+        assert got == float(x) and isinstance(got, np.floating)
+        out = np.full((), 77.0)
+        assert fastact.logsumexp(x, out=out, **keywords) is out and out == float(x)
+
+
 BAD = [
     ({"axis": 2}, AxisError, "axis 2"),
     ({"axis": (0, 0)}, ValueError, "repeated axis"),
