@@ -20,7 +20,12 @@ from numba.np.ufunc.wrappers import build_ufunc_wrapper
 
 from fastact import _lookup
 from fastact._machine_code import HAS_FMA, HAS_LOOKUP
-from fastact._math import product_error_by_fma, product_error_by_splitting, reciprocal_by_division
+from fastact._math import (
+    product_error_by_fma,
+    product_error_by_splitting,
+    reciprocal_by_division,
+    root_and_inverse_by_division,
+)
 from fastact._specialise import specialise
 
 
@@ -148,6 +153,7 @@ PRIMITIVES = {
     "fma": fma,
     "product_error": product_error,
     "reciprocal": reciprocal_by_division,
+    "root_and_inverse": root_and_inverse_by_division,
     "fabs": fabs,
     "sqrt": sqrt,
     "copysign": copysign,

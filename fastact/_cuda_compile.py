@@ -103,6 +103,24 @@ def reciprocal(typing_context, b):
 
 
 @intrinsic
+def root_and_inverse(typing_context, u):
+    """In float32 without the branches of root and division, by one approximation."""
+
+    def generate(context, builder, signature, values):
+        (value,) = values
+        kind = ir.FunctionType(value.type, [value.type])
+        if u.bitwidth == 64:
+            root = builder.call(ir.InlineAsm(kind, "sqrt.rn.f64 $0, $1;", "=d,d"), values)
+            both = root, builder.fdiv(value.type(1.0), root)
+        else:
+            inverse = builder.call(ir.InlineAsm(kind, "rsqrt.approx.f32 $0, $1;", "=f,f"), values)
+            both = builder.fmul(value, inverse), inverse
+        return context.make_tuple(builder, signature.return_type, both)
+
+    return types.UniTuple(u, 2)(u), generate
+
+
+@intrinsic
 def quotient(typing_context, a, b):
     def generate(context, builder, signature, values):
         return builder.udiv(
@@ -128,6 +146,10 @@ def barrier():
     cuda.syncthreads()
 
 
+def any_in_block(condition):
+    return cuda.syncthreads_or(1 if condition else 0) != 0
+
+
 FORMULA_PRIMITIVES = {
     "fma": fma,
     "fabs": math.fabs,
@@ -136,6 +158,7 @@ FORMULA_PRIMITIVES = {
     "power_of_two": power_of_two,
     "product_error": _math.product_error_by_fma,
     "reciprocal": reciprocal,
+    "root_and_inverse": root_and_inverse,
 }
 
 
@@ -344,6 +367,7 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
             "store": storer(out_storage, dtype),
             "shuffle": shuffle,
             "barrier": barrier,
+            "any_in_block": any_in_block,
             "put": put,
             "get": get,
             "approximate_log": math.log,
@@ -352,7 +376,9 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     kept, reduced = types.UniTuple(types.int64, rows.n_kept), types.UniTuple(types.int64, rows.n_reduced)
     arguments = [types.int64] * len(sizes) + [getattr(types, dtype)] * (2 * scaled) + [types.int64] * 2
     arguments += [kept] * (len(sizes) + 1) + [reduced] * (len(sizes) + 1)
-    return Kernel(specialise(function, dtype, primitives, DeviceFunction), tuple(arguments), rows.threads)
+    resident = _cuda_rows.RESIDENT // (2 if dtype == "float64" else 1)  # a number takes two registers
+    blocks = -(-resident // rows.threads)
+    return Kernel(specialise(function, dtype, primitives, DeviceFunction), tuple(arguments), rows.threads, blocks)
 
 
 # ---- at run time -----------------------------------------------------------------------------------

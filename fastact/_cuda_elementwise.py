@@ -1,7 +1,7 @@
 """The CUDA kernels over elementwise formulas, as text. Addresses, offsets and steps are bytes, in 64-bit integers."""
 
 THREADS = 128  # in a block
-BLOCKS = 12  # that a multiprocessor shall have registers for at the same time, in float32
+BLOCKS = 16  # that a multiprocessor shall have registers for at the same time, in float32
 VECTORS = 2  # of a thread, where all is contiguous
 
 # How an operand lies along the innermost dimension.

@@ -15,9 +15,9 @@ from fastact._math import (
     DOWN,
     EXP_LOW,
     LARGEST,
+    LOG2E,
     MAGIC_UP,
     NAN,
-    UP,
     add,
     divide,
     exp_parts,
@@ -42,7 +42,9 @@ MAX_LANES = 512  # for one row
 LIMITS = ((4, 5), (32, 12))
 MOST = 20  # elements of 4 bytes that a lane can hold
 HELD = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)  # so many elements: each is a kernel of its own
-UNROLL = 16  # elements that a lane has under way together, of a row that is read twice
+RESIDENT = 1024  # threads that a multiprocessor shall have registers for at the same time, in float32
+UNROLL = 16  # elements that a lane has under way together, of a row that is not held
+FEW = 4  # the same of what is left over, and of what is read again
 MANY = 2**17  # threads keep a device busy
 
 thread = Primitive("thread", "the number of this thread in its block")
@@ -56,17 +58,23 @@ shuffle = Primitive("shuffle", "shuffle(value, distance): the value of the threa
 put = Primitive("put", "put(k, value): into the block's shared memory")
 get = Primitive("get", "get(k): out of it")
 barrier = Primitive("barrier", "wait for all threads of the block")
+any_in_block = Primitive("any_in_block", "whether this is true for any thread of the block; all of them ask")
 approximate_log = Primitive("approximate_log", "the logarithm, to a few units in the last place")
 
 SIGN = Primitive("SIGN", "1.0; -1.0 for softmin")
-difference = Primitive("difference", "difference(x, m, r, r_low): (x - m) / temperature, as a pair")
-include = Primitive("include", "include(x, m, p, ones, high, low): the sums with the term of x")
-normaliser = Primitive("normaliser", "normaliser(ones, high, low, m, peak): what `finish` needs of a row, as a pair")
-finish = Primitive("finish", "finish(x, m, p, q, q_low, r, r_low): the result, from an element or its term")
+origin = Primitive("origin", "origin(top): what terms are relative to, as (c, magic, lowest)")
+difference = Primitive("difference", "difference(x, c, lowest, r, r_low): (x - c) / temperature from lowest on, a pair")
+normaliser = Primitive("normaliser", "normaliser(high, low, top, peak): what `finish` needs of a row, as a pair")
+finish = Primitive("finish", "finish(x, s, u, top, q, q_low, r, r_low): the result, from an element or its term")
 summand = Primitive("summand", "summand(gy, y): what the gradient's sum is over, as a pair")
 finish_gradient = Primitive("finish_gradient", "finish_gradient(gy, y, high, low, r, r_low): the result")
 
 INF = Constant(float("inf"), float("inf"))
+ROUND = Constant(1.5 * 2.0**23, 1.5 * 2.0**52)  # added to a number and taken away again, it leaves an integer
+FAR = Constant(262.0, 2000.0)  # twice EXP_LOW
+START = Constant(2.0**65, 2.0**513)  # more than any term
+SMALLEST_START = Constant(2.0**-62, 2.0**-540)  # results vanish beside it
+ERROR_OF_SUM = Constant(2.0**-32, 2.0**-80)  # as a share of `start`, generously
 SMALL = Constant(0.34, 0.34)  # within the interval of log1p_remainder
 
 
@@ -139,53 +147,74 @@ def offset(index, sizes, steps):
     return result + index * steps[0]
 
 
-# A row's sum of e**(x - m) is `ones`, terms that are exactly 1 and are counted apart where their number matters,
-# and (high + low) / UP, all others.
+# The terms of a row are e**(x - c) * 2**-k * UP, where k makes that of the maximum about UP, and c makes the difference
+# exact wherever the term is not 0: nothing, or the maximum itself where it is so large that all others of interest are
+# within a factor of 2 of it (P. H. Sterbenz). `magic` has k in it.
 
 
-def exp(x, x_low):
-    """e**(x + x_low) * UP, to three quarters of a unit in the last place, for x <= 0."""
-    s, n, r = reduce_exp(EXP_LOW if x < EXP_LOW else x, MAGIC_UP)
-    return (1.0 + (r + exp_tail(n, r, x_low))) * s
+def power(x, x_low, magic):
+    """e**(x + x_low) * UP * 2**-k = (1 + u) s, and the same rounded, as (p, s, u)."""
+    s, n, r = reduce_exp(x, magic)
+    u = r + exp_tail(n, r, x_low)
+    return (1.0 + u) * s, s, u
 
 
-def difference_itself(x, m, r, r_low):
-    return two_sum(x, -m)
+def exact_origin(top):
+    c = 0.0 if fabs(top) < FAR else top
+    d = top - c
+    return c, MAGIC_UP - (fma(d, LOG2E, ROUND) - ROUND), d + EXP_LOW
 
 
-def scaled_difference(x, m, r, r_low):
-    d, d_low = two_sum(x, -m)
+def exact_difference(x, c, lowest, r, r_low):
+    return not_below(x - c, lowest), -0.0
+
+
+def scaled_origin(top):
+    return top, MAGIC_UP, EXP_LOW
+
+
+def scaled_by(x, top, r, r_low):
+    d, d_low = two_sum(x, -top)
     return multiply(d, d_low, r, r_low)
 
 
-def term(x, m, r, r_low):
-    """e**((x - m) / temperature) * UP, for x <= m; the difference's rounding error is carried along."""
-    d, d_low = difference(x, m, r, r_low)
-    return exp(d, d_low if d > EXP_LOW else 0.0)
+def scaled_difference(x, c, lowest, r, r_low):
+    d, d_low = scaled_by(x, c, r, r_low)
+    return not_below(d, lowest), d_low if d > lowest else 0.0
 
 
-def with_every(x, m, p, ones, high, low):
-    """The sum with the term of x added."""
-    high, rest = two_sum(high, p)
-    return ones, high, low + rest
+def term(x, c, magic, lowest, r, r_low):
+    d, d_low = difference(x, c, lowest, r, r_low)
+    return power(d, d_low, magic)
 
 
-def with_ones_apart(x, m, p, ones, high, low):
-    same = x == m
-    high, rest = two_sum(high, 0.0 if same else p)
-    return (ones + 1.0 if same else ones), high, low + rest
+def include(p, s, u, high, low):
+    """The sum high + low with the term (1 + u) s added, of which p is what is rounded and at most `high`: that begins
+    with `start`. Both differences are exact, the second since s is a power of two near to what it is taken from."""
+    total = high + p
+    return total, low + fma(u, s, s - (total - high))
 
 
-def raised(m, ones, high, low, top, r, r_low):
-    """The same sum for a maximum `top` that is more than m."""
-    d, d_low = difference(m, top, r, r_low)
-    factor, factor_low, s = exp_parts(not_below(d, EXP_LOW), d_low if d > EXP_LOW else 0.0)
-    total, total_low = two_sum(high, ones * UP)
-    total_low = total_low + low
-    p = total * factor
-    p_low = product_error(total, factor, p) + fma(total, factor_low, total_low * factor)
-    power = s * DOWN
-    return 0.0, p * power, p_low * power
+def largest_term(top, c, magic, lowest, r, r_low):
+    """The maximum's term, as a pair."""
+    _, s, u = term(top, c, magic, lowest, r, r_low)
+    high = fma(u, s, s)
+    return high, fma(u, s, s - high)
+
+
+def quotient_of_pairs(a, a_low, b, b_low):
+    q, rest, inverse = divide(a, a_low, b, b_low)
+    return q, rest * inverse
+
+
+def stands_alone(high, low, start):
+    """Whether so little of `start` is in a sum that its digits are few; and more can be had."""
+    return high + low < start * 2.0**-12 and start > SMALLEST_START
+
+
+def lower_start(high, low, start):
+    """More than any term of that sum."""
+    return not_below(not_below(4.0 * (high + low), start * ERROR_OF_SUM), SMALLEST_START)
 
 
 def at_least_finite(m):
@@ -250,18 +279,19 @@ def _place(rows, arrays, steps_of):
     return lines
 
 
-def _read(rows, names, j, place=""):
-    """Lines that read a lane's element j, counted from `place` on; beyond the row's end one that changes nothing."""
+def _read(rows, names, j, place="", all_there=0):
+    """Lines that read a lane's element j, counted from `place` on; beyond the row's end one that changes nothing. So
+    many elements are `all_there`."""
     loads = {"x": ("SIGN * load", "-INF"), "y": ("load", "0.0"), "gy": ("load_gradient", "0.0")}
     for name in names:
         load, nothing = loads[name]
-        there = "" if j < rows.at_least else f" if {place}lane + {j * rows.lanes} < length else {nothing}"
+        there = "" if j < all_there else f" if {place}lane + {j * rows.lanes} < length else {nothing}"
         yield f"{name}{j} = {load}({_address(rows, name, j, place)}){there}"
 
 
-def _write(rows, j, result, place=""):
+def _write(rows, j, result, place="", all_there=0):
     line = f"store({_address(rows, 'out', j, place)}, {result})"
-    return line if j < rows.at_least else f"if {place}lane + {j * rows.lanes} < length: {line}"
+    return line if j < all_there else f"if {place}lane + {j * rows.lanes} < length: {line}"
 
 
 def _address(rows, name, j, place):
@@ -270,105 +300,174 @@ def _address(rows, name, j, place):
     return f"{name} + {j} * {name}_step"
 
 
-SUMS = {False: ("ones", "high", "low"), True: ("high", "low")}
-NO_SUMS = {sums: f"{', '.join(sums)} = {', '.join(['0.0'] * len(sums))}" for sums in SUMS.values()}
-
-
-def _term(j):
-    return f"p{j} = term(x{j}, base, r, r_low)"
-
-
-def _included(gradient, j):
-    """Lines that add what element j contributes to the sums of a row."""
-    if gradient:
-        return [f"p, p_low = summand(gy{j}, y{j})", "high, low = add(high, low, p, p_low)"]
-    return [_term(j), f"ones, high, low = include(x{j}, base, p{j}, ones, high, low)"]
-
-
-def _sums_of_all_lanes(rows, gradient):
-    if gradient:
-        lines = _over_lanes(rows, SUMS[gradient], "add(high, low, other_high, other_low)")
-        return [*lines, "low = low if low == low else 0.0"]  # where the sum is infinite
-    lines = _over_lanes(rows, SUMS[gradient], "both(ones, high, low, other_ones, other_high, other_low)")
-    return [*lines, "q, q_low = normaliser(ones, high, low, base, peak)"]
-
-
-def _result_of(gradient, j):
-    if gradient:
-        return f"finish_gradient(gy{j}, y{j}, high, low, r, r_low)"
-    return f"finish(x{j}, base, p{j}, q, q_low, r, r_low)"
-
-
+SUM = ("high", "low")
 ONE_RESULT = ["if writes and lane == 0:", "    store(out, q + q_low)"]
 
 
-def _held(rows, names, gradient, single):
+def _term(j):
+    return f"p{j}, s{j}, u{j} = term(x{j}, c, magic, lowest, r, r_low)"
+
+
+def _sum_of_all_lanes(rows):
+    return _over_lanes(rows, SUM, "add(high, low, other_high, other_low)")
+
+
+def _peak_of_all_lanes(rows):
+    """Lines that make of the lanes' maxima the row's, and what terms are relative to."""
+    return [
+        *_over_lanes(rows, ("peak",), "maximum(peak, other_peak)"),
+        "top = 0.0 if peak == INF else at_least_finite(peak)",
+        "c, magic, lowest = origin(top)",
+    ]
+
+
+def _beside(elements):
+    return ["if peak == INF:", *(f"    x{j} = beside_infinity(x{j})" for j in elements)]
+
+
+def _summed(j):
+    return [_term(j), f"high, low = include(p{j}, s{j}, u{j}, high, low)"]
+
+
+def _result(j):
+    return f"finish(x{j}, s{j}, u{j}, top, q, q_low, r, r_low)"
+
+
+def _logarithm(rows):
+    """Lines that make of a sum that of all but the maximum, as a share of it, with all digits: where it is so small
+    that they are lost beside START, it is made again, without the maximum."""
+
+    def others(elements, read):
+        return [*read, *_beside(elements), *(line for j in elements for line in _other(j))]
+
+    return [
+        "e, e_low = largest_term(top, c, magic, lowest, r, r_low)",
+        "high, low = add(high, low, -e, -e_low)",
+        "start = START",
+        "while any_in_block(stands_alone(high, low, start)):",
+        *_indented(
+            [
+                "mine = stands_alone(high, low, start)",
+                "start = lower_start(high, low, start) if mine else start",
+                "sum, rest = high, low",
+                "high, low = start, 0.0",
+                *_through_few(rows, others, ("x",)),
+                "high = high - start",
+                *_sum_of_all_lanes(rows),
+                "high, low = high if mine else sum, low if mine else rest",
+            ]
+        ),
+        "high, low = quotient_of_pairs(high, low, e, e_low)",
+    ]
+
+
+def _other(j):
+    without = f"p{j}, s{j} = 0.0 if x{j} == top else p{j}, 0.0 if x{j} == top else s{j}"
+    return [_term(j), without, *_summed(j)[1:]]
+
+
+def _held(rows, names, single, logarithmic):
     """Every element is read once."""
     elements = range(rows.each)
-    lines = [line for j in elements for line in _read(rows, names, j)]
-    if not gradient:
-        lines += ["peak = x0", *(f"peak = maximum(peak, x{j})" for j in elements[1:])]
-        lines += _over_lanes(rows, ("peak",), "maximum(peak, other_peak)")
-        lines += ["m = at_least_finite(peak)", *_beside(elements)]
-    lines += [NO_SUMS[SUMS[gradient]], *(line for j in elements for line in _included(gradient, j))]
-    lines += _sums_of_all_lanes(rows, gradient)
+    lines = [line for j in elements for line in _read(rows, names, j, all_there=rows.at_least)]
+    lines += ["peak = x0", *(f"peak = maximum(peak, x{j})" for j in elements[1:])]
+    lines += [*_peak_of_all_lanes(rows), *_beside(elements)]
+    lines += ["high, low = START, 0.0", *(line for j in elements for line in _summed(j)), "high = high - START"]
+    lines += [*_sum_of_all_lanes(rows), *(_logarithm(rows) if logarithmic else ()), NORMALISER]
     if single:
         return lines + ONE_RESULT
-    return [*lines, "if writes:", *_indented(_write(rows, j, _result_of(gradient, j)) for j in elements)]
+    return [*lines, "if writes:", *_indented(_write(rows, j, _result(j), all_there=rows.at_least) for j in elements)]
 
 
-def _streamed(rows, names, gradient, single):
-    """A row is read for its sums, with a maximum that may still rise, and once more for the results, unless it has but
-    one."""
-    elements = range(UNROLL)
-    read = [line for j in elements for line in _read(rows, names, j, "place + ")]
-    once = [NO_SUMS[SUMS[gradient]]]
-    first, second = list(read), list(read)
-    if not gradient:
-        once += ["peak = -INF", "m = -LARGEST"]
-        first += ["top = x0", *(f"top = maximum(top, x{j})" for j in elements[1:]), "peak = maximum(peak, top)"]
-        first += [*_risen("top"), *_beside(elements)]
-        second += [*_beside(elements), *(_term(j) for j in elements)]
-    first += [line for j in elements for line in _included(gradient, j)]
-    second += ["if writes:", *_indented(_write(rows, j, _result_of(gradient, j), "place + ") for j in elements)]
+def _streamed(rows, names, single, logarithmic):
+    """A row is read for its maximum, for its sum, and, unless it has but one result, for the results."""
 
-    def through(body, arrays):
-        forward = [f"{name} = {name} + {UNROLL} * {name}_step" for name in arrays] if rows.n_reduced == 1 else []
-        return [f"for place in range(0, length, {UNROLL * rows.lanes}):", *_indented([*body, *forward])]
+    def for_maximum(elements, read):
+        return [*read, *(f"peak = maximum(peak, x{j})" for j in elements)]
 
-    between = []
-    if not gradient:
-        between += [*_over_lanes(rows, ("peak",), "maximum(peak, other_peak)"), *_risen("peak"), *_beside()]
-    between += _sums_of_all_lanes(rows, gradient)
-    if single:
-        return [*once, *through(first, names), *between, *ONE_RESULT]
-    starts = [(name, f"{name}_start") for name in names]
+    def for_sum(elements, read):
+        return [*read, *_beside(elements), *(line for j in elements for line in _summed(j))]
+
+    def for_results(elements, read, all_there):
+        written = (_write(rows, j, _result(j), "place + ", all_there) for j in elements)
+        return [*read, *_beside(elements), *(_term(j) for j in elements), "if writes:", *_indented(written)]
+
+    lines = ["peak = -INF", *_through(rows, for_maximum, names), *_peak_of_all_lanes(rows)]
+    lines += ["high, low = START, 0.0", *_through(rows, for_sum, names), "high = high - START"]
+    lines += [*_sum_of_all_lanes(rows), *(_logarithm(rows) if logarithmic else ()), NORMALISER]
+    return lines + (ONE_RESULT if single else _through(rows, for_results, (*names, "out")))
+
+
+def _summed_gradient(j):
+    return [f"p, p_low = summand(gy{j}, y{j})", "high, low = add(high, low, p, p_low)"]
+
+
+def _result_of_gradient(j):
+    return f"finish_gradient(gy{j}, y{j}, high, low, r, r_low)"
+
+
+def _held_gradient(rows, names):
+    elements = range(rows.each)
+    lines = [line for j in elements for line in _read(rows, names, j, all_there=rows.at_least)]
+    lines += ["high, low = 0.0, 0.0", *(line for j in elements for line in _summed_gradient(j))]
+    lines += [*_sum_of_all_lanes(rows), INFINITE_SUM, "if writes:"]
+    return lines + _indented(_write(rows, j, _result_of_gradient(j), all_there=rows.at_least) for j in elements)
+
+
+def _streamed_gradient(rows, names):
+    def for_sum(elements, read):
+        return [*read, *(line for j in elements for line in _summed_gradient(j))]
+
+    def for_results(elements, read, all_there):
+        written = (_write(rows, j, _result_of_gradient(j), "place + ", all_there) for j in elements)
+        return [*read, "if writes:", *_indented(written)]
+
+    lines = ["high, low = 0.0, 0.0", *_through(rows, for_sum, names), *_sum_of_all_lanes(rows), INFINITE_SUM]
+    return lines + _through(rows, for_results, (*names, "out"))
+
+
+NORMALISER = "q, q_low = normaliser(high, low, top, peak)"
+INFINITE_SUM = "low = low if low == low else 0.0"
+
+
+def _through(rows, body, arrays):
+    """Lines that do `body` for all elements of a lane, so many together, and leave addresses as they were."""
+    whole = f"length - length % {UNROLL * rows.lanes}"
+    loops = [
+        *_loop(rows, body, arrays, "0", whole, UNROLL, UNROLL),
+        *_loop(rows, body, arrays, whole, "length", FEW, 0),
+    ]
+    return _from_the_start(rows, loops, arrays)
+
+
+def _through_few(rows, body, arrays):
+    return _from_the_start(rows, _loop(rows, body, arrays, "0", "length", FEW, 0), arrays)
+
+
+def _from_the_start(rows, lines, arrays):
+    if rows.n_reduced > 1:
+        return lines
     return [
-        *once,
-        *(f"{start} = {name}" for name, start in starts),
-        *through(first, names),
-        *between,
-        *(f"{name} = {start}" for name, start in starts),
-        *through(second, (*names, "out")),
+        *(f"{name}_start = {name}" for name in arrays),
+        *lines,
+        *(f"{name} = {name}_start" for name in arrays),
     ]
 
 
-def _risen(top):
-    return [
-        f"if {top} > m:",
-        f"    ones, high, low = raised(m, ones, high, low, {top}, r, r_low)",
-        f"    m = {top}",
-    ]
+def _loop(rows, body, arrays, first, last, together, all_there):
+    elements = range(together)
+    names = [name for name in arrays if name != "out"]
+    read = [line for j in elements for line in _read(rows, names, j, "place + ", all_there)]
+    lines = body(elements, read, all_there) if "out" in arrays else body(elements, read)
+    if rows.n_reduced == 1:
+        lines = [*lines, *(f"{name} = {name} + {together} * {name}_step" for name in arrays)]
+    return [f"for place in range({first}, {last}, {together * rows.lanes}):", *_indented(lines)]
 
 
-def _beside(elements=()):
-    """Lines that say what terms are beside: the maximum, unless that is inf."""
-    return ["base = m", "if m == INF:", "    base = 0.0", *(f"    x{j} = beside_infinity(x{j})" for j in elements)]
-
-
-def kernel(rows, sizes, gradient=False, single=False, scaled=False):
+def kernel(rows, sizes, gradient=False, single=False, logarithmic=False, scaled=False):
     """A kernel for softmax and its kin, or of their gradients, to be specialised. `sizes` are those of an element of
-    each array; `single`: a row has but one result; `scaled`: by a temperature. Arguments: the addresses; if scaled,
+    each array; `single`: a row has but one result; `logarithmic`: by the logarithm of the sum; `scaled`: by a
+    temperature. Arguments: the addresses; if scaled,
     what `factor` gives; the number and the length of rows; the sizes of the dimensions that rows are in, and the steps
     of each array there; and the same within a row."""
     names = ("gy", "y") if gradient else ("x",)
@@ -377,7 +476,10 @@ def kernel(rows, sizes, gradient=False, single=False, scaled=False):
     arguments += [*(f"{name}_row_steps" for name in arrays), "sizes", *(f"{name}_steps" for name in arrays)]
     body = [] if scaled else ["r, r_low = 1.0, 0.0"]
     body += _place(rows, arrays, {name: arrays[name] for name in names} if single else arrays)
-    body += (_held if rows.each else _streamed)(rows, names, gradient, single)
+    if gradient:
+        body += (_held_gradient if rows.each else _streamed_gradient)(rows, names)
+    else:
+        body += (_held if rows.each else _streamed)(rows, names, single, logarithmic)
     scope = dict(globals())
     exec("\n".join([f"def reduce_rows({', '.join(arguments)}):", *_indented(body)]), scope)
     return scope["reduce_rows"]
@@ -392,78 +494,67 @@ def factor(temperature, dtype):
     return r, limits.dtype.type(float(inverse - Fraction(float(r))))
 
 
-def both(ones, high, low, more_ones, more_high, more_low):
-    """The sums of two parts of a row; commutative, to the bit."""
-    high, low = add(high, low, more_high, more_low)
-    return ones + more_ones, high, low
-
-
-def total_of(ones, high, low):
-    total, total_low = two_sum(ones, high * DOWN)
-    return normalise(total, fma(low, DOWN, total_low))
-
-
 def nan_unless(peak, total):
     """0, or NaN for a row without a number, or with inf more than once: `total` says how often."""
     return 0.0 if peak > -INF and (peak < INF or total == 1.0) else NAN
 
 
-def inverse_sum(ones, high, low, m, peak):
+def inverse_sum(high, low, top, peak):
     """1 / sum, as a pair."""
-    total, total_low = total_of(ones, high, low)
+    total, total_low = normalise(high, low)
     q, rest, inverse = divide(1.0, 0.0, total, total_low)
-    return q + nan_unless(peak, total), rest * inverse
+    return q + nan_unless(peak, total * DOWN), rest * inverse
 
 
-def share(x, m, p, q, q_low, r, r_low):
-    """p (q + q_low), rounded once more where it is subnormal."""
-    return fma(p, q, p * q_low) * DOWN
+def share(x, s, u, top, q, q_low, r, r_low):
+    """(1 + u) s (q + q_low): equal elements of a row have the nearest number to 1 / n."""
+    high = q * s
+    return high + fma(u, high, q_low * s)
 
 
-def log_of_sum(ones, high, low):
-    """log(sum), as a pair."""
-    # beside 1 the logarithm of 1 + f, with all digits of f
-    high, low = normalise(high, low)
-    f = high * DOWN
-    near_low = fma(f * f, log1p_remainder(f), low * DOWN)
+def log_of_sum(high, low):
+    """log(1 + f) as a pair, f = high + low being what is beside the maximum, as a share of that; and 1 + f."""
+    # beside 1 with all digits of f
+    f, f_low = normalise(high, low)
+    near_low = fma(f * f, log1p_remainder(f), f_low)
     # elsewhere a step of Newton's method, from an approximation p: log s = p + (s e**-p - 1)
-    total, total_low = total_of(ones, high, low)
+    total, total_low = add(1.0, 0.0, f, f_low)
     p = approximate_log(total)
     e, e_low, s = exp_parts(not_below(-p, EXP_LOW), -0.0)
     power = s * DOWN
     scaled = total * power
     rest = fma(scaled, e, -1.0) + fma(scaled, e_low, total_low * power * e)
-    near = ones == 1.0 and f < SMALL
-    return f if near else p, near_low if near else rest
+    near = f < SMALL
+    return f if near else p, near_low if near else rest, total
 
 
-def log_alone(ones, high, low, m, peak):
-    q, q_low = log_of_sum(ones, high, low)
-    return q + nan_unless(peak, total_of(ones, high, low)[0]), q_low
+def log_alone(high, low, top, peak):
+    q, q_low, total = log_of_sum(high, low)
+    return q + nan_unless(peak, total), q_low
 
 
-def level(ones, high, low, m, peak):
-    """m + log(sum), as a pair."""
-    q, q_low = log_alone(ones, high, low, m, peak)
-    return add(m, 0.0, q, q_low)
+def level(high, low, top, peak):
+    """The maximum + log(sum), as a pair."""
+    q, q_low = log_alone(high, low, top, peak)
+    return add(top, 0.0, q, q_low)
 
 
-def level_or_infinity(ones, high, low, m, peak):
+def level_or_infinity(high, low, top, peak):
     """The same, which has a limit at infinities."""
     infinite = fabs(peak) == INF
-    q, q_low = log_of_sum(ones, high, low)
-    q, q_low = add(m, 0.0, q, q_low)
-    return high + peak if infinite else q, 0.0 if infinite else q_low
+    q, q_low, total = log_of_sum(high, low)
+    q, q_low = add(top, 0.0, q, q_low)
+    return total + peak if infinite else q, 0.0 if infinite else q_low
 
 
-def log_share(x, m, p, q, q_low, r, r_low):
+def log_share(x, s, u, top, q, q_low, r, r_low):
     """x - (q + q_low); where it is small the first difference is exact."""
     return (x - q) - q_low
 
 
-def scaled_log_share(x, m, p, q, q_low, r, r_low):
-    """(x - m) / temperature - (q + q_low); none of these is positive but the last."""
-    d, d_low = difference(x, m, r, r_low)
+def scaled_log_share(x, s, u, top, q, q_low, r, r_low):
+    """(x - top) / temperature - (q + q_low); none of these is positive but the last."""
+    d, d_low = scaled_by(x, top, r, r_low)
     rest = d_low - q_low
     return (d - q) + (rest if rest == rest else 0.0)
 
@@ -490,7 +581,7 @@ def softmax_gradient(gy, y, high, low, r, r_low):
 
 def log_softmax_gradient(gy, y, high, low, r, r_low):
     """gy - e**y sum(gy)."""
-    return fma(-(exp(y, -0.0) * DOWN), high + low, gy)
+    return fma(-(power(not_below(y, EXP_LOW), -0.0, MAGIC_UP)[0] * DOWN), high + low, gy)
 
 
 def scaled_softmax_gradient(gy, y, high, low, r, r_low):
@@ -503,10 +594,10 @@ def scaled_log_softmax_gradient(gy, y, high, low, r, r_low):
 
 # name -> what makes the kernel that of this function
 PARTS = {
-    "softmax": {"SIGN": 1.0, "include": with_every, "normaliser": inverse_sum, "finish": share},
-    "softmin": {"SIGN": -1.0, "include": with_every, "normaliser": inverse_sum, "finish": share},
-    "log_softmax": {"SIGN": 1.0, "include": with_ones_apart, "normaliser": level, "finish": log_share},
-    "logsumexp": {"SIGN": 1.0, "include": with_ones_apart, "normaliser": level_or_infinity},
+    "softmax": {"SIGN": 1.0, "normaliser": inverse_sum, "finish": share},
+    "softmin": {"SIGN": -1.0, "normaliser": inverse_sum, "finish": share},
+    "log_softmax": {"SIGN": 1.0, "normaliser": level, "finish": log_share},
+    "logsumexp": {"SIGN": 1.0, "normaliser": level_or_infinity},
 }
 GRADIENT_PARTS = {
     "softmax": {"SIGN": 1.0, "summand": product, "finish_gradient": softmax_gradient},
@@ -514,9 +605,11 @@ GRADIENT_PARTS = {
     "log_softmax": {"SIGN": 1.0, "summand": alone, "finish_gradient": log_softmax_gradient},
 }
 SINGLE = ("logsumexp",)  # with one result for a row, and no temperature
+LOGARITHMIC = ("log_softmax", "logsumexp")  # by the logarithm of the sum
 # what is instead of these parts at a temperature
 SCALED = {
-    difference_itself: scaled_difference,
+    exact_origin: scaled_origin,
+    exact_difference: scaled_difference,
     level: log_alone,
     log_share: scaled_log_share,
     softmax_gradient: scaled_softmax_gradient,
@@ -528,8 +621,10 @@ def kernel_of(name, rows, sizes, dtype, scaled):
     """The kernel for a function, or with the sizes of three arrays for its gradient; and what it is to be specialised
     with, besides the compiler's own."""
     gradient = len(sizes) == 3
-    parts = {"difference": difference_itself} | (GRADIENT_PARTS if gradient else PARTS)[name]
+    parts = (GRADIENT_PARTS if gradient else PARTS)[name]
+    if not gradient:
+        parts = {"origin": exact_origin, "difference": exact_difference} | parts
     if scaled:
         parts = {key: SCALED.get(part, part) for key, part in parts.items()}
     parts["SIGN"] = np.dtype(dtype).type(parts["SIGN"])
-    return kernel(rows, sizes, gradient, name in SINGLE, scaled), parts
+    return kernel(rows, sizes, gradient, name in SINGLE, name in LOGARITHMIC, scaled), parts

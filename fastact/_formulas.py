@@ -52,6 +52,7 @@ from fastact._math import (
     gelu_tanh_parts,
     gelu_tanh_slope,
     log1p_exp,
+    log1p_exp_parts,
     logistic,
     logistic_parts,
     mish_parts,
@@ -59,11 +60,13 @@ from fastact._math import (
     multiply,
     not_below,
     product_error,
+    root_and_inverse,
     sqrt,
     square_of_quotient,
     tanh_parts,
     tanhshrink_remainder,
     through_zero,
+    times_inverse,
     two_sum,
 )
 from fastact._pieces import (
@@ -453,8 +456,7 @@ def log_sigmoid(x):
     >>> fastact.log_sigmoid([-2.0, 0.0, 2.0])
     array([-2.12692801, -0.69314718, -0.12692801])
     """
-    y, _, back = log1p_exp(-x, -0.0)
-    return -(y * back)
+    return -log1p_exp(-x)
 
 
 @derivative(log_sigmoid)
@@ -471,8 +473,8 @@ def log_sigmoid_derivative(x):
 
 
 def softplus_at_defaults(x):
-    y, _, back = log1p_exp(x, 0.0)
-    return x if x > 20.0 else y * back
+    y = log1p_exp(x)
+    return x if x > 20.0 else y
 
 
 @activation(special_case=softplus_at_defaults)
@@ -510,7 +512,7 @@ def softplus(x, beta=1.0, threshold=20.0):
     z_low = z_low if fabs(z) < -EXP_LOW else 0.0
     # beyond LARGE the result is x for any threshold, also where z overflows
     limit = threshold if threshold < LARGE else LARGE
-    y, y_low, back = log1p_exp(z, z_low)
+    y, y_low, back = log1p_exp_parts(z, z_low)
     q, rest, inverse = divide_by_any(y, y_low, beta, 0.0)
     bent = fma(rest, inverse, q) if fabs(rest) < LARGE else q
     return x if (z - limit) + z_low > 0.0 else bent * back
@@ -949,17 +951,18 @@ def relu_squared_derivative(x):
 
 def root_parts(x, b):
     """sqrt(x**2 + b) = (r + r_low) / scale and |x| + sqrt(x**2 + b) = (d + d_low) / scale, with `scale` a power of
-    two: (r, r_low, d, d_low, scale)."""
+    two: (r, r_low, 1 / r nearly, d, d_low, scale)."""
     # far enough down for the halves of product_error, too
     scale = 0.25 * DOWN if fabs(x) + fabs(b) > SQUARE_HIGH else 1.0
     a = fabs(x) * scale
     b = b * scale * scale
     square = a * a
     u, u_low = two_sum(square, b)
-    r = a if b == 0.0 else sqrt(u)
-    r_low = 0.0 if b == 0.0 else (fma(-r, r, u) + (u_low + product_error(a, a, square))) * (0.5 / r)
+    r, inverse = root_and_inverse(u)
+    r_low = (fma(-r, r, u) + (u_low + product_error(a, a, square))) * (0.5 * inverse)
+    r, r_low = a if b == 0.0 else r, 0.0 if b == 0.0 else r_low
     d, d_low = two_sum(a, r)
-    return r, r_low, d, d_low + r_low, scale
+    return r, r_low, inverse, d, d_low + r_low, scale
 
 
 @activation
@@ -987,12 +990,12 @@ def squareplus(x, b=4.0):
     >>> fastact.squareplus([-3.75, 0.0, 3.75])
     array([0.25, 1.  , 4.  ])
     """
-    _, _, d, d_low, scale = root_parts(x, b)
+    _, _, _, d, d_low, scale = root_parts(x, b)
     # on the left without cancellation: b / (2 (|x| + sqrt(x**2 + b)))
-    q, rest, inverse = divide_by_any(b, 0.0, d, d_low)
+    q, rest, inverse = divide(b, 0.0, d, d_low)
     left = fma(rest, inverse, q) * (0.5 * scale)
     left = 0.0 if x < -LARGEST or b == 0.0 else left
-    right = (0.5 * d + 0.5 * d_low) / scale
+    right = (0.5 * d + 0.5 * d_low) * (4.0 * UP if scale < 1.0 else 1.0)
     return left if x < 0.0 else (x if x > HUGE else right)
 
 
@@ -1006,13 +1009,13 @@ def squareplus_derivative(x, b=4.0):
     >>> fastact.grad.squareplus(1.0, [-1.5, 0.0, 1.5])
     array([0.2, 0.5, 0.8])
     """
-    r, r_low, d, d_low, scale = root_parts(x, b)
+    r, r_low, inverse_of_root, d, d_low, scale = root_parts(x, b)
     # on the left without cancellation: b / (2 sqrt(x**2 + b) (|x| + sqrt(x**2 + b)))
-    p = r * d
-    q, rest, inverse = divide_by_any(b, 0.0, p, fma(r, d_low, fma(r_low, d, product_error(r, d, p))))
+    q, rest, inverse = divide(b, 0.0, d, d_low)
+    q, rest, inverse = times_inverse(q, rest * inverse, r, r_low, inverse_of_root)
     left = fma(rest, inverse, q) * (0.5 * scale) * scale
     left = 0.0 if x < -HUGE or b == 0.0 else left
-    q, rest, inverse = divide_by_any(d, d_low, r, r_low)
+    q, rest, inverse = times_inverse(d, d_low, r, r_low, inverse_of_root)
     right = 0.5 * fma(rest, inverse, q)
     right = 1.0 if x > (0.0 if b == 0.0 else HUGE) else right
     right = 0.5 if x == 0.0 else right

@@ -19,6 +19,7 @@ from fastact._specialise import Constant, Polynomial, Primitive
 fma = Primitive("fma", "fma(a, b, c) = a * b + c, rounded once")
 fabs = Primitive("fabs", "the absolute value")
 sqrt = Primitive("sqrt", "the square root")
+root_and_inverse = Primitive("root_and_inverse", "sqrt(u) and 1 / sqrt(u), to a few units in the last place")
 copysign = Primitive("copysign", "the magnitude of the first with the sign of the second")
 product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b rounded")
 reciprocal = Primitive("reciprocal", "1 / b, rounded, for abs(b) from 2**-100 to 2**100; a NaN or a wrong number else")
@@ -118,6 +119,11 @@ def product_error_by_splitting(a, b, p):
 
 def reciprocal_by_division(b):
     return 1.0 / b
+
+
+def root_and_inverse_by_division(u):
+    root = sqrt(u)
+    return root, 1.0 / root
 
 
 def reduce_exp(x, magic):
@@ -308,16 +314,30 @@ def tanh_parts(a):
     return divide(-e, -e_low, b, ((2.0 - b) + e) + e_low)
 
 
-def log1p_exp(z, z_low):
-    """log(1 + e**(z + z_low)) = (y + y_low) * back, as (y, y_low, back), where y is not subnormal and
-    `back` a power of two.
+def log1p_exp(z):
+    """log(1 + e**z)."""
+    # beside 0: z / 2 + log(2 cosh(z / 2)), with an even power series. Its rounding errors, where many z share a result,
+    # are so small that it is monotone.
+    u = z * z
+    near = fma(0.5, z, LN2)
+    near = near + fma(u, log_cosh_ratio(u), fma(0.5, z, LN2 - near) + LN2_REST)
+    # elsewhere max(z, 0) + log1p(f) with f = e**-|z|, and log1p(f) = (1 + w) f / e**r
+    s, n, r = reduce_exp(not_below(-fabs(z), EXP_LOW), MAGIC_UP)
+    tail = exp_tail(n, r, -0.0)
+    e = 1.0 + (r + tail)
+    f = e * (s * DOWN)
+    w = r + fma(e, f * log1p_remainder(f), tail)
+    far = fma(fma(w, s, s), DOWN, z if z > 0.0 else 0.0)
+    return near if u < 1.0 else far
 
-    Its rounding errors near 0, where many z share a result, are so small that it is monotone."""
-    # beside 0: z / 2 + log(2 cosh(z / 2)), with an even power series
+
+def log1p_exp_parts(z, z_low):
+    """log(1 + e**(z + z_low)) = (y + y_low) * back, as (y, y_low, back), where y is not subnormal and
+    `back` a power of two; as `log1p_exp`."""
     u = z * z
     near = fma(0.5, z, LN2)
     near_low = fma(u, log_cosh_ratio(u), fma(0.5, z, LN2 - near) + fma(0.5, z_low, LN2_REST))
-    # elsewhere max(z, 0) + log1p(f), with f = e**-|z| = (high + low) * power
+    # f = (high + low) * power
     high, low, s = exp_parts(not_below(-fabs(z), EXP_LOW), -copysign(1.0, z) * z_low)
     power = s * DOWN
     f = high * power

@@ -48,6 +48,7 @@ FORMULA_PRIMITIVES = {
     "power_of_two": partial(power_of_two),
     "product_error": _math.product_error_by_fma,
     "reciprocal": _math.reciprocal_by_division,
+    "root_and_inverse": _math.root_and_inverse_by_division,
 }
 
 
@@ -61,6 +62,10 @@ def block():
 
 def barrier():
     threading.current_thread().syncthreads()
+
+
+def any_in_block(condition):
+    return threading.current_thread().syncthreads_or(bool(condition))
 
 
 def shared():
@@ -186,6 +191,7 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
         "store": partial(storer(out_storage, dtype)),
         "shuffle": partial(shuffle),
         "barrier": partial(barrier),
+        "any_in_block": partial(any_in_block),
         "put": partial(put),
         "get": partial(get),
         "approximate_log": partial(approximate_log),
