@@ -147,7 +147,7 @@ TABLE = [
     ("EXPM1", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: abs(r**2 / mp.expm1(r)) if r else r),
     ("HALF_EXPM1", half_expm1_slope, (-2 * HALF_LN2 * 1.01, 2 * HALF_LN2 * 1.01), lambda u: abs(u) / mp.exp(-u / 2)),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),
-    ("LOG_COSH", log_cosh_ratio, (mp.mpf(0), mp.mpf(1)), lambda u: u / mp.log1p(mp.exp(-mp.sqrt(u)))),
+    ("LOG_COSH", log_cosh_ratio, (mp.mpf(0), mp.mpf("1.082")), lambda u: u / mp.log1p(mp.exp(-mp.sqrt(u)))),
     ("ATANH", atanh_remainder, (mp.mpf(0), ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * 1.01), lambda v: v),
     (
         "TANHSHRINK",

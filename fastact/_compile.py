@@ -70,9 +70,9 @@ def has_lookup(typing_context):
 
 
 @cache
-def lookup(numbers):
-    """A function of a float32 index, whose low three bits say which of eight numbers it is."""
-    name = _lookup.name_of(np.array(numbers, np.float32).view(np.uint32))
+def lookup(rows, k):
+    """A function of a float32 index, whose low three bits say which of the eight numbers of a row it is."""
+    name = _lookup.name_of(np.array(rows[k], np.float32).view(np.uint32))
 
     @intrinsic
     def function(typing_context, index):

@@ -36,13 +36,16 @@ from fastact._specialise import Constant, Primitive
 
 WARP = 32
 THREADS = 128  # in a block of several rows
-MAX_LANES = 512  # for one row
+MAX_LANES = 512  # for one row that is held
+STREAMING_LANES = 1024  # for one that is not: the fewer are under way, the more of them the second cache has
 # (lanes, elements): up to so many lanes a lane has no more than so many elements, if more lanes help. With few lanes
 # neighbouring threads are far apart in memory; with many they exchange more often.
 LIMITS = ((4, 5), (32, 12))
 MOST = 20  # elements of 4 bytes that a lane can hold
 HELD = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)  # so many elements: each is a kernel of its own
-RESIDENT = 1024  # threads that a multiprocessor shall have registers for at the same time, in float32
+# Threads that a multiprocessor shall have registers for at the same time, in float32, where a lane holds that many
+# elements or fewer; and otherwise.
+RESIDENT = (12, 1280), 1024
 UNROLL = 16  # elements that a lane has under way together, of a row that is not held
 FEW = 4  # the same of what is left over, and of what is read again
 MANY = 2**17  # threads keep a device busy
@@ -101,6 +104,11 @@ class Rows(NamedTuple):
         return self.lanes * self.block_rows
 
     @property
+    def resident(self):
+        (few, threads), fewer_threads = RESIDENT
+        return threads if 0 < self.each <= few else fewer_threads
+
+    @property
     def slots(self):
         """What lanes exchange by way of shared memory: so many threads or warps have something to say."""
         if self.across:
@@ -130,6 +138,7 @@ def arranged(count, length, across, adjacent, most, n_kept, n_reduced):
             lanes = more(lanes, min(limit, most), most_lanes)
         block_rows = THREADS // lanes if lanes <= WARP else 1
     if each(lanes) > most:
+        lanes = lanes if across else STREAMING_LANES
         return Rows(lanes, block_rows, across, 0, 0, adjacent, n_kept, n_reduced)
     held = min(n for n in HELD if n >= each(lanes))
     fewer = max((n for n in HELD if n < held), default=0)

@@ -69,6 +69,8 @@ TINY_LOG = Constant(-64.0, -512.0)
 LARGE = Constant(2.0**40, 2.0**70)
 # The square of its inverse vanishes, in sums of large numbers too; its own square does not overflow in float64.
 HUGE = Constant(2.0**80, 2.0**540)
+# The square of z up to which `log_cosh_ratio` serves: where both ways of `log1p_exp` are equally accurate.
+BEND = Constant(1.04, 1.04)
 # (e**x - 1) / x is 1 between it and 0.
 LINEAR = Constant(-(2.0**-27), -(2.0**-56))
 NAN = Constant(np.nan, np.nan)
@@ -318,17 +320,18 @@ def log1p_exp(z):
     """log(1 + e**z)."""
     # beside 0: z / 2 + log(2 cosh(z / 2)), with an even power series. Its rounding errors, where many z share a result,
     # are so small that it is monotone.
-    u = z * z
+    square = z * z
     near = fma(0.5, z, LN2)
-    near = near + fma(u, log_cosh_ratio(u), fma(0.5, z, LN2 - near) + LN2_REST)
+    near = near + fma(square, log_cosh_ratio(square), fma(0.5, z, LN2 - near) + LN2_REST)
     # elsewhere max(z, 0) + log1p(f) with f = e**-|z|, and log1p(f) = (1 + w) f / e**r
     s, n, r = reduce_exp(not_below(-fabs(z), EXP_LOW), MAGIC_UP)
     tail = exp_tail(n, r, -0.0)
-    e = 1.0 + (r + tail)
-    f = e * (s * DOWN)
-    w = r + fma(e, f * log1p_remainder(f), tail)
+    u = r + tail
+    f = (1.0 + u) * (s * DOWN)
+    slope = f * log1p_remainder(f)
+    w = r + (slope + fma(u, slope, tail))
     far = fma(fma(w, s, s), DOWN, z if z > 0.0 else 0.0)
-    return near if u < 1.0 else far
+    return near if square < BEND else far
 
 
 def log1p_exp_parts(z, z_low):
@@ -336,7 +339,7 @@ def log1p_exp_parts(z, z_low):
     `back` a power of two; as `log1p_exp`."""
     u = z * z
     near = fma(0.5, z, LN2)
-    near_low = fma(u, log_cosh_ratio(u), fma(0.5, z, LN2 - near) + fma(0.5, z_low, LN2_REST))
+    near_low = fma(z, z * log_cosh_ratio(u), fma(0.5, z, LN2 - near) + fma(0.5, z_low, LN2_REST))
     # f = (high + low) * power
     high, low, s = exp_parts(not_below(-fabs(z), EXP_LOW), -copysign(1.0, z) * z_low)
     power = s * DOWN

@@ -69,7 +69,7 @@ class Pieces:
         *terms, polynomial = (f"c{k}(index)" for k in range(self.start, len(self.rows)))
         for term in reversed(terms):
             polynomial = f"fma(d, {polynomial}, {term})"
-        scope = {"fma": fma} | {f"c{k}": lookup(row) for k, row in enumerate(self.rows)}
+        scope = {"fma": fma} | {f"c{k}": lookup(self.rows, k) for k in range(len(self.rows))}
         exec("\n".join(self.lines).format(polynomial), scope)
         return scope["pieces"]
 
@@ -110,8 +110,8 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
 
     Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
     `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`; a compiler
-    of vectors has `lookup`, too, which makes a function of an index from eight numbers, and `either`, which makes one
-    function from those of `ByPieces`.
+    with lookups has `lookup`, too, which makes a function of an index from a row of eight numbers, and `either`, which
+    makes one function from those of `ByPieces`.
     `prepare` may rewrite each function beforehand.
     """
     dtype = np.dtype(dtype)

@@ -39,6 +39,18 @@ def power_of_two(t):
     return (t.view(bits[0]) << bits[0](bits[1])).view(t.dtype)
 
 
+def half_octave(a):
+    return (a.view(np.uint32) >> np.uint32(22)).view(np.float32)
+
+
+def lookup(rows, k):
+    return partial(lambda index: np.float32(rows[k][int(index.view(np.uint32)) & 7]))
+
+
+def either(by_pieces, whole):
+    return by_pieces if by_pieces.__name__ == "gelu_by_pieces" else whole
+
+
 # A primitive that is a plain function would be specialised as a part of the formula; a partial is taken as it is.
 FORMULA_PRIMITIVES = {
     "fma": partial(fma),
@@ -46,6 +58,9 @@ FORMULA_PRIMITIVES = {
     "sqrt": partial(sqrt),
     "copysign": np.copysign,
     "power_of_two": partial(power_of_two),
+    "half_octave": partial(half_octave),
+    "lookup": lookup,
+    "either": either,
     "product_error": _math.product_error_by_fma,
     "reciprocal": _math.reciprocal_by_division,
     "root_and_inverse": _math.root_and_inverse_by_division,

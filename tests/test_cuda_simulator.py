@@ -60,6 +60,7 @@ def device():
             "WARP": 4,
             "THREADS": 8,
             "MAX_LANES": 16,
+            "STREAMING_LANES": 16,
             "LIMITS": ((4, 2),),
             "MOST": 4,
             "MANY": 40,
