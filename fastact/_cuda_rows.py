@@ -288,14 +288,14 @@ def _place(rows, arrays, steps_of):
     return lines
 
 
-def _read(rows, names, j, place="", all_there=0):
-    """Lines that read a lane's element j, counted from `place` on; beyond the row's end one that changes nothing. So
-    many elements are `all_there`."""
+def _read(rows, names, j, place="", all_there=0, first=0):
+    """Lines that read a lane's element j, counted from `place` on, into the variable of element first + j; beyond the
+    row's end one that changes nothing. So many elements are `all_there`."""
     loads = {"x": ("SIGN * load", "-INF"), "y": ("load", "0.0"), "gy": ("load_gradient", "0.0")}
     for name in names:
         load, nothing = loads[name]
         there = "" if j < all_there else f" if {place}lane + {j * rows.lanes} < length else {nothing}"
-        yield f"{name}{j} = {load}({_address(rows, name, j, place)}){there}"
+        yield f"{name}{first + j} = {load}({_address(rows, name, j, place)}){there}"
 
 
 def _write(rows, j, result, place="", all_there=0):
@@ -464,9 +464,9 @@ def _from_the_start(rows, lines, arrays):
 
 
 def _loop(rows, body, arrays, first, last, together, all_there):
-    elements = range(together)
+    elements = range(rows.each, rows.each + together)  # beside those that are held
     names = [name for name in arrays if name != "out"]
-    read = [line for j in elements for line in _read(rows, names, j, "place + ", all_there)]
+    read = [line for j in range(together) for line in _read(rows, names, j, "place + ", all_there, rows.each)]
     lines = body(elements, read, all_there) if "out" in arrays else body(elements, read)
     if rows.n_reduced == 1:
         lines = [*lines, *(f"{name} = {name} + {together} * {name}_step" for name in arrays)]

@@ -63,6 +63,7 @@ def device():
             "STREAMING_LANES": 16,
             "LIMITS": ((4, 2),),
             "MOST": 4,
+            "FEW": 2,
             "MANY": 40,
         }.items():
             patch.setattr(_cuda_rows, name, value)
