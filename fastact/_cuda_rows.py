@@ -86,7 +86,7 @@ class Rows(NamedTuple):
 
     A row has `lanes` threads, and a block `block_rows` rows; both are powers of two. `across`: neighbouring threads are
     of different rows, as neighbours in memory are; otherwise of one row. `each`: so many elements of a row are held in
-    registers by a lane, from one reading to the writing; 0: the row is too long for that, and is read twice.
+    registers by a lane, from one reading to the writing; 0: the row is too long for that, and is read again.
     `at_least`: those that no lane lacks. `adjacent`: a row's elements are neighbours in memory.
     """
 
