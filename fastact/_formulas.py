@@ -507,6 +507,7 @@ def softplus(x, beta=1.0, threshold=20.0):
     >>> fastact.softplus([-2.0, 0.0, 2.0])
     array([0.12692801, 0.69314718, 2.12692801])
     """
+    plain = log1p_exp(x)  # the bits are those of the defaults left out
     z = beta * x
     z_low = product_error(beta, x, z)
     z_low = z_low if fabs(z) < -EXP_LOW else 0.0
@@ -515,7 +516,8 @@ def softplus(x, beta=1.0, threshold=20.0):
     y, y_low, back = log1p_exp_parts(z, z_low)
     q, rest, inverse = divide_by_any(y, y_low, beta, 0.0)
     bent = fma(rest, inverse, q) if fabs(rest) < LARGE else q
-    return x if (z - limit) + z_low > 0.0 else bent * back
+    bent = plain if beta == 1.0 else bent * back
+    return x if (z - limit) + z_low > 0.0 else bent
 
 
 def softplus_derivative_at_defaults(x):

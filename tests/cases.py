@@ -86,11 +86,6 @@ def public(name):
     return getattr(fastact.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(fastact, name)
 
 
-def as_on_cuda(name, arguments):
-    """Arguments for the CPU's function: on CUDA the formula for the defaults serves wherever they are given, too."""
-    return () if TABLE[name].special_case and arguments == tuple(TABLE[name].parameters.values()) else arguments
-
-
 def gy_for(x):
     """Something for a gradient to be multiplied with, which depends on x. It neither rounds, being a power of two, nor
     makes the error of a subnormal derivative count as several units of a larger number."""

@@ -15,7 +15,6 @@ from cases import (
     LAYOUTS,
     MAX_ULP_OF_ROWS,
     REDUCTIONS,
-    as_on_cuda,
     bits,
     exact,
     exact_reduction,
@@ -121,7 +120,7 @@ def test_elementwise(name, arguments, dtype, numba):
     assert got.dtype == dtype
     assert ulps(got, exact(name, x, arguments)) <= max_ulp(name)
     if fastact.backend not in ("x86-64", "numpy") and (name not in BY_PIECES or dtype == "float64"):
-        assert np.array_equal(bits(got), bits(public(name)(*inputs(name, x), *as_on_cuda(name, arguments))))
+        assert np.array_equal(bits(got), bits(public(name)(*inputs(name, x), *arguments)))
 
 
 CHUNK = 2**26
