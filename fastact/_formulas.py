@@ -516,7 +516,7 @@ def softplus(x, beta=1.0, threshold=20.0):
     y, y_low, back = log1p_exp_parts(z, z_low)
     q, rest, inverse = divide_by_any(y, y_low, beta, 0.0)
     bent = fma(rest, inverse, q) if fabs(rest) < LARGE else q
-    bent = plain if beta == 1.0 else bent * back
+    bent = plain if beta + 0.0 * x == 1.0 else bent * back  # a comparison of vectors, not of a number
     return x if (z - limit) + z_low > 0.0 else bent
 
 
