@@ -119,8 +119,7 @@ def lookup(rows, k):
 
 
 def either(by_pieces, whole):
-    """By pieces gelu moves 0.87 of what a copy does, instead of 0.78 (H200); other functions lose 2 to 4 %."""
-    return by_pieces if by_pieces.py_func.__name__ == "gelu_by_pieces" else whole
+    return by_pieces if by_pieces.py_func.__name__ in _cuda_elementwise.BY_PIECES else whole
 
 
 @intrinsic

@@ -3,6 +3,9 @@
 THREADS = 128  # in a block
 BLOCKS = 16  # that a multiprocessor shall have registers for at the same time, in float32
 VECTORS = 2  # of a thread, where all is contiguous
+# Of the functions that could be by pieces those that are: gelu moves 0.87 of what a copy does, instead of 0.78 (H200);
+# others lose 2 to 4 %.
+BY_PIECES = ("gelu_by_pieces",)
 
 # How an operand lies along the innermost dimension.
 FIXED = "fixed"  # no array: one value, known when the kernel is compiled

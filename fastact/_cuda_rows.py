@@ -476,9 +476,8 @@ def _loop(rows, body, arrays, first, last, together, all_there):
 def kernel(rows, sizes, gradient=False, single=False, logarithmic=False, scaled=False):
     """A kernel for softmax and its kin, or of their gradients, to be specialised. `sizes` are those of an element of
     each array; `single`: a row has but one result; `logarithmic`: by the logarithm of the sum; `scaled`: by a
-    temperature. Arguments: the addresses; if scaled,
-    what `factor` gives; the number and the length of rows; the sizes of the dimensions that rows are in, and the steps
-    of each array there; and the same within a row."""
+    temperature. Arguments: the addresses; if scaled, what `factor` gives; the number and the length of rows; the sizes
+    of the dimensions that rows are in, and the steps of each array there; and the same within a row."""
     names = ("gy", "y") if gradient else ("x",)
     arrays = dict(zip((*names, "out"), sizes, strict=True))
     arguments = [*arrays, *("r", "r_low") * scaled, "rows", "length", "row_sizes"]
@@ -608,6 +607,7 @@ PARTS = {
     "log_softmax": {"SIGN": 1.0, "normaliser": level, "finish": log_share},
     "logsumexp": {"SIGN": 1.0, "normaliser": level_or_infinity},
 }
+TERMS = {"origin": exact_origin, "difference": exact_difference}  # of all of them
 GRADIENT_PARTS = {
     "softmax": {"SIGN": 1.0, "summand": product, "finish_gradient": softmax_gradient},
     "softmin": {"SIGN": -1.0, "summand": product, "finish_gradient": softmax_gradient},
@@ -630,10 +630,8 @@ def kernel_of(name, rows, sizes, dtype, scaled):
     """The kernel for a function, or with the sizes of three arrays for its gradient; and what it is to be specialised
     with, besides the compiler's own."""
     gradient = len(sizes) == 3
-    parts = (GRADIENT_PARTS if gradient else PARTS)[name]
-    if not gradient:
-        parts = {"origin": exact_origin, "difference": exact_difference} | parts
+    parts = GRADIENT_PARTS[name] if gradient else TERMS | PARTS[name]
     if scaled:
         parts = {key: SCALED.get(part, part) for key, part in parts.items()}
-    parts["SIGN"] = np.dtype(dtype).type(parts["SIGN"])
+    parts = parts | {"SIGN": np.dtype(dtype).type(parts["SIGN"])}
     return kernel(rows, sizes, gradient, name in SINGLE, name in LOGARITHMIC, scaled), parts

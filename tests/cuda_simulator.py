@@ -48,7 +48,7 @@ def lookup(rows, k):
 
 
 def either(by_pieces, whole):
-    return by_pieces if by_pieces.__name__ == "gelu_by_pieces" else whole
+    return by_pieces if by_pieces.__name__ in _cuda_elementwise.BY_PIECES else whole
 
 
 # A primitive that is a plain function would be specialised as a part of the formula; a partial is taken as it is.
