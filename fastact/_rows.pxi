@@ -102,7 +102,8 @@ cdef inline void add_terms(
             for j in range(LANES):
                 add_term(e[k * LANES + j], &high[j], &low[j], kind)
         if not is_logarithm(kind):
-            memcpy(out, e, turn * sizeof(real))
+            for j in range(turn):
+                out[j] = e[j]
         x += turn
         out += turn
     memcpy(highs, high, sizeof(high))
