@@ -17,7 +17,7 @@ import numpy as np
 
 mp.mp.dps = 60
 PRECISION = {"float32": 24, "float64": 53}
-FLOAT32_ONLY = {"HALF_EXPM1"}
+FLOAT32_ONLY = {"EXP_BY_EIGHTHS", "HALF_EXPM1"}
 HALF_LN2 = mp.log(2) / 2
 
 
@@ -144,6 +144,7 @@ def without_constant(name, doc, whole, interval):
 # remainder's term / whole function
 TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
+    ("EXP_BY_EIGHTHS", exp_remainder, (-HALF_LN2 * 1.01 / 8, HALF_LN2 * 1.01 / 8), lambda r: r**2 / mp.exp(r)),
     ("EXPM1", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: abs(r**2 / mp.expm1(r)) if r else r),
     ("HALF_EXPM1", half_expm1_slope, (-2 * HALF_LN2 * 1.01, 2 * HALF_LN2 * 1.01), lambda u: abs(u) / mp.exp(-u / 2)),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),

@@ -62,28 +62,23 @@ cdef inline void add_strip_of_kind(
     const real *x, ptrdiff_t x_step, Fetch fetch, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh,
     const real *m, const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
 ) noexcept nogil:
-    cdef real shift[LANES]
-    cdef real lowest[LANES]
-    cdef real offset[LANES]
-    cdef real magic[LANES]
-    cdef real rest[LANES]
-    cdef real rest_low[LANES]
+    cdef real own_starts[START * LANES]
     cdef real e[LANES]
     cdef real counts[LANES]
     cdef real extremes[LANES]
     cdef ptrdiff_t i, lane
-    cdef int j
+    cdef int k, j
     for j in range(LANES):
-        shift[j], lowest[j], offset[j] = starts[j], starts[COLUMNS + j], starts[2 * COLUMNS + j]
-        magic[j], rest[j], rest_low[j] = starts[3 * COLUMNS + j], starts[4 * COLUMNS + j], starts[5 * COLUMNS + j]
         extremes[j] = m[j]
         counts[j] = ones[j]
+    for k in range(START):
+        for j in range(LANES):
+            own_starts[k * LANES + j] = starts[k * COLUMNS + j]
     for i in range(n):
         fastact_prefetch(<const char *>(x + fetch.next), LANES * sizeof(real))
         if fetch.results and is_logarithm(kind):
             fastact_prefetch(<const char *>(x + fetch.results), LANES * sizeof(real))
-        for j in range(LANES):
-            e[j] = term(x[j], r, r_low, shift[j], lowest[j], offset[j], magic[j], rest[j], rest_low[j], kind)
+        terms(x, own_starts, LANES, 1, r, r_low, e, kind)
         for j in range(LANES):
             e[j] = counted(e[j], x[j], extremes[j], &counts[j], kind)
         lane = i % LANES * LANES
@@ -96,7 +91,8 @@ cdef inline void add_strip_of_kind(
             for j in range(LANES):
                 add_term(e[j], high + lane + j, low + lane + j, kind)
         if not is_logarithm(kind):
-            memcpy(out, e, sizeof(e))
+            for j in range(LANES):
+                out[j] = e[j]
         x += x_step
         out += out_step
     for j in range(LANES):

@@ -16,8 +16,10 @@ import textwrap
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from fastact import _math
-from fastact._reduction_formulas import REDUCTION_FORMULAS
+from fastact._reduction_formulas import BY_EIGHTHS, REDUCTION_FORMULAS
 from fastact._specialise import specialise
 
 C_TYPES = {"float32": "float", "float64": "double"}
@@ -34,6 +36,10 @@ PRIMITIVES = """/* Made by fastact/_formulas_in_c.py. */
 #define FASTACT_INLINE static inline __attribute__((always_inline))
 #else
 #define FASTACT_INLINE static inline
+#endif
+/* one instruction looks up the eighths of octaves of a whole vector */
+#if defined(__AVX2__) && defined(__FMA__)
+#define FASTACT_BY_EIGHTHS
 #endif
 #ifdef __FP_FAST_FMA
 FASTACT_INLINE float fastact_fma_float32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
@@ -162,10 +168,11 @@ def with_selections(function):
     return scope[function.__name__]
 
 
-def in_c(formula, dtype):
-    """The formula as a function in C; where it returns several values, through pointers after its arguments."""
-    names = ("fma", "product_error", "power_of_two", "exponent", "significand")
-    primitives = {name: partial(primitive, name) for name in names}
+def in_c(formula, dtype, name):
+    """The formula as a function in C of that name; where it returns several values, through pointers after its
+    arguments."""
+    known = ("fma", "product_error", "power_of_two", "exponent", "significand")
+    primitives = {name: partial(primitive, name) for name in known}
     traced = specialise(formula, dtype, primitives, lambda function: function, prepare=with_selections)
     names = inspect.getfullargspec(formula).args
     Value.lines, Value.dtype = [], dtype
@@ -177,15 +184,30 @@ def in_c(formula, dtype):
         ends = [f"*result_{k} = {text_of(result)};" for k, result in enumerate(results)]
     else:
         ends = [f"return {text_of(results)};"]
-    head = f"FASTACT_INLINE {'void' if len(ends) > 1 else c_type} fastact_{formula.__name__}_{dtype}"
+    head = f"FASTACT_INLINE {'void' if len(ends) > 1 else c_type} fastact_{name}_{dtype}"
     body = "".join(f"    {line}\n" for line in Value.lines + ends)
     return f"{head}({', '.join(arguments)}) {{\n{body}}}\n"
+
+
+def eighths():
+    """2**(k / 8): the bits, less what k adds to those of the exponent; and what rounding left, as a share."""
+    numbers = 2.0 ** (np.arange(8) / 8)
+    rounded = numbers.astype(np.float32)
+    yield "FASTACT_EIGHTHS", rounded.view(np.int32) - np.float32(1.0).view(np.int32) - (np.arange(8) << 20)
+    yield "FASTACT_EIGHTHS_LOW", [f"{float(low).hex()}f" for low in numbers / rounded - 1.0]
 
 
 def header():
     parts = [PRIMITIVES]
     parts += [f"#define FASTACT_UP_{dtype} {value.hex()}\n" for dtype, value in _math.UP.values.items()]
-    parts += [in_c(formula, dtype) for formula, dtypes in REDUCTION_FORMULAS.items() for dtype in dtypes]
+    parts += [f"#define {name} {', '.join(map(str, values))}\n" for name, values in eighths()]
+    for formula, dtypes in REDUCTION_FORMULAS.items():
+        for dtype in dtypes:
+            text = in_c(formula, dtype, formula.__name__)
+            if formula in BY_EIGHTHS and dtype == "float32":
+                other = in_c(BY_EIGHTHS[formula], dtype, formula.__name__)
+                text = f"#ifdef FASTACT_BY_EIGHTHS\n{other}#else\n{text}#endif\n"
+            parts.append(text)
     return "\n".join([*parts, "#endif\n"])
 
 

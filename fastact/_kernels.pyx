@@ -33,8 +33,12 @@ cdef extern from *:
 cdef extern from "fastact_formulas.h" nogil:
     void fastact_exp_start_float32(float, float, float, float *, float *, float *, float *, float *, float *)
     void fastact_exp_start_float64(double, double, double, double *, double *, double *, double *, double *, double *)
-    float fastact_exp_term_float32(float, float, float, float, float, float, float)
-    double fastact_exp_term_float64(double, double, double, double, double, double, double)
+    float fastact_exp_index_float32(float x, float offset)
+    double fastact_exp_index_float64(double x, double offset)
+    float fastact_exp_fraction_float32(float x, float x_low, float n, float s_low, float rest, float rest_low)
+    double fastact_exp_fraction_float64(double x, double x_low, double n, double s_low, double rest, double rest_low)
+    float fastact_not_below_float32(float x, float lowest)
+    double fastact_not_below_float64(double x, double lowest)
     void fastact_scaled_float32(float, float, float, float, float, float *, float *)
     void fastact_scaled_float64(double, double, double, double, double, double *, double *)
     float fastact_minus_exp_product_float32(float gy, float y, float total, float total_low)
@@ -48,6 +52,8 @@ cdef extern from "fastact_formulas.h" nogil:
     double FASTACT_UP_float64
 
 cdef extern from "_lanes.h" nogil:
+    void fastact_power_float(const float *index, float *power, float *low)
+    void fastact_power_double(const double *index, double *power, double *low)
     float fastact_sum_of_floats(const float *lanes)
     double fastact_sum_of_doubles(const double *lanes)
     float fastact_block_sum_float(const float *x, const float *y, ptrdiff_t n, bint times_y)

@@ -4,8 +4,14 @@
 #ifndef FASTACT_LANES_H
 #define FASTACT_LANES_H
 
+#include "fastact_formulas.h"
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+#ifdef FASTACT_BY_EIGHTHS
+#include <immintrin.h>
+#endif
 
 typedef double fastact_double_4 __attribute__((vector_size(32), aligned(8), may_alias));
 typedef double fastact_double_2 __attribute__((vector_size(16), aligned(8), may_alias));
@@ -47,6 +53,43 @@ static inline void fastact_sum_of_pairs(const double *highs, const double *lows,
     *high = one;
     *low = one_low;
 #undef FASTACT_ADD
+}
+
+/* Of each lane, what `exp_index` gave: the power of two and, where that is rounded, what is left of it, as a share. */
+#ifdef FASTACT_BY_EIGHTHS
+static inline __attribute__((always_inline)) void fastact_power_float(const float *index, float *power, float *low) {
+    static const int32_t eighths[16] = {FASTACT_EIGHTHS, FASTACT_EIGHTHS};
+    static const float eighths_low[16] = {FASTACT_EIGHTHS_LOW, FASTACT_EIGHTHS_LOW};
+#ifdef __AVX512F__
+    const __m512i bits = _mm512_loadu_si512(eighths), t = _mm512_loadu_si512(index);
+    const __m512 lows = _mm512_loadu_ps(eighths_low);
+    const __m512i sum = _mm512_add_epi32(_mm512_permutexvar_epi32(t, bits), _mm512_slli_epi32(t, 20));
+    _mm512_storeu_ps(power, _mm512_castsi512_ps(sum));
+    _mm512_storeu_ps(low, _mm512_permutexvar_ps(t, lows));
+#else
+    const __m256i bits = _mm256_loadu_si256((const __m256i *)eighths);
+    const __m256 lows = _mm256_loadu_ps(eighths_low);
+    for (int k = 0; k < 16; k += 8) {
+        const __m256i t = _mm256_castps_si256(_mm256_loadu_ps(index + k));
+        const __m256i sum = _mm256_add_epi32(_mm256_permutevar8x32_epi32(bits, t), _mm256_slli_epi32(t, 20));
+        _mm256_storeu_ps(power + k, _mm256_castsi256_ps(sum));
+        _mm256_storeu_ps(low + k, _mm256_permutevar8x32_ps(lows, t));
+    }
+#endif
+}
+#else
+static inline __attribute__((always_inline)) void fastact_power_float(const float *index, float *power, float *low) {
+    for (int j = 0; j < 16; j++) {
+        power[j] = fastact_power_of_two_float32(index[j]);
+        low[j] = 0.0f;
+    }
+}
+#endif
+static inline __attribute__((always_inline)) void fastact_power_double(const double *index, double *power, double *low) {
+    for (int j = 0; j < 16; j++) {
+        power[j] = fastact_power_of_two_float64(index[j]);
+        low[j] = 0.0;
+    }
 }
 
 /* Of x, or of x * y, element i in lane i % 16. */

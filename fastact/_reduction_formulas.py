@@ -1,5 +1,7 @@
 """The elementwise part of softmax and its kin, and of their gradients, for the loops of `_kernels.pyx`."""
 
+import numpy as np
+
 from fastact import _coefficients
 from fastact._math import (
     DOWN,
@@ -14,8 +16,10 @@ from fastact._math import (
     exp_tail,
     fma,
     multiply,
+    not_below,
     power_of_two,
     reduce_exp,
+    split,
     two_sum,
 )
 from fastact._specialise import Constant, Polynomial, Primitive
@@ -24,21 +28,31 @@ exponent = Primitive("exponent", "the whole number n with 2**n <= x < 2**(n + 1)
 significand = Primitive("significand", "x / 2**exponent(x)")
 
 atanh_remainder = Polynomial(_coefficients.ATANH)
+exp_remainder_by_eighths = Polynomial(_coefficients.EXP_BY_EIGHTHS)
 # Whole exponents up to (NEAR - EXP_LOW) / ln 2 have exact products with LN2_HIGH.
 NEAR = Constant(128.0, 1024.0)
 # Adding and subtracting it leaves no more digits after the point than LN2_HIGH has.
 COARSE = Constant(1.5 * 2.0**8, 1.5 * 2.0**12)
+# Of exponents in eighths, in float32 alone, what _math.py has of whole ones.
+EIGHTHS = Constant(8.0 * LOG2E.values["float32"], np.nan)
+MAGIC_EIGHTHS = Constant(1.5 * 2.0**23 + 8 * (127 + 64), np.nan)
+EIGHTH_HIGH, EIGHTH_LOW = split(np.log(2) / 8, 0.0)
+ROUND = Constant(1.5 * 2.0**23, np.nan)  # added to a number and taken away again, it leaves an integer
+
+
+def greatest(m, r, r_low):
+    """The shift, and the product as a pair. Where it is moderate the shift is 0: no difference, and so no rounding
+    error of it."""
+    a = m * r
+    near = (1.0 if a < NEAR else 0.0) if a > -NEAR else 0.0
+    a, a_low = multiply(m if near > 0.0 else 0.0, 0.0, r, r_low)
+    return 0.0 if near > 0.0 else m, a, a_low
 
 
 def exp_start(m, r, r_low):
-    """What `exp_term` needs of a row whose greatest (x - shift) * r is at x = m, as (shift, lowest, offset, magic,
-    rest, rest_low): that product is `whole` ln 2 + rest + rest_low.
-
-    Where it is moderate the shift is 0: no difference, and so no rounding error of it."""
-    a = m * r
-    near = (1.0 if a < NEAR else 0.0) if a > -NEAR else 0.0
-    shift = 0.0 if near > 0.0 else m
-    a, a_low = multiply(m if near > 0.0 else 0.0, 0.0, r, r_low)
+    """What terms need of a row whose greatest (x - shift) * r is at x = m, as (shift, lowest, offset, magic, rest,
+    rest_low): that product is `whole` ln 2 + rest + rest_low."""
+    shift, a, a_low = greatest(m, r, r_low)
     whole = fma(a, LOG2E, MAGIC) - MAGIC
     difference = fma(-whole, LN2_HIGH, a)
     rest = (difference + COARSE) - COARSE
@@ -46,23 +60,52 @@ def exp_start(m, r, r_low):
     return shift, a + EXP_LOW, -a * LOG2E, MAGIC_UP - whole, rest, rest_low
 
 
-def exp_term(x, x_low, lowest, offset, magic, rest, rest_low):
-    """e to the difference of x + x_low and the row's greatest, times UP; at the greatest it is UP to the bit.
+# A term is e to the difference of x + x_low and the row's greatest, times UP: (1 + u) s, with s = 2**n * UP. At the
+# greatest it is UP to the bit.
+
+
+def exp_index(x, offset):
+    """The n that is nearest to the difference, and MAGIC_UP, so that it is `power_of_two` of s."""
+    return fma(x, LOG2E, offset) + MAGIC_UP
+
+
+def exp_fraction(x, x_low, n, s_low, rest, rest_low):
+    """u; n with the greatest's own, s is exact.
 
     x = n LN2_HIGH + rest + r; the sum of the first two is exact, and r is but for x near 0."""
-    x = lowest if x < lowest else x
-    t = fma(x, LOG2E, offset) + MAGIC_UP
-    n = t - magic
-    power = power_of_two(t)
     r = x - fma(n, LN2_HIGH, rest)
-    return fma(r + exp_tail(n, r, x_low - rest_low), power, power)
+    return r + exp_tail(n, r, x_low - rest_low)
+
+
+# Where a CPU looks up vectors, s is 2**(n / 8) * UP, rounded, and u small: what is rounded in it matters less.
+
+
+def exp_start_by_eighths(m, r, r_low):
+    shift, a, a_low = greatest(m, r, r_low)
+    whole = fma(a, EIGHTHS, ROUND) - ROUND
+    return shift, a + EXP_LOW, -a * EIGHTHS, MAGIC_EIGHTHS - whole, within_eighth(a, a_low, whole), 0.0
+
+
+def exp_index_by_eighths(x, offset):
+    return fma(x, EIGHTHS, offset) + MAGIC_EIGHTHS
+
+
+def exp_fraction_by_eighths(x, x_low, n, s_low, rest, rest_low):
+    """The same, with what rounding left of s, as a share of it; `rest` is what the greatest has within its eighth."""
+    r = within_eighth(x, x_low, n) - rest
+    return fma(fma(exp_remainder_by_eighths(r), r, 1.0), r, s_low)
+
+
+def within_eighth(x, x_low, n):
+    """The first difference is exact but for x near 0."""
+    return fma(-n, EIGHTH_LOW, fma(-n, EIGHTH_HIGH, x)) + x_low
 
 
 def scaled(x, shift, r, r_low, lowest):
-    """(x - shift) * (r + r_low) as a pair, for `exp_term`."""
+    """(x - shift) * (r + r_low) as a pair, from `lowest` on."""
     d, d_low = two_sum(x, -shift)
     p, p_low = multiply(d, d_low, r, r_low)
-    return p, p_low if p > lowest else 0.0
+    return not_below(p, lowest), p_low if p > lowest else 0.0
 
 
 def exp(x):
@@ -96,4 +139,8 @@ def minus_exp_product(gy, y, total, total_low):
 
 # Each with the dtypes that it is needed in.
 BOTH = ("float32", "float64")
-REDUCTION_FORMULAS = dict.fromkeys((exp, exp_start, exp_term, scaled, minus_exp_product), BOTH) | {log_pair: BOTH[1:]}
+REDUCTION_FORMULAS = dict.fromkeys(
+    (exp, exp_start, exp_index, exp_fraction, scaled, not_below, minus_exp_product), BOTH
+) | {log_pair: BOTH[1:]}
+# Of float32, what takes their place where vectors are looked up.
+BY_EIGHTHS = {exp_start: exp_start_by_eighths, exp_index: exp_index_by_eighths, exp_fraction: exp_fraction_by_eighths}

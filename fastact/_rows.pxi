@@ -76,16 +76,19 @@ cdef void at_infinity(const real *x, real *out, ptrdiff_t n, real m, int kind) n
 
 
 cdef inline void add_terms(
-    const real *x, real *out, ptrdiff_t n, real m, real r, real r_low, real shift, real lowest, real offset, real magic,
-    real rest, real rest_low, real *highs, real *lows, real *all_ones, Fetch fetch, int kind,
+    const real *x, real *out, ptrdiff_t n, real m, const real *starts, real r, real r_low, real *highs, real *lows,
+    real *all_ones, Fetch fetch, int kind,
 ) noexcept nogil:
     """The lanes of n elements of a row, a multiple of TURN; the exponentials go to `out`, those of logarithms nowhere."""
+    cdef real own_starts[START]
     cdef real e[TURN]
     cdef real high[LANES]
     cdef real low[LANES]
     cdef real ones[LANES]
     cdef ptrdiff_t i
-    cdef int turn = TURN if real is float else LANES, j, k  # float64's work on LANES overlaps enough
+    cdef int turn = TURN if real is float else LANES, j, k, lane  # float64's work on LANES overlaps enough
+    for k in range(START):
+        own_starts[k] = starts[k * COLUMNS]
     for j in range(LANES):
         high[j], low[j], ones[j] = lane_start(kind, m), 0.0, 0.0
     for i in range(n // turn):  # what is read is read first: `out` may be x
@@ -93,11 +96,11 @@ cdef inline void add_terms(
             fastact_prefetch(<const char *>(x + fetch.next), turn * sizeof(real))
         if fetch.results and is_logarithm(kind):
             fastact_prefetch(<const char *>out, turn * sizeof(real))
-        for j in range(turn):
-            e[j] = term(x[j], r, r_low, shift, lowest, offset, magic, rest, rest_low, kind)
         for k in range(turn // LANES):
+            lane = k * LANES
+            terms(x + lane, own_starts, 1, 0, r, r_low, e + lane, kind)
             for j in range(LANES):
-                e[k * LANES + j] = counted(e[k * LANES + j], x[k * LANES + j], m, &ones[j], kind)
+                e[lane + j] = counted(e[lane + j], x[lane + j], m, &ones[j], kind)
         for k in range(turn // LANES):
             for j in range(LANES):
                 add_term(e[k * LANES + j], &high[j], &low[j], kind)
@@ -129,18 +132,15 @@ cdef inline void add_last(
         if partial:
             load_some(a, x, width, NAN)
             x = a
-        for j in range(LANES):
-            e[j] = term(
-                x[j], r, r_low, starts[k], starts[COLUMNS + k], starts[2 * COLUMNS + k], starts[3 * COLUMNS + k],
-                starts[4 * COLUMNS + k], starts[5 * COLUMNS + k], kind,
-            )
+        terms(x, starts + k, COLUMNS, 0, r, r_low, e, kind)
         for j in range(LANES):
             e[j] = counted(e[j], x[j], m[k], ones + j, kind)
         if not is_logarithm(kind):
             if partial:
                 store_some(out, e, width)
             else:
-                memcpy(out, e, sizeof(e))
+                for j in range(LANES):
+                    out[j] = e[j]
         for j in range(LANES):
             add_term(e[j] if not partial or j < width else <real>0.0, high + j, low + j, kind)
         high += LANES
@@ -164,9 +164,8 @@ cdef inline void sum_of_kind(
     else:
         for k in range(count):
             add_terms(
-                <const real *>rows[k].x + start, <real *>rows[k].out + start, n, m[k], r, r_low, starts[k],
-                starts[COLUMNS + k], starts[2 * COLUMNS + k], starts[3 * COLUMNS + k], starts[4 * COLUMNS + k],
-                starts[5 * COLUMNS + k], high + k * LANES, low + k * LANES, ones + k * LANES, fetch, kind,
+                <const real *>rows[k].x + start, <real *>rows[k].out + start, n, m[k], starts + k, r, r_low,
+                high + k * LANES, low + k * LANES, ones + k * LANES, fetch, kind,
             )
     for i in range(pieces_of(last, LANES)):
         width = <int>min(<ptrdiff_t>LANES, last - i * LANES)

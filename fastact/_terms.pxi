@@ -25,22 +25,51 @@ cdef inline real up(real type_tag) noexcept nogil:
     return FASTACT_UP_float32 if real is float else FASTACT_UP_float64
 
 
-cdef inline real term(
-    real x, real r, real r_low, real shift, real lowest, real offset, real magic, real rest, real rest_low, int kind
+cdef inline real multiply_add(real a, real b, real c) noexcept nogil:
+    return fastact_fma_float32(a, b, c) if real is float else fastact_fma_float64(a, b, c)
+
+
+cdef inline void terms(
+    const real *x, const real *starts, int step, int own, real r, real r_low, real *e, int kind
 ) noexcept nogil:
-    """e**x beside the row's greatest, see `exp_start`. Unless scaled, r is 1 (softmin: -1) and there is no shift."""
-    cdef real low = 0.0
-    if is_scaled(kind):
+    """e**x beside the row's greatest, of LANES elements. The numbers that `exp_start` gave are so far apart; lanes have
+    their own (1) or the same (0). Unless scaled, r is 1 (softmin: -1) and there is no shift."""
+    cdef const real *shift = starts
+    cdef const real *lowest = starts + step
+    cdef const real *offset = starts + 2 * step
+    cdef const real *magic = starts + 3 * step
+    cdef const real *rest = starts + 4 * step
+    cdef const real *rest_low = starts + 5 * step
+    cdef real y[LANES]
+    cdef real y_low[LANES]
+    cdef real index[LANES]
+    cdef real s[LANES]
+    cdef real s_low[LANES]
+    cdef real n, u
+    cdef int j
+    for j in range(LANES):
+        y[j], y_low[j] = -x[j] if kind == SOFTMIN else x[j], -0.0
         if real is float:
-            fastact_scaled_float32(x, shift, r, r_low, lowest, &x, &low)
+            if is_scaled(kind):
+                fastact_scaled_float32(x[j], shift[j * own], r, r_low, lowest[j * own], &y[j], &y_low[j])
+            y[j] = fastact_not_below_float32(y[j], lowest[j * own])
+            index[j] = fastact_exp_index_float32(y[j], offset[j * own])
         else:
-            fastact_scaled_float64(x, shift, r, r_low, lowest, &x, &low)
-    elif kind == SOFTMIN:
-        x = -x
+            if is_scaled(kind):
+                fastact_scaled_float64(x[j], shift[j * own], r, r_low, lowest[j * own], &y[j], &y_low[j])
+            y[j] = fastact_not_below_float64(y[j], lowest[j * own])
+            index[j] = fastact_exp_index_float64(y[j], offset[j * own])
     if real is float:
-        return fastact_exp_term_float32(x, low, lowest, offset, magic, rest, rest_low)
+        fastact_power_float(index, s, s_low)
     else:
-        return fastact_exp_term_float64(x, low, lowest, offset, magic, rest, rest_low)
+        fastact_power_double(index, s, s_low)
+    for j in range(LANES):
+        n = index[j] - magic[j * own]
+        if real is float:
+            u = fastact_exp_fraction_float32(y[j], y_low[j], n, s_low[j], rest[j * own], rest_low[j * own])
+        else:
+            u = fastact_exp_fraction_float64(y[j], y_low[j], n, s_low[j], rest[j * own], rest_low[j * own])
+        e[j] = multiply_add(u, s[j], s[j])
 
 
 cdef inline real lane_start(int kind, real type_tag) noexcept nogil:
@@ -123,10 +152,6 @@ cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real 
             b = (fastact_fma_float64(-q, s, 1.0) - q * s_low) * q
         high[0] = <real>(a * down)
         low[0] = <real>(b * down)
-
-
-cdef inline real multiply_add(real a, real b, real c) noexcept nogil:
-    return fastact_fma_float32(a, b, c) if real is float else fastact_fma_float64(a, b, c)
 
 
 cdef inline real finish_one(
