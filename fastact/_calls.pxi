@@ -74,18 +74,20 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
     if not axis_is_kept:
         if cnp.PyArray_SIZE(gy) == 0:
             return None
-        for k in range(dimensions - 1):
-            shape[k] = cnp.PyArray_DIM(gy, k if k < along else k + 1)
-        result = cnp.PyArray_EMPTY(dimensions - 1, shape, number, 0)
-    elif out is None:
-        result = cnp.PyArray_EMPTY(dimensions, cnp.PyArray_DIMS(gy), number, 0)
+        dimensions -= 1
+    for k in range(dimensions):
+        shape[k] = cnp.PyArray_DIM(gy, k if axis_is_kept or k < along else k + 1)
+    if out is None:
+        result = cnp.PyArray_EMPTY(dimensions, shape, number, 0)
     else:
         if not cnp.PyArray_CheckExact(out):
             return None
         result = out
         if (
             cnp.PyArray_TYPE(result) != number or not cnp.PyArray_ISCARRAY(result)
-            or not cnp.PyArray_SAMESHAPE(gy, result) or not same_or_apart(gy, result) or not same_or_apart(y, result)
+            or cnp.PyArray_NDIM(result) != dimensions
+            or not cnp.PyArray_CompareLists(cnp.PyArray_DIMS(result), shape, dimensions)
+            or not same_or_apart(gy, result) or not same_or_apart(y, result)
         ):
             return None
     if cnp.PyArray_SIZE(gy) == 0:
@@ -161,8 +163,10 @@ cdef void some_halves(const void *given, ptrdiff_t k, int thread) noexcept nogil
 
 
 cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):
-    """Whether two contiguous arrays of one size are the same memory, or share none."""
+    """Whether two contiguous arrays are the same memory, or share none."""
     cdef char *start_a = <char *>cnp.PyArray_DATA(a)
     cdef char *start_b = <char *>cnp.PyArray_DATA(b)
-    cdef ptrdiff_t size = cnp.PyArray_NBYTES(a)
-    return start_a == start_b or start_a + size <= start_b or start_b + size <= start_a
+    cdef ptrdiff_t size_a = cnp.PyArray_NBYTES(a), size_b = cnp.PyArray_NBYTES(b)
+    return (
+        (start_a == start_b and size_a == size_b) or start_a + size_a <= start_b or start_b + size_b <= start_a
+    )

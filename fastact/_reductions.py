@@ -160,14 +160,14 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     >>> fastact.logsumexp([[0.0, 0.0], [1000.0, 0.0]])
     array([6.93147181e-01, 1.00000000e+03])
     """
-    if out is None and where is None and dtype is None:
-        result = QUICK["logsumexp"]("logsumexp", x, None, axis, None, 1.0)
+    if where is None and dtype is None and (out is None or not keepdims):
+        result = QUICK["logsumexp"]("logsumexp", x, None, axis, out, 1.0)
         if result is not None and keepdims:
             shape = list(x.shape)
             shape[axis] = 1
             return result.reshape(shape)
         if result is not None:
-            return returned(result, None)
+            return returned(result, out)
     if type(x) is not np.ndarray or _backend.backend == _backend.CUDA:
         result = _dispatch.reduction(
             "logsumexp", (x,), axis, out=out, where=where, dtype=dtype, keepdims=keepdims or None

@@ -142,6 +142,20 @@ def test_shapes_and_out():
     assert np.array_equal(fastact.logsumexp(overlapping, axis=0, out=overlapping[0]), want)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_out_has_the_bits_of_a_new_result(dtype):
+    x = np.random.default_rng(5).normal(scale=5, size=(4, 30, 20)).astype(dtype)
+    for axis in (0, 1, 2, -1):
+        want = fastact.logsumexp(x, axis=axis)
+        out = np.empty_like(want)
+        assert fastact.logsumexp(x, axis=axis, out=out) is out and np.array_equal(bits(out), bits(want))
+        inside = x.copy()
+        out = inside.reshape(-1)[-want.size - 3 : -3].reshape(want.shape)  # in the middle of what is read
+        assert fastact.logsumexp(inside, axis=axis, out=out) is out and np.array_equal(bits(out), bits(want))
+    one = x[:1, :1, 0].copy()
+    assert np.array_equal(fastact.logsumexp(one, axis=1, out=one[0]), [x[0, 0, 0]])
+
+
 @pytest.mark.parametrize(
     "x", [5.0, 2, np.float32(-3), np.array(7.5), np.array(1.5, "e"), np.array(-INF), np.array(4, ">f8")]
 )
