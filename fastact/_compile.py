@@ -134,6 +134,15 @@ def power_of_two(builder, bits, mantissa):
     return builder.shl(bits, bits.type(mantissa))
 
 
+@intrinsic
+def times_power(typing_context, a, t):
+    def generate(context, builder, signature, values):
+        bits, index = (builder.bitcast(value, ir.IntType(32)) for value in values)
+        return builder.bitcast(builder.add(bits, builder.shl(index, index.type(20))), values[0].type)
+
+    return types.float32(types.float32, types.float32), generate
+
+
 @bitwise
 def half_octave(builder, bits, mantissa):
     return builder.lshr(bits, bits.type(mantissa - 1))
@@ -158,6 +167,7 @@ PRIMITIVES = {
     "sqrt": sqrt,
     "copysign": copysign,
     "power_of_two": power_of_two,
+    "times_power": times_power,
     "half_octave": half_octave,
     "lookup": lookup,
     "either": either,

@@ -86,6 +86,15 @@ def power_of_two(typing_context, t):
 
 
 @intrinsic
+def times_power(typing_context, a, t):
+    def generate(context, builder, signature, values):
+        bits, index = (builder.bitcast(value, ir.IntType(32)) for value in values)
+        return builder.bitcast(builder.add(bits, builder.shl(index, index.type(20))), values[0].type)
+
+    return types.float32(types.float32, types.float32), generate
+
+
+@intrinsic
 def half_octave(typing_context, a):
     def generate(context, builder, signature, values):
         integer = ir.IntType(32)
@@ -193,6 +202,7 @@ FORMULA_PRIMITIVES = {
     "sqrt": math.sqrt,
     "copysign": math.copysign,
     "power_of_two": power_of_two,
+    "times_power": times_power,
     "half_octave": half_octave,
     "lookup": lookup,
     "either": either,

@@ -53,7 +53,6 @@ from fastact._math import (
     gelu_tanh_slope,
     log1p_exp,
     log1p_exp_parts,
-    logistic,
     logistic_parts,
     mish_parts,
     mish_slope,
@@ -72,6 +71,8 @@ from fastact._math import (
 from fastact._pieces import (
     gelu_derivative_left,
     gelu_left,
+    logistic_of_pair,
+    sigmoid_of,
     silu_derivative_at,
     silu_derivative_left,
     tanh_of_positive,
@@ -386,7 +387,7 @@ def sigmoid(x):
     >>> fastact.sigmoid([-2.0, 0.0, 2.0])
     array([0.11920292, 0.5       , 0.88079708])
     """
-    return logistic(x, -0.0)
+    return sigmoid_of(x)
 
 
 @derivative(sigmoid)
@@ -537,7 +538,7 @@ def softplus_derivative(x, beta=1.0, threshold=20.0):
     z = beta * x
     z_low = product_error(beta, x, z)
     z_low = z_low if fabs(z) < -EXP_LOW else 0.0
-    return 1.0 if (z - threshold) + z_low > 0.0 else logistic(z, -copysign(1.0, z) * z_low)
+    return 1.0 if (z - threshold) + z_low > 0.0 else logistic_of_pair(z, z_low)
 
 
 @activation(max_ulp=0.5, kinks=lambda lambd: (-lambd, lambd))

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from fastact import _math
+from fastact._pieces import eighth, eighth_low
 from fastact._reduction_formulas import BY_EIGHTHS, REDUCTION_FORMULAS
 from fastact._specialise import specialise
 
@@ -190,11 +191,9 @@ def in_c(formula, dtype, name):
 
 
 def eighths():
-    """2**(k / 8): the bits, less what k adds to those of the exponent; and what rounding left, as a share."""
-    numbers = 2.0 ** (np.arange(8) / 8)
-    rounded = numbers.astype(np.float32)
-    yield "FASTACT_EIGHTHS", rounded.view(np.int32) - np.float32(1.0).view(np.int32) - (np.arange(8) << 20)
-    yield "FASTACT_EIGHTHS_LOW", [f"{float(low).hex()}f" for low in numbers / rounded - 1.0]
+    """The numbers of _pieces.py: bits, and what rounding left."""
+    yield "FASTACT_EIGHTHS", np.array(*eighth.rows, np.float32).view(np.int32)
+    yield "FASTACT_EIGHTHS_LOW", [f"{low.hex()}f" for low in eighth_low.rows[0]]
 
 
 def header():

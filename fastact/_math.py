@@ -27,6 +27,9 @@ binary_exponent = Primitive("binary_exponent", "n, for x = m * 2**n with m from 
 binary_fraction = Primitive("binary_fraction", "that m")
 half_octave = Primitive("half_octave", "the bits of a positive number, without all but the first of its significand")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
+times_power = Primitive(
+    "times_power", "times_power(a, t): a, in float32, with t's low bits added where three bits are of the significand"
+)
 
 exp_remainder = Polynomial(_coefficients.EXP, square=True)
 expm1_remainder = Polynomial(_coefficients.EXPM1, square=True)

@@ -2,7 +2,10 @@
 for any dtype and compiler.
 
 By pieces there is no division, the polynomials are shorter, and only what a piece adds to its value is rounded twice.
+e**x by eighths of octaves needs less of a polynomial, and no pair.
 """
+
+import numpy as np
 
 from fastact import _coefficients
 from fastact._math import (
@@ -23,6 +26,7 @@ from fastact._math import (
     SILU_ROOT_LOW,
     SILU_SLOPE,
     SILU_SLOPE_LOW,
+    copysign,
     divide,
     exp_parts,
     fabs,
@@ -31,18 +35,23 @@ from fastact._math import (
     gelu_slope,
     gelu_tail,
     half_octave,
+    logistic,
     logistic_parts,
     multiply,
+    not_below,
     power_of_two,
     product_error,
+    reciprocal,
     silu_slope,
+    split,
     square_of_quotient,
     tanh_parts,
     through_zero,
+    times_power,
     two_sum,
     with_constant,
 )
-from fastact._specialise import ByPieces, Pieces, PiecesAsPairs, Polynomial
+from fastact._specialise import ByPieces, Constant, Eight, Pieces, PiecesAsPairs, Polynomial
 
 tanh_pieces = Pieces(_coefficients.TANH_PIECES)
 gelu_pieces = Pieces(_coefficients.GELU_PIECES)
@@ -50,8 +59,62 @@ gelu_slope_pieces = PiecesAsPairs(_coefficients.GELU_SLOPE_PIECES)
 silu_slope_pieces = PiecesAsPairs(_coefficients.SILU_SLOPE_PIECES)
 TANH_SCALE, SILU_SLOPE_SCALE = _coefficients.TANH_SCALE, _coefficients.SILU_SLOPE_SCALE
 
+exp_remainder_by_eighths = Polynomial(_coefficients.EXP_BY_EIGHTHS)
+_EIGHTHS = 2.0 ** (np.arange(8) / 8)
+_ROUNDED = _EIGHTHS.astype(np.float32)
+# 2**(k / 8), less what `times_power` adds for k; and what rounding left of it, as a share.
+eighth = Eight((_ROUNDED.view(np.int32) - (np.arange(8, dtype=np.int32) << 20)).view(np.float32).tolist())
+eighth_low = Eight((_EIGHTHS / _ROUNDED - 1.0).tolist())
+EIGHTHS = Constant(8.0 * LOG2E.values["float32"], np.nan)
+EIGHTH_HIGH, EIGHTH_LOW = split(np.log(2) / 8, 0.0)
+# What is 1 beside e**x, so that this does not overflow; and a number that leaves an integer of what is added to it, for
+# `times_power` with that factor.
+ONE = Constant(2.0**-64, np.nan)
+INTEGER_BY_ONE = Constant(1.5 * 2.0**23 - 8 * 64, np.nan)
+
 half_expm1_slope = Polynomial(_coefficients.HALF_EXPM1)
 half_expm1_curve = Polynomial({"float32": _coefficients.HALF_EXPM1["float32"][1:]})  # (slope + 1 / 2) / u
+
+
+def within_eighth(x, x_low, n):
+    """What is left of x + x_low without n eighths of ln 2; the first difference is exact but for x near 0."""
+    return fma(-n, EIGHTH_LOW, fma(-n, EIGHTH_HIGH, x)) + x_low
+
+
+def expm1_within_eighth(r, low):
+    """e**r - 1 + low"""
+    return fma(fma(exp_remainder_by_eighths(r), r, 1.0), r, low)
+
+
+def one_plus_exp(x, x_low):
+    """(1 + e**(x + x_low)) * ONE as a pair, for x up to 131."""
+    x = not_below(x, -40.0)  # e**x vanishes beside 1
+    index = fma(x, EIGHTHS, INTEGER_BY_ONE)
+    u = expm1_within_eighth(within_eighth(x, x_low, index - INTEGER_BY_ONE), eighth_low(index))
+    s = times_power(eighth(index), index)
+    e = fma(u, s, s)
+    total = e + ONE
+    larger, smaller = e if e > ONE else ONE, e if e < ONE else ONE
+    return total, (smaller - (total - larger)) + fma(u, s, s - e)
+
+
+def logistic_by_eighths(x, x_low):
+    minus_x = -x
+    total, low = one_plus_exp(105.0 if minus_x > 105.0 else minus_x, -x_low)  # 0 from there on
+    inverse = reciprocal(total)
+    return fma(fma(-inverse, low, fma(-inverse, total, 1.0)), inverse, inverse) * ONE
+
+
+def logistic_whole(x, x_low):
+    return logistic(x, -copysign(1.0, x) * x_low)
+
+
+def sigmoid_by_eighths(x):
+    return logistic_by_eighths(x, 0.0)
+
+
+def sigmoid_whole(x):
+    return logistic(x, -0.0)
 
 
 def tanh_as_pair(a):
@@ -167,6 +230,9 @@ def silu_derivative_of_pair_whole(a, a_low):
     return near if fabs(d) < NEAR_ROOT else left
 
 
+# 1 / (1 + e**-x), of x and of a pair
+sigmoid_of = ByPieces(sigmoid_by_eighths, sigmoid_whole)
+logistic_of_pair = ByPieces(logistic_by_eighths, logistic_whole)
 # Of a >= 0: tanh(a) and its square; up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN; up to
 # -EXP_LOW, silu'(-a)
 tanh_of_positive = ByPieces(tanh_by_pieces, tanh_whole)

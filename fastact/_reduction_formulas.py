@@ -19,25 +19,21 @@ from fastact._math import (
     not_below,
     power_of_two,
     reduce_exp,
-    split,
     two_sum,
 )
+from fastact._pieces import EIGHTHS, expm1_within_eighth, within_eighth
 from fastact._specialise import Constant, Polynomial, Primitive
 
 exponent = Primitive("exponent", "the whole number n with 2**n <= x < 2**(n + 1)")
 significand = Primitive("significand", "x / 2**exponent(x)")
 
 atanh_remainder = Polynomial(_coefficients.ATANH)
-exp_remainder_by_eighths = Polynomial(_coefficients.EXP_BY_EIGHTHS)
 # Whole exponents up to (NEAR - EXP_LOW) / ln 2 have exact products with LN2_HIGH.
 NEAR = Constant(128.0, 1024.0)
 # Adding and subtracting it leaves no more digits after the point than LN2_HIGH has.
 COARSE = Constant(1.5 * 2.0**8, 1.5 * 2.0**12)
-# Of exponents in eighths, in float32 alone, what _math.py has of whole ones.
-EIGHTHS = Constant(8.0 * LOG2E.values["float32"], np.nan)
-MAGIC_EIGHTHS = Constant(1.5 * 2.0**23 + 8 * (127 + 64), np.nan)
-EIGHTH_HIGH, EIGHTH_LOW = split(np.log(2) / 8, 0.0)
 ROUND = Constant(1.5 * 2.0**23, np.nan)  # added to a number and taken away again, it leaves an integer
+INTEGER_UP = Constant(1.5 * 2.0**23 + 8 * 64, np.nan)  # MAGIC_UP for `times_power`, in float32 alone
 
 
 def greatest(m, r, r_low):
@@ -83,22 +79,16 @@ def exp_fraction(x, x_low, n, s_low, rest, rest_low):
 def exp_start_by_eighths(m, r, r_low):
     shift, a, a_low = greatest(m, r, r_low)
     whole = fma(a, EIGHTHS, ROUND) - ROUND
-    return shift, a + EXP_LOW, -a * EIGHTHS, MAGIC_EIGHTHS - whole, within_eighth(a, a_low, whole), 0.0
+    return shift, a + EXP_LOW, -a * EIGHTHS, INTEGER_UP - whole, within_eighth(a, a_low, whole), 0.0
 
 
 def exp_index_by_eighths(x, offset):
-    return fma(x, EIGHTHS, offset) + MAGIC_EIGHTHS
+    return fma(x, EIGHTHS, offset) + INTEGER_UP
 
 
 def exp_fraction_by_eighths(x, x_low, n, s_low, rest, rest_low):
     """The same, with what rounding left of s, as a share of it; `rest` is what the greatest has within its eighth."""
-    r = within_eighth(x, x_low, n) - rest
-    return fma(fma(exp_remainder_by_eighths(r), r, 1.0), r, s_low)
-
-
-def within_eighth(x, x_low, n):
-    """The first difference is exact but for x near 0."""
-    return fma(-n, EIGHTH_LOW, fma(-n, EIGHTH_HIGH, x)) + x_low
+    return expm1_within_eighth(within_eighth(x, x_low, n) - rest, s_low)
 
 
 def scaled(x, shift, r, r_low, lowest):

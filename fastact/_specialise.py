@@ -88,6 +88,16 @@ class PiecesAsPairs(Pieces):
     start = 4
 
 
+class Eight:
+    """Eight float32 numbers, as a function of an index whose low three bits say which of them it is."""
+
+    def __init__(self, numbers):
+        self.rows = (tuple(numbers),)
+
+    def at(self, lookup):
+        return lookup(self.rows, 0)
+
+
 class ByPieces:
     """One of two functions of the same arguments: where `Pieces` can be looked up, the first, otherwise the other."""
 
@@ -130,6 +140,8 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
             if value not in done:
                 done[value] = jit(value.at(primitives["fma"], primitives["lookup"]))
             return done[value]
+        if isinstance(value, Eight):
+            return value.at(primitives["lookup"])
         if isinstance(value, ByPieces):
             if "either" not in primitives or dtype != np.float32:
                 return resolve(value.whole)

@@ -39,6 +39,10 @@ def power_of_two(t):
     return (t.view(bits[0]) << bits[0](bits[1])).view(t.dtype)
 
 
+def times_power(a, t):
+    return (a.view(np.uint32) + (t.view(np.uint32) << np.uint32(20))).view(np.float32)
+
+
 def half_octave(a):
     return (a.view(np.uint32) >> np.uint32(22)).view(np.float32)
 
@@ -58,6 +62,7 @@ FORMULA_PRIMITIVES = {
     "sqrt": partial(sqrt),
     "copysign": np.copysign,
     "power_of_two": partial(power_of_two),
+    "times_power": partial(times_power),
     "half_octave": partial(half_octave),
     "lookup": lookup,
     "either": either,
