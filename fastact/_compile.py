@@ -81,11 +81,12 @@ def lookup(rows, k):
     return function
 
 
-def either(by_pieces, whole):
-    """One of these functions, as the level has it."""
-    arguments = ", ".join(inspect.signature(by_pieces.py_func).parameters)
+def either(two, specialised):
+    """One of two functions, as the level has it."""
+    arguments = ", ".join(inspect.signature(two.whole).parameters)
     text = f"lambda {arguments}: by_pieces({arguments}) if has_lookup() else whole({arguments})"
-    return eval(text, {"by_pieces": by_pieces, "whole": whole, "has_lookup": has_lookup})
+    both = {"by_pieces": specialised(two.by_pieces), "whole": specialised(two.whole)}
+    return eval(text, both | {"has_lookup": has_lookup})
 
 
 def product_error(a, b, p):

@@ -86,15 +86,6 @@ def power_of_two(typing_context, t):
 
 
 @intrinsic
-def times_power(typing_context, a, t):
-    def generate(context, builder, signature, values):
-        bits, index = (builder.bitcast(value, ir.IntType(32)) for value in values)
-        return builder.bitcast(builder.add(bits, builder.shl(index, index.type(20))), values[0].type)
-
-    return types.float32(types.float32, types.float32), generate
-
-
-@intrinsic
 def half_octave(typing_context, a):
     def generate(context, builder, signature, values):
         integer = ir.IntType(32)
@@ -127,8 +118,8 @@ def lookup(rows, k):
     return function
 
 
-def either(by_pieces, whole):
-    return by_pieces if by_pieces.py_func.__name__ in _cuda_elementwise.BY_PIECES else whole
+def either(two, specialised):
+    return specialised(two.by_pieces if two.by_pieces.__name__ in _cuda_elementwise.BY_PIECES else two.whole)
 
 
 @intrinsic
@@ -202,7 +193,6 @@ FORMULA_PRIMITIVES = {
     "sqrt": math.sqrt,
     "copysign": math.copysign,
     "power_of_two": power_of_two,
-    "times_power": times_power,
     "half_octave": half_octave,
     "lookup": lookup,
     "either": either,

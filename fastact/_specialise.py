@@ -121,7 +121,7 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
     Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
     `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`; a compiler
     with lookups has `lookup`, too, which makes a function of an index from a row of eight numbers, and `either`, which
-    makes one function from those of `ByPieces`.
+    makes one function from a `ByPieces` and what specialises its functions.
     `prepare` may rewrite each function beforehand.
     """
     dtype = np.dtype(dtype)
@@ -146,7 +146,7 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
             if "either" not in primitives or dtype != np.float32:
                 return resolve(value.whole)
             if value not in done:
-                done[value] = jit(primitives["either"](resolve(value.by_pieces), resolve(value.whole)))
+                done[value] = jit(primitives["either"](value, resolve))
             return done[value]
         if isinstance(value, types.FunctionType):
             if value not in done:

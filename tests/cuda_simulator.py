@@ -39,10 +39,6 @@ def power_of_two(t):
     return (t.view(bits[0]) << bits[0](bits[1])).view(t.dtype)
 
 
-def times_power(a, t):
-    return (a.view(np.uint32) + (t.view(np.uint32) << np.uint32(20))).view(np.float32)
-
-
 def half_octave(a):
     return (a.view(np.uint32) >> np.uint32(22)).view(np.float32)
 
@@ -51,8 +47,8 @@ def lookup(rows, k):
     return partial(lambda index: np.float32(rows[k][int(index.view(np.uint32)) & 7]))
 
 
-def either(by_pieces, whole):
-    return by_pieces if by_pieces.__name__ in _cuda_elementwise.BY_PIECES else whole
+def either(two, specialised):
+    return specialised(two.by_pieces if two.by_pieces.__name__ in _cuda_elementwise.BY_PIECES else two.whole)
 
 
 # A primitive that is a plain function would be specialised as a part of the formula; a partial is taken as it is.
@@ -62,7 +58,6 @@ FORMULA_PRIMITIVES = {
     "sqrt": partial(sqrt),
     "copysign": np.copysign,
     "power_of_two": partial(power_of_two),
-    "times_power": partial(times_power),
     "half_octave": partial(half_octave),
     "lookup": lookup,
     "either": either,
