@@ -18,6 +18,7 @@ from fastact._math import (
     LOG2E,
     MAGIC_UP,
     NAN,
+    ROUND,
     add,
     divide,
     exp_parts,
@@ -73,7 +74,6 @@ summand = Primitive("summand", "summand(gy, y): what the gradient's sum is over,
 finish_gradient = Primitive("finish_gradient", "finish_gradient(gy, y, high, low, r, r_low): the result")
 
 INF = Constant(float("inf"), float("inf"))
-ROUND = Constant(1.5 * 2.0**23, 1.5 * 2.0**52)  # added to a number and taken away again, it leaves an integer
 FAR = Constant(262.0, 2000.0)  # twice EXP_LOW
 START = Constant(2.0**65, 2.0**513)  # more than any term
 SMALLEST_START = Constant(2.0**-62, 2.0**-540)  # results vanish beside it

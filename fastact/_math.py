@@ -56,6 +56,7 @@ def split(value, rest):
 # power_of_two gives 2**n; or 2**n * UP, a detour by which subnormal results are rounded just once.
 MAGIC = Constant(1.5 * 2.0**23 + 127, 1.5 * 2.0**52 + 1023)
 MAGIC_UP = Constant(1.5 * 2.0**23 + 127 + 64, 1.5 * 2.0**52 + 1023 + 512)
+ROUND = Constant(1.5 * 2.0**23, 1.5 * 2.0**52)  # added to a number and taken away again, it leaves an integer
 UP = Constant(2.0**64, 2.0**512)
 DOWN = Constant(2.0**-64, 2.0**-512)
 LOG2E = Constant(1.4426950408889634, 1.4426950408889634)

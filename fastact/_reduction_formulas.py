@@ -13,6 +13,7 @@ from fastact._math import (
     LOG2E,
     MAGIC,
     MAGIC_UP,
+    ROUND,
     exp_tail,
     fma,
     multiply,
@@ -32,7 +33,6 @@ atanh_remainder = Polynomial(_coefficients.ATANH)
 NEAR = Constant(128.0, 1024.0)
 # Adding and subtracting it leaves no more digits after the point than LN2_HIGH has.
 COARSE = Constant(1.5 * 2.0**8, 1.5 * 2.0**12)
-ROUND = Constant(1.5 * 2.0**23, np.nan)  # added to a number and taken away again, it leaves an integer
 INTEGER_UP = Constant(1.5 * 2.0**23 + 8 * 64, np.nan)  # MAGIC_UP for `times_power`, in float32 alone
 
 
@@ -92,10 +92,10 @@ def exp_fraction_by_eighths(x, x_low, n, s_low, rest, rest_low):
 
 
 def scaled(x, shift, r, r_low, lowest):
-    """(x - shift) * (r + r_low) as a pair, from `lowest` on."""
+    """(x - shift) * (r + r_low) as a pair, whose low part matters from `lowest` on."""
     d, d_low = two_sum(x, -shift)
     p, p_low = multiply(d, d_low, r, r_low)
-    return not_below(p, lowest), p_low if p > lowest else 0.0
+    return p, p_low if p > lowest else 0.0
 
 
 def exp(x):

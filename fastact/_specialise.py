@@ -99,7 +99,8 @@ class Eight:
 
 
 class ByPieces:
-    """One of two functions of the same arguments: where `Pieces` can be looked up, the first, otherwise the other."""
+    """One of two functions of the same arguments: where `Pieces` and `Eight` can be looked up, the first, otherwise the
+    other."""
 
     def __init__(self, by_pieces, whole):
         self.by_pieces, self.whole = by_pieces, whole
