@@ -2,7 +2,8 @@
 
 Each approximates, by mpmath at 60 digits, a smooth remainder whose leading terms the kernels carry exactly, so
 that the largest error, as a share of the whole function, is the least; the degree is the smallest for which it stays
-below 2**-(p + 4) for a dtype with p bits. Run it again after changing a line of TABLE:
+below 2**-(p + 4) for a dtype with p bits, and 2**-18 for results of 16 bits. Run it again after changing a line of
+TABLE:
 
     python bench/coefficients.py
 """
@@ -17,7 +18,8 @@ import numpy as np
 
 mp.mp.dps = 60
 PRECISION = {"float32": 24, "float64": 53}
-FLOAT32_ONLY = {"EXP_BY_EIGHTHS", "HALF_EXPM1"}
+FOR_HALVES = ["TANHSHRINK", "GELU_TAIL", "GELU_SLOPE"]  # once more, for results of 16 bits that are computed in float32
+FLOAT32_ONLY = {"EXP_BY_EIGHTHS", "HALF_EXPM1", *(f"{name}_FOR_HALVES" for name in FOR_HALVES)}
 HALF_LN2 = mp.log(2) / 2
 
 
@@ -175,6 +177,7 @@ TABLE = [
         for name, function in [("SILU", silu_left), ("MISH", mish_left), ("GELU_TANH", gelu_tanh_left)]
     ),
 ]
+TABLE += [(f"{row[0]}_FOR_HALVES", *row[1:]) for row in TABLE if row[0] in FOR_HALVES]
 
 
 class Pieces(NamedTuple):
@@ -325,7 +328,8 @@ def main():
         for dtype, bits in PRECISION.items():
             if dtype == "float64" and name in FLOAT32_ONLY:
                 continue
-            coefficients, error, rounded = fit(function, intervals[dtype], weight, mp.mpf(2) ** -(bits + 4), dtype)
+            wanted = mp.mpf(2) ** -(18 if name.endswith("FOR_HALVES") else bits + 4)
+            coefficients, error, rounded = fit(function, intervals[dtype], weight, wanted, dtype)
             print(f"{name} {dtype}: degree {len(coefficients) - 1}, {report(error, rounded)}", flush=True)
             lines.append(f'    "{dtype}": (')
             lines += [f"        {float(c)!r}," for c in coefficients]

@@ -13,11 +13,12 @@ from llvmlite import ir
 from numba import cuda
 from numba.cuda import types
 from numba.cuda.compiler import compile_cuda, kernel_fixup
+from numba.cuda.core.targetconfig import ConfigStack
 from numba.cuda.cudadrv.nvvm import set_launch_bounds
 from numba.cuda.dispatcher import CUDADispatcher
 from numba.cuda.extending import intrinsic
 
-from fastact import _cuda_elementwise, _cuda_rows, _math
+from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _math
 from fastact._cuda_elementwise import FIXED, SCALAR
 from fastact._specialise import specialise
 
@@ -139,6 +140,19 @@ def reciprocal(typing_context, b):
     return b(b), generate
 
 
+def approximation(instruction):
+    @intrinsic
+    def function(typing_context, x):
+        def generate(context, builder, signature, values):
+            (value,) = values
+            kind = ir.FunctionType(value.type, [value.type])
+            return builder.call(ir.InlineAsm(kind, f"{instruction} $0, $1;", "=f,f"), values)
+
+        return x(x), generate
+
+    return function
+
+
 @intrinsic
 def root_and_inverse(typing_context, u):
     """In float32 without the branches of root and division, by one approximation."""
@@ -200,6 +214,15 @@ FORMULA_PRIMITIVES = {
     "reciprocal": reciprocal,
     "root_and_inverse": root_and_inverse,
 }
+# of 16 bits -> approximations; what is subnormal in float32 is 0 in float16
+APPROXIMATIONS = {
+    storage: {
+        "exp2": approximation(f"ex2.approx{flush}.f32"),
+        "log2": approximation("lg2.approx.ftz.f32"),
+        "reciprocal": approximation("rcp.approx.ftz.f32"),
+    }
+    for storage, flush in (("float16", ".ftz"), ("bfloat16", ""))
+}
 
 
 def shared_memory(dtype):
@@ -251,9 +274,12 @@ def _narrowed(context, builder, value, storage, dtype):
     if storage == "float16":
         return builder.fptrunc(value, ir.HalfType())
     if storage == "bfloat16":
+        value = context.cast(builder, value, kind, types.float32)
+        if ConfigStack().top().compute_capability >= (8, 0):
+            function = ir.FunctionType(ir.IntType(16), [ir.FloatType()])
+            return builder.call(ir.InlineAsm(function, "cvt.rn.bf16.f32 $0, $1;", "=h,f"), [value])
         # add half a unit, less 1 where the lower half of the bits is exactly that and the last bit that stays is even
         integer = ir.IntType(32)
-        value = context.cast(builder, value, kind, types.float32)
         bits = builder.bitcast(value, integer)
         last = builder.and_(builder.lshr(bits, integer(16)), integer(1))
         rounded = builder.lshr(builder.add(builder.add(bits, integer(0x7FFF)), last), integer(16))
@@ -366,8 +392,9 @@ class Kernel:
 def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=()):
     """The kernel of any formula; see `_cuda_elementwise.source`. `fixed` are the values of FIXED inputs."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
+    primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
     scope = {
-        "formula": DeviceFunction(specialise(formula, dtype, FORMULA_PRIMITIVES, DeviceFunction)),
+        "formula": DeviceFunction(specialise(formula, dtype, primitives, DeviceFunction)),
         "thread": DeviceFunction(thread),
         "block": DeviceFunction(block),
         "quotient": quotient,
@@ -396,6 +423,7 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     put, get = shared_memory(dtype)
     primitives = (
         FORMULA_PRIMITIVES
+        | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
         | parts
         | {
             "thread": thread,

@@ -634,4 +634,6 @@ def kernel_of(name, rows, sizes, dtype, scaled):
     if scaled:
         parts = {key: SCALED.get(part, part) for key, part in parts.items()}
     parts = parts | {"SIGN": np.dtype(dtype).type(parts["SIGN"])}
+    if name in LOGARITHMIC and not gradient:  # what 1 is taken from is a pair in `_cuda_halves.py`, too
+        parts |= {add: add, two_sum: two_sum}
     return kernel(rows, sizes, gradient, name in SINGLE, name in LOGARITHMIC, scaled), parts

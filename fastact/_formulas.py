@@ -33,9 +33,6 @@ from fastact._math import (
     SELU_SCALE_LOW,
     SIXTH,
     SIXTH_LOW,
-    SQUARE_HIGH,
-    THIRD,
-    THIRD_LOW,
     TINY_LOG,
     UP,
     add,
@@ -59,11 +56,12 @@ from fastact._math import (
     multiply,
     not_below,
     product_error,
-    root_and_inverse,
+    root_parts,
     sqrt,
     square_of_quotient,
+    tanh_of_softplus,
     tanh_parts,
-    tanhshrink_remainder,
+    tanhshrink_near_zero,
     through_zero,
     times_inverse,
     two_sum,
@@ -650,13 +648,7 @@ def tanhshrink(x):
     array([-1.03597242e+00,  3.33333200e-10,  1.03597242e+00])
     """
     a = fabs(x)
-    # near 0: a**3 / 3 + a**5 R(a**2), with the cube's rounding errors, and far from subnormal numbers
-    u = a * a
-    up = a * UP
-    cube = up * u
-    cube_low = fma(up, product_error(a, a, u), product_error(up, u, cube))
-    tail = fma(cube * u, tanhshrink_remainder(u), fma(cube, THIRD_LOW, cube_low * THIRD))
-    small = fma(cube, THIRD, tail) * DOWN
+    small = tanhshrink_near_zero(a)
     q, rest, inverse = tanh_parts(a)
     d = a - q
     big = d + fma(-rest, inverse, (a - d) - q)
@@ -952,22 +944,6 @@ def relu_squared_derivative(x):
     return 2.0 * relu(x)
 
 
-def root_parts(x, b):
-    """sqrt(x**2 + b) = (r + r_low) / scale and |x| + sqrt(x**2 + b) = (d + d_low) / scale, with `scale` a power of
-    two: (r, r_low, 1 / r nearly, d, d_low, scale)."""
-    # far enough down for the halves of product_error, too
-    scale = 0.25 * DOWN if fabs(x) + fabs(b) > SQUARE_HIGH else 1.0
-    a = fabs(x) * scale
-    b = b * scale * scale
-    square = a * a
-    u, u_low = two_sum(square, b)
-    r, inverse = root_and_inverse(u)
-    r_low = (fma(-r, r, u) + (u_low + product_error(a, a, square))) * (0.5 * inverse)
-    r, r_low = a if b == 0.0 else r, 0.0 if b == 0.0 else r_low
-    d, d_low = two_sum(a, r)
-    return r, r_low, inverse, d, d_low + r_low, scale
-
-
 @activation
 def squareplus(x, b=4.0):
     """Algebraic `softplus`: (x + sqrt(x**2 + b)) / 2.
@@ -1193,14 +1169,9 @@ def mish(x):
     >>> fastact.mish([-2.0, 0.0, 2.0])
     array([-0.25250148,  0.        ,  1.94395896])
     """
-    # tanh(log(1 + e)) = n / (n + 2) with n = e * (e + 2)
-    left = x < 0.0
-    n, n_low, d, d_low, high, low, s = mish_parts(x)
-    n, n_low = multiply(n, n_low, high if left else 1.0, low if left else 0.0)
-    q, rest, inverse = divide(n, n_low, d, d_low)
+    q, q_low, s, back = tanh_of_softplus(x)
     bounded = copysign(0.0, x) if x < EXP_LOW else x
-    y = fma(bounded, q, bounded * (rest * inverse))
-    y = copysign(y, x) * (s if left else 1.0) * (DOWN if left else 1.0)
+    y = copysign(fma(bounded, q, bounded * q_low), x) * s * back
     return x if -x < EXPM1_LOW else y
 
 

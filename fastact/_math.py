@@ -284,6 +284,15 @@ def mish_parts(x):
     return n, n_low, d, d_low, high, low, s
 
 
+def tanh_of_softplus(x):
+    """tanh(log(1 + e**x)) = n / (n + 2) = (q + q_low) * s * back, as (q, q_low, s, back), with powers of two."""
+    left = x < 0.0
+    n, n_low, d, d_low, high, low, s = mish_parts(x)
+    n, n_low = multiply(n, n_low, high if left else 1.0, low if left else 0.0)
+    q, rest, inverse = divide(n, n_low, d, d_low)
+    return q, rest * inverse, s if left else 1.0, DOWN if left else 1.0
+
+
 def gelu_tanh_parts(a):
     """c a + d a**3 and c a + 3 d a**3, each a pair, with c = 2 sqrt(2 / pi) and d = 0.044715 c:
     z = c a + d a**3 makes z / 2 what gelu_tanh takes the tanh of."""
@@ -310,6 +319,33 @@ def bell(x, scale):
 def square_of_quotient(q, rest, inverse):
     """The square of what `divide` gives."""
     return fma(q, q, 2.0 * q * (rest * inverse))
+
+
+def tanhshrink_near_zero(a):
+    """a - tanh(a), for a from 0 to 0.64."""
+    # a**3 / 3 + a**5 R(a**2), with the cube's rounding errors, and far from subnormal numbers
+    u = a * a
+    up = a * UP
+    cube = up * u
+    cube_low = fma(up, product_error(a, a, u), product_error(up, u, cube))
+    tail = fma(cube * u, tanhshrink_remainder(u), fma(cube, THIRD_LOW, cube_low * THIRD))
+    return fma(cube, THIRD, tail) * DOWN
+
+
+def root_parts(x, b):
+    """sqrt(x**2 + b) = (r + r_low) / scale and |x| + sqrt(x**2 + b) = (d + d_low) / scale, with `scale` a power of
+    two: (r, r_low, 1 / r nearly, d, d_low, scale)."""
+    # far enough down for the halves of product_error, too
+    scale = 0.25 * DOWN if fabs(x) + fabs(b) > SQUARE_HIGH else 1.0
+    a = fabs(x) * scale
+    b = b * scale * scale
+    square = a * a
+    u, u_low = two_sum(square, b)
+    r, inverse = root_and_inverse(u)
+    r_low = (fma(-r, r, u) + (u_low + product_error(a, a, square))) * (0.5 * inverse)
+    r, r_low = a if b == 0.0 else r, 0.0 if b == 0.0 else r_low
+    d, d_low = two_sum(a, r)
+    return r, r_low, inverse, d, d_low + r_low, scale
 
 
 def tanh_parts(a):

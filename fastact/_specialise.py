@@ -120,15 +120,20 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
     """Return `function` for `dtype`, its helpers compiled by `jit` and its primitives replaced.
 
     Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
-    `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`; a compiler
-    with lookups has `lookup`, too, which makes a function of an index from a row of eight numbers, and `either`, which
-    makes one function from a `ByPieces` and what specialises its functions.
+    `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`; maybe also
+    functions and constants to what shall be in their place. A compiler with lookups has `lookup`, too, which makes a
+    function of an index from a row of eight numbers, and `either`, which makes one function from a `ByPieces` and what
+    specialises its functions.
     `prepare` may rewrite each function beforehand.
     """
     dtype = np.dtype(dtype)
     done = {} if done is None else done
 
     def resolve(value):
+        if isinstance(value, (Constant, types.FunctionType)) and value in primitives:
+            value = primitives[value]
+            if isinstance(value, float):
+                return dtype.type(value)
         if isinstance(value, Constant):
             return value.at(dtype)
         if isinstance(value, Primitive):

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numba.cuda.simulator.kernel import FakeCUDAKernel
 
-from fastact import _cuda_elementwise, _cuda_rows, _math
+from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _math
 from fastact._cuda_arrays import Array, itemsize
 from fastact._cuda_elementwise import FIXED
 from fastact._specialise import specialise
@@ -65,6 +65,24 @@ FORMULA_PRIMITIVES = {
     "reciprocal": _math.reciprocal_by_division,
     "root_and_inverse": _math.root_and_inverse_by_division,
 }
+
+
+def approximation(function):
+    """A bit off, but for 1."""
+
+    def approximate(x):
+        y = function(np.float64(x))
+        return np.float32(y if y == 1 else y * (1 + 2.0**-22))
+
+    return partial(approximate)
+
+
+_OF_HALVES = {
+    "exp2": approximation(np.exp2),
+    "log2": approximation(np.log2),
+    "reciprocal": approximation(np.reciprocal),
+}
+APPROXIMATIONS = {"float16": _OF_HALVES, "bfloat16": _OF_HALVES}
 
 
 def thread():
@@ -176,8 +194,9 @@ class Kernel:
 
 def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=()):
     sizes = [itemsize(storage) for storage in (*storages, out_storage)]
+    primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
     scope = {
-        "formula": specialise(formula, dtype, FORMULA_PRIMITIVES, plain),
+        "formula": specialise(formula, dtype, primitives, plain),
         "thread": thread,
         "block": block,
         "quotient": int.__floordiv__,
@@ -195,7 +214,7 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
 def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     sizes = [itemsize(storage) for storage in (*storages, out_storage)]
     function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
-    primitives = FORMULA_PRIMITIVES | parts
+    primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS) | parts
     primitives |= {
         "thread": partial(thread),
         "block": partial(block),

@@ -13,6 +13,7 @@ from cases import (
     CALLS,
     ELEMENTWISE,
     LAYOUTS,
+    MAX_ULP_OF_HALVES,
     MAX_ULP_OF_ROWS,
     REDUCTIONS,
     bits,
@@ -119,7 +120,11 @@ def test_elementwise(name, arguments, dtype, numba):
     got = numba.back(on_device(name)(*map(numba.there, inputs(name, x)), *arguments))
     assert got.dtype == dtype
     assert ulps(got, exact(name, x, arguments)) <= max_ulp(name)
-    if fastact.backend not in ("x86-64", "numpy") and (name not in BY_PIECES or dtype == "float64"):
+    if (
+        dtype != "float16"
+        and fastact.backend not in ("x86-64", "numpy")
+        and (name not in BY_PIECES or dtype != "float32")
+    ):
         assert np.array_equal(bits(got), bits(public(name)(*inputs(name, x), *arguments)))
 
 
@@ -185,17 +190,43 @@ def nearly_equal(got, want):
     np.testing.assert_allclose(got, want, rtol=8 * np.finfo(want.dtype).eps, atol=0)
 
 
-def test_bfloat16(torch):
-    x = torch.randn(10_001, device="cuda", dtype=torch.bfloat16) * 4
-    for name in ("sigmoid", "softplus", "tanhshrink"):
-        got = getattr(cuda, name)(x)
-        assert got.dtype == torch.bfloat16
-        want = torch.from_numpy(public(name)(x.float().cpu().numpy())).bfloat16()
-        assert torch.equal(got.cpu(), want)
-    rows = cuda.softmax(x[:10_000].reshape(100, 100), axis=1)
-    assert rows.dtype == torch.bfloat16 and torch.allclose(
-        rows.float().sum(1), torch.ones(100, device="cuda"), atol=0.01
-    )
+def units_off(torch, got, want):
+    """How far float16 or bfloat16 results are from float64's, in units in the last place."""
+    precision, least, most = {torch.float16: (11, -13, 16), torch.bfloat16: (8, -125, 128)}[got.dtype]
+    assert torch.equal(got.isnan(), want.isnan())
+    got, want = (
+        x.double().nan_to_num(0).clamp(-(2.0**most), 2.0**most) for x in (got, want)
+    )  # in the place of infinity
+    _, exponent = torch.frexp(want)
+    unit = torch.ldexp(torch.ones_like(want), exponent.clamp(least, most) - precision)
+    return ((got - want).abs() / unit).max().item()
+
+
+@pytest.mark.parametrize("storage", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name, arguments", CALLS)
+def test_all_halves(name, arguments, storage, torch):
+    """All 2**16 of them: nearly rounded correctly."""
+    x = torch.arange(-(2**15), 2**15, dtype=torch.int16, device="cuda").view(getattr(torch, storage))
+    given = [torch.ones_like(x), x] if name in GRADIENTS else [x]
+    rounded = [float(np.dtype("float16" if storage == "float16" else "float32").type(a)) for a in arguments]
+    got, want = on_device(name)(*given, *arguments), on_device(name)(*(g.double() for g in given), *rounded)
+    assert got.dtype == x.dtype
+    assert units_off(torch, got, want) <= MAX_ULP_OF_HALVES
+
+
+@pytest.mark.parametrize("scale", [0.1, 3, 30])
+@pytest.mark.parametrize("length", [5, 33, 1000, 20_000])
+@pytest.mark.parametrize("name", [*REDUCTIONS, "logsumexp"])
+def test_rows_of_bfloat16(name, length, scale, torch):
+    x = (torch.randn(30, length, device="cuda") * scale).bfloat16()
+    got = getattr(cuda, name)(x)
+    assert got.dtype == torch.bfloat16
+    assert units_off(torch, got, getattr(cuda, name)(x.double())) <= 1
+    if name != "logsumexp":
+        gy, gradient = torch.randn_like(x), getattr(cuda.grad, name)
+        want = gradient(gy.double(), got.double())
+        terms = gy.double().abs() * (1 if name == "log_softmax" else got.double())
+        assert ((gradient(gy, got) - want).abs() <= 2.0**-8 * (terms + want.abs()) + 1e-38).all()
 
 
 # ---- rows ------------------------------------------------------------------------------------------

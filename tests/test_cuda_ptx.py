@@ -18,7 +18,11 @@ from fastact._specialise import specialise
 CAPABILITY = (8, 0)
 
 
-def check(kernel, dtype, *, library_log=False):
+APPROXIMATIONS = {"rcp.approx.ftz.f32", "rsqrt.approx.f32"}
+OF_HALVES = {"ex2.approx.ftz.f32", "ex2.approx.f32", "lg2.approx.ftz.f32"}
+
+
+def check(kernel, dtype, *, library_log=False, approximations=APPROXIMATIONS):
     """Rounded as written: no contraction, no flushing of subnormal numbers, no approximation but where the formula
     corrects it, no other dtype; and the assembler takes it, without memory for variables that registers should hold."""
     text, entry = kernel.ptx(CAPABILITY)
@@ -26,7 +30,7 @@ def check(kernel, dtype, *, library_log=False):
     arithmetic = [i for i in instructions if i.partition(".")[0] in ("add", "sub", "mul", "fma", "div", "rcp", "sqrt")]
     if not library_log:  # the library's logarithm in float64 starts with an approximate reciprocal, in float32
         approximate = {i for i in instructions if ".approx" in i or ".ftz" in i}
-        assert approximate <= {"rcp.approx.ftz.f32", "rsqrt.approx.f32"}
+        assert approximate <= approximations
         assert not [i for i in arithmetic if re.search(r"\.f\d+$", i) and not re.search(r"\.rn\.|rcp\.approx\.ftz", i)]
     if dtype == "float32":
         assert ".f64" not in text
@@ -49,6 +53,17 @@ def test_elementwise(name, dtype):
     instructions = check(kernel, dtype)
     letters = f"v{width}.f{8 * 16 // width}"
     assert f"ld.global.{letters}" in instructions and f"st.global.{letters}" in instructions
+
+
+@pytest.mark.parametrize("storage", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["sigmoid", "tanhshrink", "gelu", "squareplus_grad", "mish_grad"])
+def test_halves(name, storage):
+    formula = cuda.FORMULAS[name]
+    inputs = formula.__code__.co_argcount
+    kernel = compiler.elementwise(formula, (storage,) * inputs, (VECTOR,) * inputs, storage, "float32", 1, 4)
+    instructions = check(kernel, "float32", approximations=APPROXIMATIONS | OF_HALVES)
+    if name != "squareplus_grad":
+        assert f"ex2.approx{'.ftz' if storage == 'float16' else ''}.f32" in instructions
 
 
 LAYOUTS = [
@@ -116,10 +131,8 @@ def test_temperatures_and_logsumexp(name, gradient, scaled, length):
 
 @pytest.mark.parametrize("storage", ["float16", "bfloat16"])
 def test_rows_of_halves_and_any_axes(storage):
-    check(
-        compiler.reduction("softmin", rows(9, 99, False, n_kept=3, n_reduced=2), (storage,), storage, "float32"),
-        "float32",
-    )
+    kernel = compiler.reduction("softmin", rows(9, 99, False, n_kept=3, n_reduced=2), (storage,), storage, "float32")
+    check(kernel, "float32", approximations=APPROXIMATIONS | OF_HALVES)
 
 
 def test_literals_in_tuples_take_the_dtype():

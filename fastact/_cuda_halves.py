@@ -1,0 +1,309 @@
+"""What formulas are made of where a CUDA kernel stores its results in 16 bits: numbers in the place of pairs, and what
+the device approximates by one instruction.
+
+Results are within 2**-16 of the exact ones, as shares, before they are rounded to 11 bits (float16) or 8 (bfloat16).
+Each function stands for the one of the same name in `_math.py`, `_pieces.py` or `_cuda_rows.py`. What vanishes is -0.0,
+which compilers can leave out of sums.
+"""
+
+from fastact import _coefficients, _cuda_rows, _math, _pieces
+from fastact._cuda_rows import SMALLEST_START, log_alone, nan_unless
+from fastact._math import (
+    DOWN,
+    GELU_ROOT,
+    GELU_ROOT_LOW,
+    GELU_SLOPE,
+    GELU_TAIL,
+    GELU_TANH_CUBIC,
+    GELU_TANH_LINEAR,
+    LARGE,
+    LN2,
+    LOG2E,
+    THIRD,
+    UP,
+    copysign,
+    fabs,
+    fma,
+    reciprocal,
+    root_and_inverse,
+)
+from fastact._specialise import Polynomial, Primitive
+
+exp2 = Primitive("exp2", "2**x, to 2**-22 of it; 1 for 0")
+log2 = Primitive("log2", "the binary logarithm, to 2**-22, for x from 1 to 2")
+
+tanhshrink_remainder = Polynomial(_coefficients.TANHSHRINK_FOR_HALVES)
+gelu_tail = Polynomial(_coefficients.GELU_TAIL_FOR_HALVES)
+gelu_slope = Polynomial(_coefficients.GELU_SLOPE_FOR_HALVES)
+
+
+def exp(x):
+    return exp2(x * LOG2E)
+
+
+def expm1(x):
+    """e**x - 1, for x <= 0."""
+    near = fma(x * x, fma(x, 0.16666667, 0.5), x)
+    return near if x > -0.03125 else exp(x) - 1.0
+
+
+def log1p(f):
+    """log(1 + f), for f from 0 to 1."""
+    near = fma(f * f, fma(f, THIRD, -0.5), f)
+    return near if f < 0.015625 else log2(1.0 + f) * LN2
+
+
+# ---- for `_math.py` --------------------------------------------------------------------------------
+
+
+def no_error(a, b, p):
+    return -0.0
+
+
+def two_sum(a, b):
+    return a + b, -0.0
+
+
+def normalise(high, low):
+    return high + low, -0.0
+
+
+def add(a, a_low, b, b_low):
+    return a + b, -0.0
+
+
+def multiply(a, a_low, b, b_low):
+    return a * b, -0.0
+
+
+def with_constant(c, c_low, u, slope):
+    return fma(u, slope, c), -0.0
+
+
+def through_zero(d, d_low, c, c_low, slope):
+    return (d + d_low) * fma(d, slope, c)
+
+
+def times_inverse(a, a_low, b, b_low, inverse):
+    return a * inverse, -0.0, 1.0
+
+
+def square_of_quotient(q, rest, inverse):
+    return q * q
+
+
+def exp_parts(x, x_low):
+    return exp(x), -0.0, UP
+
+
+def expm1_parts(x, x_low):
+    return expm1(x), -0.0
+
+
+def logistic(x, low_of_minus_abs):
+    e = exp(-fabs(x))
+    y = reciprocal(1.0 + e)
+    return e * y if x < 0.0 else y
+
+
+def gated(x, a, z, z_low):
+    e = exp(z)
+    inverse = reciprocal(1.0 + e)
+    return copysign(x * inverse if x > 0.0 else a * (e * inverse), x)
+
+
+def logistic_parts(x, x_low):
+    e = exp(x)
+    t = reciprocal(1.0 + e)
+    return e * t, 1.0, t, -0.0
+
+
+def gated_slope(q, s, p, p_low):
+    return q * (1.0 - p)
+
+
+def gelu_tanh_parts(a):
+    square = a * a
+    return (
+        a * fma(square, GELU_TANH_CUBIC, GELU_TANH_LINEAR),
+        -0.0,
+        a * fma(square, 3.0 * GELU_TANH_CUBIC, GELU_TANH_LINEAR),
+        -0.0,
+    )
+
+
+def tanh_of_softplus(x):
+    w = exp(-fabs(x))
+    left = x < 0.0
+    n = w * (w + 2.0) if left else w + w + 1.0
+    return n * reciprocal(n + (2.0 if left else 2.0 * w * w)), -0.0, 1.0, 1.0
+
+
+def tanhshrink_near_zero(a):
+    u = a * a
+    return a * u * fma(u, tanhshrink_remainder(u), THIRD)
+
+
+def root_parts(x, b):
+    a = fabs(x)
+    scale = 0.25 * DOWN if a > LARGE else 1.0
+    a = a * scale
+    b = b * scale * scale
+    r, inverse = root_and_inverse(fma(a, a, b))
+    r = a if b == 0.0 else r
+    return r, -0.0, inverse, a + r, -0.0, scale
+
+
+def bell(x, scale):
+    e = exp(x)
+    inverse = reciprocal(1.0 + e)
+    return scale * e * (inverse * inverse)
+
+
+def tanh(a):
+    e = expm1(-2.0 * a)
+    return -e * reciprocal(2.0 + e)
+
+
+def tanh_parts(a):
+    return tanh(a), -0.0, 1.0
+
+
+def log1p_exp(z):
+    return log1p(exp(-fabs(z))) + (z if z > 0.0 else 0.0)
+
+
+def log1p_exp_parts(z, z_low):
+    return log1p_exp(z), -0.0, 1.0
+
+
+# ---- for `_pieces.py` ------------------------------------------------------------------------------
+
+
+def square_whole(a):
+    t = tanh(a)
+    return t * t
+
+
+def gelu_factors(a):
+    """As `gelu_parts`: e**(-a**2 / 2), a / (a + 4), w."""
+    inverse = reciprocal(a + 4.0)
+    return exp2(a * a * (-0.5 * LOG2E)), a * inverse, fma(inverse, -8.0, 1.0)
+
+
+def gelu_whole(a):
+    e, q, w = gelu_factors(a)
+    return e * q * fma(w, gelu_tail(w), GELU_TAIL), UP
+
+
+def gelu_derivative_whole(a):
+    e, _, w = gelu_factors(a)
+    return ((a - GELU_ROOT) - GELU_ROOT_LOW) * e * fma(w, gelu_slope(w), GELU_SLOPE), UP
+
+
+# ---- for `_cuda_rows.py`: terms are relative to the row's maximum, and 1 is its own ----------------
+
+
+def exact_origin(top):
+    return top, 0.0, 0.0
+
+
+def exact_difference(x, c, lowest, r, r_low):
+    return x - c, -0.0
+
+
+def scaled_origin(top):
+    return top, 0.0, 0.0
+
+
+def scaled_by(x, top, r, r_low):
+    return (x - top) * r, -0.0
+
+
+def scaled_difference(x, c, lowest, r, r_low):
+    return (x - c) * r, -0.0
+
+
+def power(x, x_low, magic):
+    e = exp(x)
+    return e, e, -0.0
+
+
+def include(p, s, u, high, low):
+    total = high + p
+    return total, low + (p - (total - high))
+
+
+def largest_term(top, c, magic, lowest, r, r_low):
+    return 1.0, -0.0
+
+
+def quotient_of_pairs(a, a_low, b, b_low):
+    return a, a_low  # b is 1
+
+
+def stands_alone(high, low, start):
+    return high + low < start * 2.0**-31 and start > SMALLEST_START
+
+
+def inverse_sum(high, low, top, peak):
+    total = high + low
+    return reciprocal(total) + nan_unless(peak, total), -0.0
+
+
+def share(x, s, u, top, q, q_low, r, r_low):
+    return q * s
+
+
+def log_of_sum(high, low):
+    f = high + low
+    return log1p(f), -0.0, 1.0 + f
+
+
+def level(high, low, top, peak):
+    return log_alone(high, low, top, peak)
+
+
+def log_share(x, s, u, top, q, q_low, r, r_low):
+    return (x - top) - q
+
+
+def scaled_log_share(x, s, u, top, q, q_low, r, r_low):
+    return (x - top) * r - q
+
+
+def log_softmax_gradient(gy, y, high, low, r, r_low):
+    return fma(-exp(y), high + low, gy)
+
+
+# ----------------------------------------------------------------------------------------------------
+
+
+def whole(two, specialised):
+    """For `either`."""
+    return specialised(two.whole)
+
+
+_IN_THE_PLACE_OF = {
+    _math: (
+        *(two_sum, normalise, add, multiply, with_constant, through_zero, times_inverse, square_of_quotient),
+        *(exp_parts, expm1_parts, logistic, gated, logistic_parts, gated_slope, gelu_tanh_parts, bell),
+        *(tanh_of_softplus, tanhshrink_near_zero, root_parts, tanh_parts, log1p_exp, log1p_exp_parts),
+    ),
+    _pieces: (square_whole, gelu_whole, gelu_derivative_whole),
+    _cuda_rows: (
+        *(exact_origin, exact_difference, scaled_origin, scaled_by, scaled_difference, power, include),
+        *(largest_term, quotient_of_pairs, stands_alone),
+        *(inverse_sum, share, log_of_sum, level, log_share, scaled_log_share, log_softmax_gradient),
+    ),
+}
+
+
+def primitives_for(out_storage, dtype, approximations):
+    """What `specialise` is to take in the place of others, in a kernel of this dtype: nothing, or where the storage has
+    `approximations`, these primitives and what is above."""
+    if out_storage not in approximations or dtype != "float32":
+        return {}
+    functions = {getattr(module, f.__name__): f for module, those in _IN_THE_PLACE_OF.items() for f in those}
+    constants = {_cuda_rows.START: 2.0, _cuda_rows.SMALLEST_START: 2.0**-100}
+    return functions | constants | {"either": whole, "product_error": no_error} | approximations[out_storage]
