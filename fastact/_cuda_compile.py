@@ -181,6 +181,17 @@ def quotient(typing_context, a, b):
     return types.int64(a, b), generate
 
 
+@intrinsic
+def quick_quotient(typing_context, i, m, shift):
+    """(i * m) >> shift, of numbers below 2**32."""
+
+    def generate(context, builder, signature, values):
+        i, m = (builder.and_(value, ir.IntType(64)(2**32 - 1)) for value in values[:2])
+        return builder.lshr(builder.mul(i, m), values[2])
+
+    return types.int64(types.int64, types.int64, types.int64), generate
+
+
 def thread():
     return types.int64(cuda.threadIdx.x)
 
@@ -398,6 +409,7 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
         "thread": DeviceFunction(thread),
         "block": DeviceFunction(block),
         "quotient": quotient,
+        "quick_quotient": quick_quotient,
         "store": storer(out_storage, dtype),
         "store_vector": storer(out_storage, dtype, width),
     }
@@ -409,7 +421,7 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
     kind = getattr(types, dtype)
     inputs = [kind if mode == SCALAR else types.int64 for mode in modes if mode != FIXED]
     arrays = 1 + sum(mode not in (FIXED, SCALAR) for mode in modes)
-    rest = [types.int64] * (ndim - 1 + ndim * arrays)
+    rest = [types.int64] * (3 * (ndim - 1) + ndim * arrays)
     blocks = _cuda_elementwise.BLOCKS // (2 if kind.bitwidth == 64 else 1)  # a number takes two registers
     arguments = (types.int64, types.int64, *inputs, *rest)
     return Kernel(scope["elementwise"], arguments, _cuda_elementwise.THREADS, blocks)

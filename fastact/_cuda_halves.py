@@ -43,14 +43,14 @@ def exp(x):
 
 def expm1(x):
     """e**x - 1, for x <= 0."""
-    near = fma(x * x, fma(x, 0.16666667, 0.5), x)
-    return near if x > -0.03125 else exp(x) - 1.0
+    near = fma(x * x, fma(x, fma(x, 1 / 24, 1 / 6), 0.5), x)
+    return near if x > -0.0625 else exp(x) - 1.0
 
 
 def log1p(f):
     """log(1 + f), for f from 0 to 1."""
-    near = fma(f * f, fma(f, THIRD, -0.5), f)
-    return near if f < 0.015625 else log2(1.0 + f) * LN2
+    near = fma(f * f, fma(f, fma(f, -0.25, THIRD), -0.5), f)
+    return near if f < 0.03125 else log2(1.0 + f) * LN2
 
 
 # ---- for `_math.py` --------------------------------------------------------------------------------

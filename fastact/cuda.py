@@ -236,7 +236,9 @@ def _elementwise_launch(name, result, dtype, out, operands, fixed, places):
         count, per_thread = sizes[0], _cuda_elementwise.VECTORS
     inner = sizes[-1] // width
     steps = [(*step[:-1], step[-1] * width) for step in steps]
-    last = (*sizes[1:-1], inner)[: len(sizes) - 1] + tuple(s for step in steps for s in step)
+    divisors = (*sizes[1:-1], inner)[: len(sizes) - 1]
+    divisors = chain.from_iterable((n, *_cuda_elementwise.multiplier(n)) for n in divisors)
+    last = (*divisors, *chain.from_iterable(steps))
     blocks = -(-threads // (_cuda_elementwise.THREADS * per_thread))
     return Launch(kernel, blocks, _cuda_elementwise.THREADS, 0, count, last)
 

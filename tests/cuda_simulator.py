@@ -200,6 +200,7 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
         "thread": thread,
         "block": block,
         "quotient": int.__floordiv__,
+        "quick_quotient": lambda i, m, shift: (i * m) >> shift,
         "store": storer(out_storage, dtype),
         "store_vector": storer(out_storage, dtype, width),
     }

@@ -115,6 +115,13 @@ def test_layouts(layout):
         assert got.strides == fastact.elu(x).strides or 1 in x.shape or x.size < 2
 
 
+@given(n=st.integers(1, 2**31), i=st.integers(0, 2**31 - 1))
+def test_quotients_by_multiplication(n, i):
+    m, shift = _cuda_elementwise.multiplier(n)
+    for j in {i, i // n * n, max(i // n * n - 1, 0), 2**31 - 1}:  # where the quotient changes, too
+        assert (j * m) >> shift == j // n and m < 2**32 and j * m < 2**63
+
+
 def test_vectors_are_used():
     """Contiguous arrays, broadcast parameters, odd sizes and odd addresses: a block does as much as it should."""
     x = np.arange(65, dtype="f")
