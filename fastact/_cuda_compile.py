@@ -236,36 +236,6 @@ APPROXIMATIONS = {
 }
 
 
-def shared_memory(dtype):
-    """`put` and `get` for an array in shared memory, whose size is given at each launch."""
-    kind = getattr(types, dtype)
-    array_type = ir.ArrayType(STORAGE[dtype][0], 0)
-
-    def place(builder, index):
-        name = "fastact_shared"
-        if name not in builder.module.globals:
-            variable = ir.GlobalVariable(builder.module, array_type, name, SHARED)
-            variable.linkage, variable.align = "external", STORAGE[dtype][1]
-        return builder.gep(builder.module.globals[name], [ir.IntType(64)(0), index])
-
-    @intrinsic
-    def put(typing_context, index, value):
-        def generate(context, builder, signature, values):
-            builder.store(values[1], place(builder, values[0]))
-            return context.get_dummy_value()
-
-        return types.void(types.int64, kind), generate
-
-    @intrinsic
-    def get(typing_context, index):
-        def generate(context, builder, signature, values):
-            return builder.load(place(builder, values[0]))
-
-        return kind(types.int64), generate
-
-    return put, get
-
-
 def _widened(context, builder, value, storage, dtype):
     """A stored number in the dtype of the kernel."""
     kind = getattr(types, dtype)
@@ -297,6 +267,39 @@ def _narrowed(context, builder, value, storage, dtype):
         nan = builder.fcmp_unordered("uno", value, value)
         return builder.trunc(builder.select(nan, integer(0x7FC0), rounded), ir.IntType(16))
     return context.cast(builder, value, kind, getattr(types, storage))
+
+
+def shared_memory(storage, dtype, start=0):
+    """`put` and `get` for an array in shared memory, which begins with this byte; its size is given at each launch."""
+    element, size = STORAGE[storage]
+    kind = getattr(types, dtype)
+
+    def place(builder, index):
+        name = "fastact_shared"
+        if name not in builder.module.globals:
+            variable = ir.GlobalVariable(builder.module, ir.ArrayType(ir.IntType(8), 0), name, SHARED)
+            variable.linkage, variable.align = "external", VECTOR_BYTES
+        first = builder.gep(builder.module.globals[name], [ir.IntType(64)(0), ir.IntType(64)(start)])
+        return builder.gep(builder.bitcast(first, ir.PointerType(element, SHARED)), [index])
+
+    @intrinsic
+    def put(typing_context, index, value):
+        def generate(context, builder, signature, values):
+            value = _narrowed(context, builder, values[1], storage, dtype)
+            builder.store(value, place(builder, values[0]), align=size)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, kind), generate
+
+    @intrinsic
+    def get(typing_context, index):
+        def generate(context, builder, signature, values):
+            value = builder.load(place(builder, values[0]), align=size)
+            return _widened(context, builder, value, storage, dtype)
+
+        return kind(types.int64), generate
+
+    return put, get
 
 
 def _pointer(builder, address, kind):
@@ -367,9 +370,10 @@ def storer(storage, dtype, width=1):
 class Kernel:
     """A kernel with its types. Its PTX is made when it is asked for, and once for each compute capability."""
 
-    def __init__(self, function, arguments, *bounds):
-        """`bounds`: the number of threads in a block, and maybe of blocks on a multiprocessor."""
-        self.function, self.arguments, self.bounds = function, arguments, bounds
+    def __init__(self, function, arguments, *bounds, much_shared=False):
+        """`bounds`: the number of threads in a block, and maybe of blocks on a multiprocessor. `much_shared`: a block
+        may take all shared memory there is."""
+        self.function, self.arguments, self.bounds, self.much_shared = function, arguments, bounds, much_shared
         self._ptx, self._loaded = {}, {}
 
     def ptx(self, capability):
@@ -396,7 +400,10 @@ class Kernel:
         if device.device_id not in self._loaded:
             capability = tuple(device.compute_capability)
             _, name = self.ptx(capability)
-            self._loaded[device.device_id] = self.machine_code(capability).get_kernel(name)
+            kernel = self.machine_code(capability).get_kernel(name)
+            if self.much_shared:
+                allow_much_shared(kernel, device.device_id)
+            self._loaded[device.device_id] = kernel
         return self._loaded[device.device_id]
 
 
@@ -432,7 +439,8 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     `scaled`: with a temperature."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
     function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
-    put, get = shared_memory(dtype)
+    put, get = shared_memory(dtype, dtype)
+    keep, kept = shared_memory(storages[-1], dtype, 3 * rows.slots * STORAGE[dtype][1])
     primitives = (
         FORMULA_PRIMITIVES
         | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
@@ -450,6 +458,8 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
             "any_in_block": any_in_block,
             "put": put,
             "get": get,
+            "keep": keep,
+            "kept": kept,
             "approximate_log": math.log,
         }
     )
@@ -458,7 +468,8 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     arguments += [kept] * (len(sizes) + 1) + [reduced] * (len(sizes) + 1)
     resident = rows.resident // (2 if dtype == "float64" else 1)  # a number takes two registers
     blocks = -(-resident // rows.threads)
-    return Kernel(specialise(function, dtype, primitives, DeviceFunction), tuple(arguments), rows.threads, blocks)
+    function = specialise(function, dtype, primitives, DeviceFunction)
+    return Kernel(function, tuple(arguments), rows.threads, blocks, much_shared=rows.shared)
 
 
 # ---- at run time -----------------------------------------------------------------------------------
@@ -498,6 +509,25 @@ def describe():
     device = Device(0)
     capability = ".".join(map(str, device.compute_capability))
     return f"{device.name}, compute capability {capability}, driver for CUDA {release(driver.cuDriverGetVersion()[1])}"
+
+
+@cache
+def shared_room(device_id):
+    """Bytes of shared memory that a block can have, if it is allowed to."""
+    attribute = driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+    status, room = driver.cuDeviceGetAttribute(attribute, device_id)
+    return room if status == driver.CUresult.CUDA_SUCCESS else 0
+
+
+def allow_much_shared(kernel, device_id):
+    attributes = driver.CUfunction_attribute
+    for attribute, value in (
+        (attributes.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared_room(device_id)),
+        (attributes.CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100),  # percent
+    ):
+        (status,) = driver.cuKernelSetAttribute(attribute, value, kernel.handle, device_id)
+        if status != driver.CUresult.CUDA_SUCCESS:
+            raise RuntimeError(f"the driver does not give shared memory: {status.name}")
 
 
 @cache

@@ -5,8 +5,9 @@ BLOCKS = 16  # that a multiprocessor shall have registers for at the same time, 
 VECTORS = 2  # of a thread, where all is contiguous
 # Of the functions that could be by pieces those that are: gelu moves 0.87 of what a copy does, instead of 0.78 (H200);
 # others lose 2 to 4 %.
-FEW = 2**31  # an index below that is divided by a multiplication
 BY_PIECES = ("gelu_by_pieces",)
+
+FEW = 2**31  # an index below that is divided by a multiplication
 
 # How an operand lies along the innermost dimension.
 FIXED = "fixed"  # no array: one value, known when the kernel is compiled
@@ -21,8 +22,8 @@ def source(modes, ndim, width, sizes):
 
     `modes` says how each input lies; the output is VECTOR or STRIDED as `width` is more than 1 or not. `sizes`
     are those of an element of each input and of the output. The scope of the text has `formula`, `thread`,
-    `block`, `quotient`, `quick_quotient`; for each array `load0`, `load_vector0`, ..., and `store`, `store_vector`; and for each FIXED
-    input its value, `c0`, ...
+    `block`, `quotient`, `quick_quotient`; for each array `load0`, `load_vector0`, ..., and `store`, `store_vector`;
+    and for each FIXED input its value, `c0`, ...
 
     A thread does `width` elements; in one dimension VECTORS times as many, if they are more than one. Arguments: how
     many threads have work, in all (for one dimension: how many elements there are); the address of the output; address

@@ -37,6 +37,7 @@ from fastact._specialise import Constant, Primitive
 
 WARP = 32
 THREADS = 128  # in a block of several rows
+MAX_SLOTS = 32  # of `Rows`, where there is one row to a block
 MAX_LANES = 512  # for one row that is held
 STREAMING_LANES = 1024  # for one that is not: the fewer are under way, the more of them the second cache has
 # (lanes, elements): up to so many lanes a lane has no more than so many elements, if more lanes help. With few lanes
@@ -50,6 +51,7 @@ RESIDENT = (12, 1280), 1024
 UNROLL = 16  # elements that a lane has under way together, of a row that is not held
 FEW = 4  # the same of what is left over, and of what is read again
 MANY = 2**17  # threads keep a device busy
+SHARED = ("float16", "bfloat16", "float32", "float64")  # what may be kept in shared memory, and be itself again
 
 thread = Primitive("thread", "the number of this thread in its block")
 block = Primitive("block", "the number of this block")
@@ -61,6 +63,8 @@ store = Primitive("store", "store(address, value)")
 shuffle = Primitive("shuffle", "shuffle(value, distance): the value of the thread `thread() ^ distance`, in this warp")
 put = Primitive("put", "put(k, value): into the block's shared memory")
 get = Primitive("get", "get(k): out of it")
+keep = Primitive("keep", "keep(k, value): a number that was loaded, into shared memory, for this thread alone")
+kept = Primitive("kept", "kept(k): out of it")
 barrier = Primitive("barrier", "wait for all threads of the block")
 any_in_block = Primitive("any_in_block", "whether this is true for any thread of the block; all of them ask")
 approximate_log = Primitive("approximate_log", "the logarithm, to a few units in the last place")
@@ -86,8 +90,9 @@ class Rows(NamedTuple):
 
     A row has `lanes` threads, and a block `block_rows` rows; both are powers of two. `across`: neighbouring threads are
     of different rows, as neighbours in memory are; otherwise of one row. `each`: so many elements of a row are held in
-    registers by a lane, from one reading to the writing; 0: the row is too long for that, and is read again.
-    `at_least`: those that no lane lacks. `adjacent`: a row's elements are neighbours in memory.
+    registers by a lane, from one reading to the writing; 0: the row is too long for that, and is read again, out of
+    shared memory if it is `shared`. `at_least`: those that no lane lacks. `adjacent`: a row's elements are neighbours
+    in memory.
     """
 
     lanes: int
@@ -98,6 +103,11 @@ class Rows(NamedTuple):
     adjacent: bool
     n_kept: int  # dimensions that rows are in
     n_reduced: int  # dimensions of a row
+    shared: bool = False
+
+    def room(self, length):
+        """Elements of a row, in shared memory."""
+        return _rounded_up(length, self.lanes) if self.shared else 0
 
     @property
     def threads(self):
@@ -116,8 +126,14 @@ class Rows(NamedTuple):
         return self.lanes // WARP if self.lanes > WARP else 0
 
 
-def arranged(count, length, across, adjacent, most, n_kept, n_reduced):
-    """The Rows for `count` of them, of this length, of which a lane can hold `most` elements."""
+def _rounded_up(length, lanes):
+    """The number of elements that loops over a row touch."""
+    return -(-length // (FEW * lanes)) * FEW * lanes
+
+
+def arranged(count, length, across, adjacent, most, n_kept, n_reduced, room=0):
+    """The Rows for `count` of them, of this length, of which a lane can hold `most` elements, and the shared memory of
+    a multiprocessor so many as there is `room`."""
 
     def each(lanes):
         return -(-length // lanes)
@@ -138,8 +154,10 @@ def arranged(count, length, across, adjacent, most, n_kept, n_reduced):
             lanes = more(lanes, min(limit, most), most_lanes)
         block_rows = THREADS // lanes if lanes <= WARP else 1
     if each(lanes) > most:
-        lanes = lanes if across else STREAMING_LANES
-        return Rows(lanes, block_rows, across, 0, 0, adjacent, n_kept, n_reduced)
+        if not across:
+            lanes = MAX_LANES if 2 * _rounded_up(length, MAX_LANES) <= room else STREAMING_LANES
+        shared = not across and _rounded_up(length, lanes) <= room
+        return Rows(lanes, block_rows, across, 0, 0, adjacent, n_kept, n_reduced, shared)
     held = min(n for n in HELD if n >= each(lanes))
     fewer = max((n for n in HELD if n < held), default=0)
     at_least = held if length == held * lanes else fewer
@@ -391,20 +409,29 @@ def _held(rows, names, single, logarithmic):
 def _streamed(rows, names, single, logarithmic):
     """A row is read for its maximum, for its sum, and, unless it has but one result, for the results."""
 
+    def place(j):
+        return f"place + lane + {j * rows.lanes}"
+
+    def again(elements, read):
+        return [f"x{j} = kept({place(j)})" for j in elements] if rows.shared else read
+
     def for_maximum(elements, read):
-        return [*read, *(f"peak = maximum(peak, x{j})" for j in elements)]
+        puts = [f"keep({place(j)}, x{j})" for j in elements] if rows.shared else []
+        return [*read, *puts, *(f"peak = maximum(peak, x{j})" for j in elements)]
 
     def for_sum(elements, read):
-        return [*read, *_beside(elements), *(line for j in elements for line in _summed(j))]
+        return [*again(elements, read), *_beside(elements), *(line for j in elements for line in _summed(j))]
 
     def for_results(elements, read, all_there):
         written = (_write(rows, j, _result(j), "place + ", all_there) for j in elements)
-        return [*read, *_beside(elements), *(_term(j) for j in elements), "if writes:", *_indented(written)]
+        lines = [*again(elements, read), *_beside(elements), *(_term(j) for j in elements)]
+        return [*lines, "if writes:", *_indented(written)]
 
+    read_again = () if rows.shared else names
     lines = ["peak = -INF", *_through(rows, for_maximum, names), *_peak_of_all_lanes(rows)]
-    lines += ["high, low = START, 0.0", *_through(rows, for_sum, names), "high = high - START"]
+    lines += ["high, low = START, 0.0", *_through(rows, for_sum, read_again), "high = high - START"]
     lines += [*_sum_of_all_lanes(rows), *(_logarithm(rows) if logarithmic else ()), NORMALISER]
-    return lines + (ONE_RESULT if single else _through(rows, for_results, (*names, "out")))
+    return lines + (ONE_RESULT if single else _through(rows, for_results, (*read_again, "out")))
 
 
 def _summed_gradient(j):

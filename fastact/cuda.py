@@ -396,8 +396,8 @@ def _reduction_plan(name, labels, given, axis, keepdims, out):
 
 
 @lru_cache(maxsize=4096)
-def _reduction_launch(name, dtype, axes, given, scaled):
-    """`given` are the Layouts of the inputs and of the output."""
+def _reduction_launch(name, dtype, axes, given, scaled, room):
+    """`given` are the Layouts of the inputs and of the output; a block has `room` bytes of shared memory."""
     like, single = given[-2], name in _cuda_rows.SINGLE
     shape, steps, storages = like.shape, [place.steps for place in given], [place.storage for place in given]
     if single:
@@ -411,9 +411,11 @@ def _reduction_launch(name, dtype, axes, given, scaled):
     adjacent = len(sizes) == 1 and all(side_by_side[:-1] if single else side_by_side)
     across = along[-2][-1] != like.size and row_steps[-2][-1] == like.size and count > 1
     most = _cuda_rows.MOST // (len(given) - 1) // (np.dtype(dtype).itemsize // 4)
-    rows = _cuda_rows.arranged(count, length, across, adjacent, most, len(row_sizes), len(sizes))
+    slots = 3 * _cuda_rows.MAX_SLOTS * np.dtype(dtype).itemsize
+    room = (room - slots) // like.size if len(given) == 2 and like.storage in _cuda_rows.SHARED else 0
+    rows = _cuda_rows.arranged(count, length, across, adjacent, most, len(row_sizes), len(sizes), room)
     kernel = _reduction_kernel(name, rows, tuple(storages[:-1]), storages[-1], dtype, scaled)
-    shared = 3 * rows.slots * np.dtype(dtype).itemsize
+    shared = 3 * rows.slots * np.dtype(dtype).itemsize + rows.room(length) * like.size
     last = (count, length, *chain(row_sizes, *row_steps, sizes, *along))
     return Launch(kernel, -(-count // rows.block_rows), rows.threads, shared, None, last)
 
@@ -448,7 +450,9 @@ def _call_reduction(name, labels, *inputs, axis=-1, keepdims=False, out=None, st
     factor = _factor(temperature, plan.dtype)
 
     def run(into):
-        launch = _reduction_launch(name, plan.dtype, plan.axes, (*given, into.layout), bool(factor))
+        launch = _reduction_launch(
+            name, plan.dtype, plan.axes, (*given, into.layout), bool(factor), runtime.shared_room(device)
+        )
         addresses = [operand.address for operand in (*operands, into)]
         runtime.launch(launch, device, stream, after, (*addresses, *factor, *launch.last))
 

@@ -124,6 +124,23 @@ def get(k):
     return shared()[k]
 
 
+def keep(k, value):
+    """For this thread alone."""
+    assert k < room // 2
+    shared()["kept", thread(), k] = value
+
+
+def kept(k):
+    return shared()["kept", thread(), k]
+
+
+room = 0
+
+
+def shared_room(device):
+    return room
+
+
 def approximate_log(x):
     return np.log(x) * (1 + 4 * np.finfo(x.dtype).eps)
 
@@ -229,6 +246,8 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
         "any_in_block": partial(any_in_block),
         "put": partial(put),
         "get": partial(get),
+        "keep": partial(keep),
+        "kept": partial(kept),
         "approximate_log": partial(approximate_log),
     }
     function = specialise(function, dtype, primitives, plain)

@@ -312,6 +312,21 @@ def test_rows(name, shape, axis, dtype):
     assert check(name, x, axis).dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("name", [*REDUCTIONS, "logsumexp"])
+def test_shared_memory(name, dtype, monkeypatch):
+    """Long rows are kept there where they have room, and nothing else changes: not one bit."""
+    x = np.random.default_rng(9).normal(scale=9, size=(6, 600)).astype(dtype)
+    x[1, 5], x[2, 6:8], x[3, 7], x[4, :100], x[5] = INF, INF, NAN, -INF, -INF
+    for keywords in [{}] if name == "logsumexp" else [{}, {"temperature": 0.7}]:
+        monkeypatch.setattr(simulator, "room", 0)
+        want = getattr(cuda, name)(DeviceArray(x), **keywords).host
+        monkeypatch.setattr(simulator, "room", 8192)
+        got = getattr(cuda, name)(DeviceArray(x), **keywords).host
+        assert np.array_equal(bits(got), bits(want))
+        assert simulator.launches[-1][0] is not simulator.launches[-2][0]
+
+
 @pytest.mark.parametrize("layout", ["F", "transposed", "reversed axes", "sliced", "every other"])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_layouts_of_rows(name, layout):
