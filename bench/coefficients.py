@@ -98,6 +98,7 @@ def gelu_tanh_left(a):
 # Kept as float64 and what that leaves: of gelu_tanh, and the zeros of derivatives.
 CONSTANTS = {"GELU_TANH_LINEAR": 2 * mp.sqrt(2 / mp.pi)}
 CONSTANTS["GELU_TANH_CUBIC"] = CONSTANTS["GELU_TANH_LINEAR"] * mp.mpf("0.044715")
+CONSTANTS["GELU_TANH_CUBIC_3"] = 3 * CONSTANTS["GELU_TANH_CUBIC"]
 CONSTANTS["SILU_ROOT"] = mp.findroot(silu_left, 1.28)
 CONSTANTS["MISH_ROOT"] = mp.findroot(mish_left, 1.19)
 CONSTANTS["GELU_ROOT"] = mp.findroot(gelu_left, 0.75)

@@ -15,7 +15,9 @@ from fastact._math import (
     GELU_SLOPE,
     GELU_TAIL,
     GELU_TANH_CUBIC,
+    GELU_TANH_CUBIC_3,
     GELU_TANH_LINEAR,
+    GELU_TANH_LINEAR_LOW,
     LARGE,
     LN2,
     LOG2E,
@@ -123,13 +125,9 @@ def gated_slope(q, s, p, p_low):
 
 
 def gelu_tanh_parts(a):
-    square = a * a
-    return (
-        a * fma(square, GELU_TANH_CUBIC, GELU_TANH_LINEAR),
-        -0.0,
-        a * fma(square, 3.0 * GELU_TANH_CUBIC, GELU_TANH_LINEAR),
-        -0.0,
-    )
+    square, linear = a * a, GELU_TANH_LINEAR + GELU_TANH_LINEAR_LOW
+    z, h = a * fma(square, GELU_TANH_CUBIC, linear), a * fma(square, GELU_TANH_CUBIC_3, linear)
+    return z, -0.0, h, -0.0
 
 
 def tanh_of_softplus(x):

@@ -48,8 +48,12 @@ NEAR_ROOT = 0.0625
 
 def split(value, rest):
     """The constant value + rest, rest being what float64 leaves of it, as a pair."""
-    high = float(np.float32(value))
-    return Constant(high, value), Constant((value - high) + rest, rest)
+    return parts(value, rest, float(np.float32(value)), value)
+
+
+def parts(value, rest, *high):
+    """The same with these first parts, for float32 and float64."""
+    return Constant(*high), Constant(*((value - h) + rest for h in high))
 
 
 # Adding one of these rounds to an integer n and leaves n and the exponent's bias in the low bits, so that
@@ -92,8 +96,12 @@ GELU_END = Constant(14.9, 39.0)
 # The same of gelu_tanh, generously.
 GELU_TANH_END = Constant(11.0, 22.0)
 GELU_TAIL, GELU_TAIL_LOW = split(*_coefficients.GELU_TAIL_AT_0)
-GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW = split(*_coefficients.GELU_TANH_LINEAR)
+# The first part is short, so that sums of it, up to 16 and 64, less it are exact.
+GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW = parts(
+    *_coefficients.GELU_TANH_LINEAR, float.fromhex("0x1.9884p+0"), float.fromhex("0x1.9884533d43p+0")
+)
 GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW = split(*_coefficients.GELU_TANH_CUBIC)
+GELU_TANH_CUBIC_3, GELU_TANH_CUBIC_3_LOW = split(*_coefficients.GELU_TANH_CUBIC_3)
 QUICK_GELU, QUICK_GELU_LOW = split(1.702, float.fromhex("0x1.89374bc6a7efap-55"))
 # Where derivatives are 0, with the opposite sign, and their slopes there; for gelu, the factor of `gelu_slope` at 4.
 SILU_ROOT, SILU_ROOT_LOW = split(*_coefficients.SILU_ROOT)
@@ -294,15 +302,22 @@ def tanh_of_softplus(x):
 
 
 def gelu_tanh_parts(a):
-    """c a + d a**3 and c a + 3 d a**3, each a pair, with c = 2 sqrt(2 / pi) and d = 0.044715 c:
-    z = c a + d a**3 makes z / 2 what gelu_tanh takes the tanh of."""
-    linear, linear_low = multiply(GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW, a, 0.0)
+    """c a + d a**3 and c a + 3 d a**3 as (z, z_low, h, h_low), with c = 2 sqrt(2 / pi) and d = 0.044715 c:
+    z makes z / 2 what gelu_tanh takes the tanh of. The low parts may be more than a unit of the others."""
     square = a * a
-    cube, cube_low = multiply(square, product_error(a, a, square), a, 0.0)
-    cubic, cubic_low = multiply(GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW, cube, cube_low)
-    z, z_low = add(linear, linear_low, cubic, cubic_low)
-    h, h_low = add(z, z_low, 2.0 * cubic, 2.0 * cubic_low)
+    square_low = product_error(a, a, square)
+    linear, low = GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW
+    z, z_low = times_sum(a, linear, low, GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW, square, square_low)
+    h, h_low = times_sum(a, linear, low, GELU_TANH_CUBIC_3, GELU_TANH_CUBIC_3_LOW, square, square_low)
     return z, z_low, h, h_low
+
+
+def times_sum(a, b, b_low, c, c_low, d, d_low):
+    """a * ((b + b_low) + (c + c_low) * (d + d_low)), for such b that a sum with it, less it, is exact."""
+    total = fma(c, d, b)
+    rest = fma(c, d, b - total) + fma(c_low, d, fma(c, d_low, b_low))
+    p = a * total
+    return p, fma(a, rest, product_error(a, total, p))
 
 
 def bell(x, scale):
