@@ -182,8 +182,19 @@ def quotient(typing_context, a, b):
 
 
 @intrinsic
-def quick_quotient(typing_context, i, m, shift):
-    """(i * m) >> shift, of numbers below 2**32."""
+def few_product(typing_context, a, b):
+    """a * b, of numbers of 32 bits."""
+
+    def generate(context, builder, signature, values):
+        a, b = (builder.sext(builder.trunc(value, ir.IntType(32)), ir.IntType(64)) for value in values)
+        return builder.mul(a, b)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def few_quotient(typing_context, i, m, shift):
+    """(i * m) >> shift, of numbers below 2**32: i // n for the `multiplier` of n."""
 
     def generate(context, builder, signature, values):
         i, m = (builder.and_(value, ir.IntType(64)(2**32 - 1)) for value in values[:2])
@@ -407,7 +418,7 @@ class Kernel:
         return self._loaded[device.device_id]
 
 
-def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=()):
+def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
     """The kernel of any formula; see `_cuda_elementwise.source`. `fixed` are the values of FIXED inputs."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
     primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
@@ -416,7 +427,8 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
         "thread": DeviceFunction(thread),
         "block": DeviceFunction(block),
         "quotient": quotient,
-        "quick_quotient": quick_quotient,
+        "few_product": few_product,
+        "few_quotient": few_quotient,
         "store": storer(out_storage, dtype),
         "store_vector": storer(out_storage, dtype, width),
     }
@@ -424,11 +436,11 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
         scope |= {f"load{k}": loader(storage, dtype), f"load_vector{k}": loader(storage, dtype, width)}
     places = (k for k, mode in enumerate(modes) if mode == FIXED)
     scope |= {f"c{k}": np.dtype(dtype).type(value) for k, value in zip(places, fixed, strict=True)}
-    exec(_cuda_elementwise.source(modes, ndim, width, sizes), scope)
+    exec(_cuda_elementwise.source(modes, ndim, width, sizes, few), scope)
     kind = getattr(types, dtype)
     inputs = [kind if mode == SCALAR else types.int64 for mode in modes if mode != FIXED]
     arrays = 1 + sum(mode not in (FIXED, SCALAR) for mode in modes)
-    rest = [types.int64] * (3 * (ndim - 1) + ndim * arrays)
+    rest = [types.int64] * ((3 if few else 1) * (ndim - 1) + ndim * arrays)
     blocks = _cuda_elementwise.BLOCKS // (2 if kind.bitwidth == 64 else 1)  # a number takes two registers
     arguments = (types.int64, types.int64, *inputs, *rest)
     return Kernel(scope["elementwise"], arguments, _cuda_elementwise.THREADS, blocks)

@@ -7,7 +7,7 @@ VECTORS = 2  # of a thread, where all is contiguous
 # others lose 2 to 4 %.
 BY_PIECES = ("gelu_by_pieces",)
 
-FEW = 2**31  # an index below that is divided by a multiplication
+FEW = 2**31  # indices below that, and steps, are multiplied by one instruction, and divided by another
 
 # How an operand lies along the innermost dimension.
 FIXED = "fixed"  # no array: one value, known when the kernel is compiled
@@ -17,27 +17,27 @@ CONSTANT = "constant"  # one element for all of the dimension
 STRIDED = "strided"  # one element at a time, any step
 
 
-def source(modes, ndim, width, sizes):
+def source(modes, ndim, width, sizes, few):
     """The text of a kernel over `formula`, and what its arguments are.
 
     `modes` says how each input lies; the output is VECTOR or STRIDED as `width` is more than 1 or not. `sizes`
     are those of an element of each input and of the output. The scope of the text has `formula`, `thread`,
-    `block`, `quotient`, `quick_quotient`; for each array `load0`, `load_vector0`, ..., and `store`, `store_vector`;
-    and for each FIXED input its value, `c0`, ...
+    `block`, `quotient`, `few_product`, `few_quotient`; for each array `load0`, `load_vector0`, ..., and `store`,
+    `store_vector`; and for each FIXED input its value, `c0`, ... `few`: fewer threads than FEW, and steps as small.
 
     A thread does `width` elements; in one dimension VECTORS times as many, if they are more than one. Arguments: how
     many threads have work, in all (for one dimension: how many elements there are); the address of the output; address
     or value of each input that is not FIXED; the sizes of all dimensions but the first, the innermost in units of
-    `width`, each with its `multiplier`; the steps of the output and of each array.
+    `width`, each with its `multiplier` where there are `few`; the steps of the output and of each array.
     """
     arrays = ["out", *(f"a{k}" for k, mode in enumerate(modes) if mode not in (FIXED, SCALAR))]
     names = ["count", "out", *(f"a{k}" for k, mode in enumerate(modes) if mode != FIXED)]
-    names += [f"{name}{d}" for d in range(1, ndim) for name in ("n", "m", "shift")]
+    names += [f"{name}{d}" for d in range(1, ndim) for name in (("n", "m", "shift") if few else ("n",))]
     names += [f"{a}_{d}" for a in arrays for d in range(ndim)]
     if ndim == 1 and width > 1:
         body = _one_run(modes, width, sizes)
     else:
-        body = _dimensions(modes, arrays, ndim, width)
+        body = _dimensions(modes, arrays, ndim, width, few)
     return "\n".join([f"def elementwise({', '.join(names)}):", *(f"    {line}" for line in body)])
 
 
@@ -67,16 +67,21 @@ def _stored(modes, width, address, name="x{k}"):
     return f"{'store' if width == 1 else 'store_vector'}({address}, {', '.join(each)})"
 
 
-def _dimensions(modes, arrays, ndim, width):
+def _dimensions(modes, arrays, ndim, width, few):
     """Any layout: a thread finds its place."""
+
+    def product(a, b):
+        return f"few_product({a}, {b})" if few else f"{a} * {b}"
+
     lines = [f"i = block() * {THREADS} + thread()", "if i < count:"]
     rest = "i"
     for d in range(ndim - 1, 0, -1):
-        quick = f"quick_quotient({rest}, m{d}, shift{d}) if count <= {FEW}"
-        lines += [f"    q{d} = {quick} else quotient({rest}, n{d})", f"    k{d} = {rest} - q{d} * n{d}"]
+        quotient = f"few_quotient({rest}, m{d}, shift{d})" if few else f"quotient({rest}, n{d})"
+        lines += [f"    q{d} = {quotient}", f"    k{d} = {rest} - {product(f'q{d}', f'n{d}')}"]
         rest = f"q{d}"
     lines.append(f"    k0 = {rest}")
-    lines += [f"    {name} = {name} + {' + '.join(f'k{d} * {name}_{d}' for d in range(ndim))}" for name in arrays]
+    for name in arrays:
+        lines.append(f"    {name} = {' + '.join([name, *(product(f'k{d}', f'{name}_{d}') for d in range(ndim))])}")
     lines += [f"    {_loaded(k, mode, f'x{k}', f'a{k}')}" for k, mode in enumerate(modes) if f"a{k}" in arrays]
     return [*lines, f"    {_stored(modes, width, 'out')}"]
 

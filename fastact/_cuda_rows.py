@@ -43,6 +43,7 @@ STREAMING_LANES = 1024  # for one that is not: the fewer are under way, the more
 # (lanes, elements): up to so many lanes a lane has no more than so many elements, if more lanes help. With few lanes
 # neighbouring threads are far apart in memory; with many they exchange more often.
 LIMITS = ((4, 5), (32, 12))
+LIMITS_OF_HALVES = ((4, 5), (32, 5))  # of two bytes: a warp's are far apart sooner
 MOST = 20  # elements of 4 bytes that a lane can hold
 HELD = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)  # so many elements: each is a kernel of its own
 # Threads that a multiprocessor shall have registers for at the same time, in float32, where a lane holds that many
@@ -131,15 +132,16 @@ def _rounded_up(length, lanes):
     return -(-length // (FEW * lanes)) * FEW * lanes
 
 
-def arranged(count, length, across, adjacent, most, n_kept, n_reduced, room=0):
+def arranged(count, length, across, adjacent, most, n_kept, n_reduced, room=0, halves=False):
     """The Rows for `count` of them, of this length, of which a lane can hold `most` elements, and the shared memory of
-    a multiprocessor so many as there is `room`."""
+    a multiprocessor so many as there is `room`; `halves`: elements of two bytes."""
+    limits = LIMITS_OF_HALVES if halves else LIMITS
 
     def each(lanes):
         return -(-length // lanes)
 
     def more(lanes, limit, most_lanes):
-        while lanes < most_lanes and (each(lanes) > limit or (count * lanes < MANY and each(lanes) > LIMITS[0][1])):
+        while lanes < most_lanes and (each(lanes) > limit or (count * lanes < MANY and each(lanes) > limits[0][1])):
             lanes *= 2
         return lanes
 
@@ -150,13 +152,13 @@ def arranged(count, length, across, adjacent, most, n_kept, n_reduced, room=0):
         block_rows = max(WARP, THREADS // lanes)
     else:
         lanes = 1
-        for most_lanes, limit in (*LIMITS, (MAX_LANES, most)):
+        for most_lanes, limit in (*limits, (MAX_LANES, most)):
             lanes = more(lanes, min(limit, most), most_lanes)
         block_rows = THREADS // lanes if lanes <= WARP else 1
     if each(lanes) > most:
+        shared = not across and 2 * _rounded_up(length, MAX_LANES) <= room  # one row at a time would be slower
         if not across:
-            lanes = MAX_LANES if 2 * _rounded_up(length, MAX_LANES) <= room else STREAMING_LANES
-        shared = not across and _rounded_up(length, lanes) <= room
+            lanes = MAX_LANES if shared else STREAMING_LANES
         return Rows(lanes, block_rows, across, 0, 0, adjacent, n_kept, n_reduced, shared)
     held = min(n for n in HELD if n >= each(lanes))
     fewer = max((n for n in HELD if n < held), default=0)

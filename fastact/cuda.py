@@ -229,16 +229,18 @@ def _elementwise_launch(name, result, dtype, out, operands, fixed, places):
     )  # fmt: skip
     storages = tuple(place.storage if place else "float32" for place in operands)
     values = tuple(float(_number(value, result, dtype)) for value in fixed if value is not None)
-    kernel = _kernel(name, storages, modes, out.storage, dtype, len(sizes), width, values)
     threads = prod(sizes[:-1]) * -(-sizes[-1] // width)
     count, per_thread = threads, 1
     if len(sizes) == 1 and width > 1:
         count, per_thread = sizes[0], _cuda_elementwise.VECTORS
     inner = sizes[-1] // width
     steps = [(*step[:-1], step[-1] * width) for step in steps]
+    few = max(threads, *(abs(s) for step in steps for s in step)) < _cuda_elementwise.FEW
     divisors = (*sizes[1:-1], inner)[: len(sizes) - 1]
-    divisors = chain.from_iterable((n, *_cuda_elementwise.multiplier(n)) for n in divisors)
+    if few:
+        divisors = chain.from_iterable((n, *_cuda_elementwise.multiplier(n)) for n in divisors)
     last = (*divisors, *chain.from_iterable(steps))
+    kernel = _kernel(name, storages, modes, out.storage, dtype, len(sizes), width, values, few)
     blocks = -(-threads // (_cuda_elementwise.THREADS * per_thread))
     return Launch(kernel, blocks, _cuda_elementwise.THREADS, 0, count, last)
 
@@ -413,7 +415,7 @@ def _reduction_launch(name, dtype, axes, given, scaled, room):
     most = _cuda_rows.MOST // (len(given) - 1) // (np.dtype(dtype).itemsize // 4)
     slots = 3 * _cuda_rows.MAX_SLOTS * np.dtype(dtype).itemsize
     room = (room - slots) // like.size if len(given) == 2 and like.storage in _cuda_rows.SHARED else 0
-    rows = _cuda_rows.arranged(count, length, across, adjacent, most, len(row_sizes), len(sizes), room)
+    rows = _cuda_rows.arranged(count, length, across, adjacent, most, len(row_sizes), len(sizes), room, like.size == 2)
     kernel = _reduction_kernel(name, rows, tuple(storages[:-1]), storages[-1], dtype, scaled)
     shared = 3 * rows.slots * np.dtype(dtype).itemsize + rows.room(length) * like.size
     last = (count, length, *chain(row_sizes, *row_steps, sizes, *along))

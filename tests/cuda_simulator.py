@@ -209,7 +209,12 @@ class Kernel:
         FakeCUDAKernel(quietly, device=False)[(grid,), (threads,)](*arguments)
 
 
-def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=()):
+def few_product(a, b):
+    assert max(abs(a), abs(b)) < 2**31
+    return a * b
+
+
+def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
     sizes = [itemsize(storage) for storage in (*storages, out_storage)]
     primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
     scope = {
@@ -217,7 +222,8 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
         "thread": thread,
         "block": block,
         "quotient": int.__floordiv__,
-        "quick_quotient": lambda i, m, shift: (i * m) >> shift,
+        "few_product": few_product,
+        "few_quotient": lambda i, m, shift: (i * m) >> shift,
         "store": storer(out_storage, dtype),
         "store_vector": storer(out_storage, dtype, width),
     }
@@ -225,7 +231,7 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
         scope |= {f"load{k}": loader(storage, dtype), f"load_vector{k}": loader(storage, dtype, width)}
     places = (k for k, mode in enumerate(modes) if mode == FIXED)
     scope |= {f"c{k}": np.dtype(dtype).type(value) for k, value in zip(places, fixed, strict=True)}
-    exec(_cuda_elementwise.source(modes, ndim, width, sizes), scope)
+    exec(_cuda_elementwise.source(modes, ndim, width, sizes, few), scope)
     return Kernel(scope["elementwise"])
 
 

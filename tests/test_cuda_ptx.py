@@ -80,6 +80,32 @@ def test_layouts_and_storage(modes, ndim, width, storages):
     check(compiler.elementwise(cuda.FORMULAS["prelu"], storages, modes, storages[0], "float32", ndim, width), "float32")
 
 
+@pytest.mark.parametrize("few", [False, True])
+def test_indices(few):
+    """Of 32 bits there is no division."""
+    kernel = compiler.elementwise(
+        cuda.FORMULAS["prelu"], ("float32",) * 2, (STRIDED,) * 2, "float32", "float32", 3, 1, few=few
+    )
+    instructions = check(kernel, "float32")
+    assert ("div.u64" in instructions) == (not few)
+
+
+@pytest.mark.parametrize("storage", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_rows_in_shared_memory(name, storage):
+    dtype = "float64" if storage == "float64" else "float32"
+    arranged = rows(10, 20_000, False, dtype)
+    shared = arranged._replace(shared=True)
+    letters = {"float16": "b16", "float32": "f32", "float64": "f64"}[storage]
+    counts = []
+    for each in (arranged, shared):
+        kernel = compiler.reduction(name, each, (storage,), storage, dtype)
+        log = name != "softmax" and dtype == "float64"
+        instructions = check(kernel, dtype, library_log=log, approximations=APPROXIMATIONS | OF_HALVES)
+        counts.append(sum(i.startswith("ld.shared") and i.endswith(letters[1:]) for i in instructions))
+    assert counts[1] >= counts[0] + 16
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64"])
 def test_integers(dtype):
     kernel = compiler.elementwise(cuda.FORMULAS["relu6"], (dtype,), (STRIDED,), dtype, dtype, 1, 1)

@@ -62,6 +62,7 @@ def device():
             "MAX_LANES": 16,
             "STREAMING_LANES": 16,
             "LIMITS": ((4, 2),),
+            "LIMITS_OF_HALVES": ((4, 2),),
             "MOST": 4,
             "FEW": 2,
             "MANY": 40,
@@ -134,6 +135,19 @@ def test_vectors_are_used():
     got = cuda.prelu(DeviceArray(images), DeviceArray(weight))
     assert np.array_equal(got.host, fastact.prelu(images, weight))
     assert simulator.launches[-1][4] == images.size // 32
+
+
+def test_many_elements(monkeypatch):
+    """More than indices of 32 bits can tell apart, or steps as large: by other products and quotients."""
+    images = np.random.default_rng(2).normal(size=(2, 3, 4, 5)).astype("f")[..., ::-1]
+    weight = np.array([0.5, -2, 3], "f").reshape(3, 1, 1)
+    want = cuda.prelu(DeviceArray(images), DeviceArray(weight)).host
+    cuda._elementwise_launch.cache_clear()
+    monkeypatch.setattr(_cuda_elementwise, "FEW", 4)
+    got = cuda.prelu(DeviceArray(images), DeviceArray(weight)).host
+    assert np.array_equal(got, want) and np.array_equal(got, fastact.prelu(images, weight))
+    assert simulator.launches[-1][0] is not simulator.launches[-2][0]
+    cuda._elementwise_launch.cache_clear()
 
 
 BROADCAST = [((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 4), (3, 1)), ((5,), ()), ((1,), (2, 5)), ((0, 3), (3,))]
