@@ -25,8 +25,6 @@ from fastact._math import (
     MISH_SLOPE,
     MISH_SLOPE_LOW,
     NEAR_ROOT,
-    QUICK_GELU,
-    QUICK_GELU_LOW,
     SELU_SCALE,
     SELU_SCALE_ALPHA,
     SELU_SCALE_ALPHA_LOW,
@@ -44,7 +42,6 @@ from fastact._math import (
     expm1_parts,
     fabs,
     fma,
-    gated,
     gated_slope,
     gelu_tanh_parts,
     gelu_tanh_slope,
@@ -69,10 +66,16 @@ from fastact._math import (
 from fastact._pieces import (
     gelu_derivative_left,
     gelu_left,
+    gelu_tanh_of,
     logistic_of_pair,
+    quick_gelu_of,
+    quick_gelu_scaled,
+    scaled,
     sigmoid_of,
     silu_derivative_at,
     silu_derivative_left,
+    silu_of,
+    swish_of,
     tanh_of_positive,
     tanh_squared,
 )
@@ -1024,9 +1027,7 @@ def silu(x):
     >>> fastact.silu([-2.0, 0.0, 2.0])
     array([-0.23840584,  0.        ,  1.76159416])
     """
-    a = fabs(x)
-    a = -EXP_LOW if a > -EXP_LOW else a
-    return gated(x, a, -a, -0.0)
+    return silu_of(x)
 
 
 @derivative(silu)
@@ -1043,13 +1044,6 @@ def silu_derivative(x):
     a = fabs(x)
     left = silu_derivative_left(-EXP_LOW if a > -EXP_LOW else a)
     return left if x < 0.0 else 1.0 - left
-
-
-def scaled(x, beta):
-    """beta * x, and the low part of -abs(beta * x)."""
-    z = beta * x
-    low = -copysign(1.0, z) * product_error(beta, x, z)
-    return z, low if fabs(z) < -EXP_LOW else 0.0
 
 
 @activation(monotone=False, special_case=silu)
@@ -1077,13 +1071,7 @@ def swish(x, beta=1.0):
     >>> fastact.swish([-2.0, 0.0, 2.0], beta=0.5)
     array([-0.53788284,  0.        ,  1.46211716])
     """
-    z, low = scaled(x, beta)
-    a = fabs(x)
-    far = a > UP  # beside a tiny beta, what `gated` multiplies with UP on the way would overflow
-    a = a * DOWN if far else a
-    minus_z = -fabs(z)
-    y = gated(copysign(a, z), 0.0 if minus_z < EXP_LOW else a, not_below(minus_z, EXP_LOW), low)
-    return copysign(1.0, beta) * (y * UP if far else y)
+    return swish_of(x, beta)
 
 
 @derivative(swish, special_case=silu_derivative)
@@ -1096,8 +1084,8 @@ def swish_derivative(x, beta=1.0):
     >>> fastact.grad.swish(1.0, [-2.0, 0.0, 2.0], beta=0.5)
     array([0.07232949, 0.5       , 0.92767051])
     """
-    z, low = scaled(x, beta)
-    return silu_derivative_at(z, -low)
+    z, z_low = scaled(x, beta)
+    return silu_derivative_at(z, copysign(1.0, z) * z_low)
 
 
 @activation(monotone=False)
@@ -1122,15 +1110,7 @@ def quick_gelu(x):
     >>> fastact.quick_gelu([-2.0, 0.0, 2.0])
     array([-0.06434138,  0.        ,  1.93565862])
     """
-    z, low = quick_gelu_scaled(x)
-    a = fabs(x)
-    return gated(x, -EXP_LOW if a > -EXP_LOW else a, not_below(-fabs(z), EXP_LOW), low)
-
-
-def quick_gelu_scaled(x):
-    """1.702 * x, and the low part of -abs(1.702 * x)."""
-    z, z_low = multiply(QUICK_GELU, QUICK_GELU_LOW, x, 0.0)
-    return z, -copysign(1.0, z) * z_low if fabs(z) < -EXP_LOW else 0.0
+    return quick_gelu_of(x)
 
 
 @derivative(quick_gelu)
@@ -1272,11 +1252,7 @@ def gelu_tanh(x):
     >>> fastact.gelu_tanh([-2.0, 0.0, 2.0])
     array([-0.04540231,  0.        ,  1.95459769])
     """
-    # x / (1 + exp(-z)), where z / 2 is what it takes the tanh of
-    a = fabs(x)
-    a = GELU_TANH_END if a > GELU_TANH_END else a
-    z, z_low, _, _ = gelu_tanh_parts(a)
-    return gated(x, a, -z, -z_low)
+    return gelu_tanh_of(x)
 
 
 @derivative(gelu_tanh)

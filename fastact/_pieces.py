@@ -17,23 +17,29 @@ from fastact._math import (
     GELU_SLOPE_LOW,
     GELU_TAIL,
     GELU_TAIL_LOW,
+    GELU_TANH_END,
     LN2_HIGH,
     LN2_LOW,
     LOG2E,
     MAGIC_UP,
     NEAR_ROOT,
+    QUICK_GELU,
+    QUICK_GELU_LOW,
     SILU_ROOT,
     SILU_ROOT_LOW,
     SILU_SLOPE,
     SILU_SLOPE_LOW,
+    UP,
     copysign,
     divide,
     exp_parts,
     fabs,
     fma,
+    gated,
     gated_slope,
     gelu_slope,
     gelu_tail,
+    gelu_tanh_parts,
     half_octave,
     logistic,
     logistic_parts,
@@ -70,6 +76,7 @@ EIGHTH_HIGH, EIGHTH_LOW = split(np.log(2) / 8, 0.0)
 # What is 1 beside e**x, so that this does not overflow; and a number that leaves an integer of what is added to it, for
 # `times_power` with that factor.
 ONE = Constant(2.0**-64, np.nan)
+HALF_UP = Constant(2.0**63, np.nan)
 INTEGER_BY_ONE = Constant(1.5 * 2.0**23 - 8 * 64, np.nan)
 
 half_expm1_slope = Polynomial(_coefficients.HALF_EXPM1)
@@ -115,6 +122,80 @@ def sigmoid_by_eighths(x):
 
 def sigmoid_whole(x):
     return logistic(x, -0.0)
+
+
+def gated_by_eighths(x, a, z, z_low):
+    """x / (1 + e**-(z + z_low)), for z from -131 on; a is x, or anything where the result vanishes."""
+    total, low = one_plus_exp(-z, -z_low)
+    q, rest, inverse = divide(a, 0.0, total, low)
+    y = fma(rest, inverse, q) * ONE
+    return copysign(x if z > 64.0 else y, x)
+
+
+def silu_by_eighths(x):
+    a = not_below(x, EXP_LOW)
+    return gated_by_eighths(x, a, a, 0.0)
+
+
+def silu_whole(x):
+    a = fabs(x)
+    a = -EXP_LOW if a > -EXP_LOW else a
+    return gated(x, a, -a, -0.0)
+
+
+def scaled(x, beta):
+    """beta * x, and its low part where that matters."""
+    z = beta * x
+    return z, product_error(beta, x, z) if fabs(z) < -EXP_LOW else 0.0
+
+
+def swish_by_eighths(x, beta):
+    z, z_low = scaled(x, beta)
+    far = fabs(x) > HALF_UP  # beside a tiny beta, what is divided by ONE on the way would overflow
+    a = x * DOWN if far else x
+    y = gated_by_eighths(a, 0.0 if z < EXP_LOW else a, not_below(z, EXP_LOW), z_low)
+    return y * UP if far else y
+
+
+def swish_whole(x, beta):
+    z, z_low = scaled(x, beta)
+    low = -copysign(1.0, z) * z_low
+    a = fabs(x)
+    far = a > UP  # beside a tiny beta, what `gated` multiplies with UP on the way would overflow
+    a = a * DOWN if far else a
+    minus_z = -fabs(z)
+    y = gated(copysign(a, z), 0.0 if minus_z < EXP_LOW else a, not_below(minus_z, EXP_LOW), low)
+    return copysign(1.0, beta) * (y * UP if far else y)
+
+
+def quick_gelu_by_eighths(x):
+    a = not_below(x, -76.0)
+    return gated_by_eighths(x, a, *multiply(QUICK_GELU, QUICK_GELU_LOW, a, 0.0))
+
+
+def quick_gelu_whole(x):
+    a = fabs(x)
+    z, low = quick_gelu_scaled(x)
+    return gated(x, -EXP_LOW if a > -EXP_LOW else a, not_below(-fabs(z), EXP_LOW), low)
+
+
+def quick_gelu_scaled(x):
+    """1.702 * x, and the low part of -abs(1.702 * x)."""
+    z, z_low = multiply(QUICK_GELU, QUICK_GELU_LOW, x, 0.0)
+    return z, -copysign(1.0, z) * z_low if fabs(z) < -EXP_LOW else 0.0
+
+
+def gelu_tanh_by_eighths(x):
+    a = not_below(x, -GELU_TANH_END)
+    z, z_low, _, _ = gelu_tanh_parts(a)
+    return gated_by_eighths(x, a, z, z_low)
+
+
+def gelu_tanh_whole(x):
+    a = fabs(x)
+    a = GELU_TANH_END if a > GELU_TANH_END else a
+    z, z_low, _, _ = gelu_tanh_parts(a)
+    return gated(x, a, -z, -z_low)
 
 
 def tanh_as_pair(a):
@@ -230,6 +311,11 @@ def silu_derivative_of_pair_whole(a, a_low):
     return near if fabs(d) < NEAR_ROOT else left
 
 
+# x / (1 + e**-z), for four kinds of z
+silu_of = ByPieces(silu_by_eighths, silu_whole)
+swish_of = ByPieces(swish_by_eighths, swish_whole)
+quick_gelu_of = ByPieces(quick_gelu_by_eighths, quick_gelu_whole)
+gelu_tanh_of = ByPieces(gelu_tanh_by_eighths, gelu_tanh_whole)
 # 1 / (1 + e**-x), of x and of a pair
 sigmoid_of = ByPieces(sigmoid_by_eighths, sigmoid_whole)
 logistic_of_pair = ByPieces(logistic_by_eighths, logistic_whole)
