@@ -130,11 +130,14 @@ def gelu_tanh_parts(a):
     return z, -0.0, h, -0.0
 
 
-def tanh_of_softplus(x):
-    w = exp(-fabs(x))
-    left = x < 0.0
-    n = w * (w + 2.0) if left else w + w + 1.0
-    return n * reciprocal(n + (2.0 if left else 2.0 * w * w)), -0.0, 1.0, 1.0
+def mish_parts(x):
+    e = exp2(fma(x, LOG2E, 64.0))
+    n = e * fma(e, DOWN, 2.0)
+    return e, -0.0, n, -0.0, fma(n, DOWN, 2.0), -0.0
+
+
+def down_and_add(a, a_low, b):
+    return fma(a, DOWN, b), -0.0
 
 
 def tanhshrink_near_zero(a):
@@ -286,7 +289,7 @@ _IN_THE_PLACE_OF = {
     _math: (
         *(two_sum, normalise, add, multiply, with_constant, through_zero, times_inverse, square_of_quotient),
         *(exp_parts, expm1_parts, logistic, gated, logistic_parts, gated_slope, gelu_tanh_parts, bell),
-        *(tanh_of_softplus, tanhshrink_near_zero, root_parts, tanh_parts, log1p_exp, log1p_exp_parts),
+        *(mish_parts, down_and_add, tanhshrink_near_zero, root_parts, tanh_parts, log1p_exp, log1p_exp_parts),
     ),
     _pieces: (square_whole, gelu_whole, gelu_derivative_whole),
     _cuda_rows: (

@@ -9,7 +9,6 @@ are both computed, in vector registers.
 from fastact._math import (
     DOWN,
     EXP_LOW,
-    EXPM1_LOW,
     GELU_END,
     GELU_TANH_END,
     GELU_TANH_ROOT,
@@ -20,9 +19,11 @@ from fastact._math import (
     LARGE,
     LARGEST,
     LINEAR,
+    MISH_END,
     MISH_ROOT,
     MISH_ROOT_LOW,
     MISH_SLOPE,
+    MISH_SLOPE_END,
     MISH_SLOPE_LOW,
     NEAR_ROOT,
     SELU_SCALE,
@@ -38,6 +39,7 @@ from fastact._math import (
     copysign,
     divide,
     divide_by_any,
+    down_and_add,
     exp_parts,
     expm1_parts,
     fabs,
@@ -56,7 +58,6 @@ from fastact._math import (
     root_parts,
     sqrt,
     square_of_quotient,
-    tanh_of_softplus,
     tanh_parts,
     tanhshrink_near_zero,
     through_zero,
@@ -1149,10 +1150,13 @@ def mish(x):
     >>> fastact.mish([-2.0, 0.0, 2.0])
     array([-0.25250148,  0.        ,  1.94395896])
     """
-    q, q_low, s, back = tanh_of_softplus(x)
-    bounded = copysign(0.0, x) if x < EXP_LOW else x
-    y = copysign(fma(bounded, q, bounded * q_low), x) * s * back
-    return x if -x < EXPM1_LOW else y
+    # tanh(log(1 + e)) = n / (n + 2) with n = e * (e + 2)
+    a = not_below(MISH_END if x > MISH_END else x, EXP_LOW)
+    _, _, n, n_low, d, d_low = mish_parts(a)
+    p = a * n
+    q, rest, inverse = divide(p, fma(a, n_low, product_error(a, n, p)), d, d_low)
+    y = fma(rest, inverse, q) * DOWN
+    return x if x > MISH_END else copysign(y, x)
 
 
 @derivative(mish)
@@ -1166,20 +1170,18 @@ def mish_derivative(x):
     >>> fastact.grad.mish(1.0, [-2.0, 0.0, 2.0])
     array([-0.10835509,  0.6       ,  1.06931793])
     """
-    left = x < 0.0
-    x = EXP_LOW if x < EXP_LOW else (-EXP_LOW if x > -EXP_LOW else x)
-    n, n_low, d, d_low, high, low, s = mish_parts(x)
-    e, e_low = high * (s * DOWN), low * (s * DOWN)
-    g, g_low = multiply(*add(1.0, 0.0, e, e_low), 4.0 * x, 0.0)
-    square, square_low = multiply(e, e_low, e, e_low)
-    g, g_low = multiply(g, g_low, 1.0 if left else square, 0.0 if left else square_low)
-    g, g_low = add(*multiply(n, n_low, d, d_low), g, g_low)
-    g, g_low = multiply(g, g_low, high if left else 1.0, low if left else 0.0)
+    x = not_below(MISH_SLOPE_END if x > MISH_SLOPE_END else x, EXP_LOW)
+    e, e_low, n, n_low, d, d_low = mish_parts(x)
+    g, g_low = multiply(e, e_low, *down_and_add(e, e_low, 1.0))
+    four = 4.0 * x
+    p = four * g
+    g, g_low = add(*multiply(n, n_low, d, d_low), p, fma(four, g_low, product_error(four, g, p)))
     q, rest, inverse = divide(g, g_low, *multiply(d, d_low, d, d_low))
-    y = fma(rest, inverse, q) * (s if left else 1.0) * (DOWN if left else 1.0)
+    y = fma(rest, inverse, q) * DOWN
     distance = -x - MISH_ROOT
     near = through_zero(distance, -MISH_ROOT_LOW, MISH_SLOPE, MISH_SLOPE_LOW, mish_slope(distance))
-    return near if fabs(distance) < NEAR_ROOT else y
+    y = near if fabs(distance) < NEAR_ROOT else y
+    return 1.0 if x >= MISH_SLOPE_END else y
 
 
 @activation(max_ulp=2.0, monotone=False, options={"none": "gelu", "tanh": "gelu_tanh"})

@@ -21,7 +21,7 @@ fabs = Primitive("fabs", "the absolute value")
 sqrt = Primitive("sqrt", "the square root")
 root_and_inverse = Primitive("root_and_inverse", "sqrt(u) and 1 / sqrt(u), to a few units in the last place")
 copysign = Primitive("copysign", "the magnitude of the first with the sign of the second")
-product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b rounded")
+product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, for p = a * b, nearly")
 reciprocal = Primitive("reciprocal", "1 / b, rounded, for abs(b) from 2**-100 to 2**100; a NaN or a wrong number else")
 binary_exponent = Primitive("binary_exponent", "n, for x = m * 2**n with m from sqrt(1/2) to below sqrt(2); x normal")
 binary_fraction = Primitive("binary_fraction", "that m")
@@ -82,6 +82,8 @@ BEND = Constant(1.04, 1.04)
 # (e**x - 1) / x is 1 between it and 0.
 LINEAR = Constant(-(2.0**-27), -(2.0**-56))
 NAN = Constant(np.nan, np.nan)
+# From there on mish is x, and its derivative 1.
+MISH_END, MISH_SLOPE_END = Constant(9.1, 19.1), Constant(10.5, 21.0)
 # Squares of what is below neither overflow nor make a sum overflow.
 SQUARE_HIGH = Constant(2.0**60, 2.0**500)
 LARGEST = Constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
@@ -280,25 +282,22 @@ def gated_slope(q, s, p, p_low):
 
 
 def mish_parts(x):
-    """With e = e**-abs(x) and n = e**x * (e**x + 2), of which x * n / (n + 2) is mish, for x < 0
-    n = e * n' and d = n + 2, otherwise n = n' / e**2 and d = (n + 2) * e**2:
-    (n', n'_low, d, d_low, high, low, s), e being (high + low) * s * DOWN."""
-    left = x < 0.0
-    high, low, s = exp_parts(not_below(-fabs(x), EXP_LOW), -0.0)
-    e, e_low = high * (s * DOWN), low * (s * DOWN)
-    n, n_low = add(2.0 if left else 1.0, 0.0, e if left else 2.0 * e, e_low if left else 2.0 * e_low)
-    more, more_low = multiply(n if left else 2.0 * e, n_low if left else 2.0 * e_low, e, e_low)
-    d, d_low = add(2.0 if left else n, 0.0 if left else n_low, more, more_low)
-    return n, n_low, d, d_low, high, low, s
+    """With e = e**x and n = e * (e + 2), of which x * n / (n + 2) is mish: e * UP, n * UP and n + 2, each a pair. For x
+    from EXP_LOW to where n is so large that its square, and 2, vanish beside it."""
+    s, n, r = reduce_exp(x, MAGIC_UP)
+    tail = exp_tail(n, r, -0.0)
+    u = r + tail
+    e = fma(u, s, s)
+    e_low = fma((r - u) + tail, s, fma(u, s, s - e))
+    b, b_low = down_and_add(e, e_low, 2.0)
+    n, n_low = multiply(e, e_low, b, b_low)
+    return e, e_low, n, n_low, *down_and_add(n, n_low, 2.0)
 
 
-def tanh_of_softplus(x):
-    """tanh(log(1 + e**x)) = n / (n + 2) = (q + q_low) * s * back, as (q, q_low, s, back), with powers of two."""
-    left = x < 0.0
-    n, n_low, d, d_low, high, low, s = mish_parts(x)
-    n, n_low = multiply(n, n_low, high if left else 1.0, low if left else 0.0)
-    q, rest, inverse = divide(n, n_low, d, d_low)
-    return q, rest * inverse, s if left else 1.0, DOWN if left else 1.0
+def down_and_add(a, a_low, b):
+    """(a + a_low) * DOWN + b as a pair, for such b that a sum with it, less it, is exact."""
+    total = fma(a, DOWN, b)
+    return total, fma(a_low, DOWN, fma(a, DOWN, b - total))
 
 
 def gelu_tanh_parts(a):
@@ -315,7 +314,7 @@ def gelu_tanh_parts(a):
 def times_sum(a, b, b_low, c, c_low, d, d_low):
     """a * ((b + b_low) + (c + c_low) * (d + d_low)), for such b that a sum with it, less it, is exact."""
     total = fma(c, d, b)
-    rest = fma(c, d, b - total) + fma(c_low, d, fma(c, d_low, b_low))
+    rest = product_error(c, d, total - b) + fma(c_low, d, fma(c, d_low, b_low))
     p = a * total
     return p, fma(a, rest, product_error(a, total, p))
 
