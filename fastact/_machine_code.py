@@ -22,7 +22,7 @@ HAS_LOOKUP = "fastact_has_lookup"
 VECTORS = 6
 FEWER_AT_V4 = {
     "((gelu|geglu)(_grad)?|(silu|swish|quick_gelu|swiglu)_grad)_float32": 2,
-    "(mish|(gelu|geglu)(_grad)?)_float": 4,
+    "(gelu|geglu)(_grad)?_float": 4,
 }
 
 
