@@ -32,7 +32,7 @@ from fastact._math import (
 from fastact._specialise import Polynomial, Primitive
 
 exp2 = Primitive("exp2", "2**x, to 2**-22 of it; 1 for 0")
-log2 = Primitive("log2", "the binary logarithm, to 2**-22, for x from 1 to 2")
+log2 = Primitive("log2", "the binary logarithm, to 2**-22 or that share of it, for x >= 1")
 
 tanhshrink_remainder = Polynomial(_coefficients.TANHSHRINK_FOR_HALVES)
 gelu_tail = Polynomial(_coefficients.GELU_TAIL_FOR_HALVES)
@@ -50,7 +50,7 @@ def expm1(x):
 
 
 def log1p(f):
-    """log(1 + f), for f from 0 to 1."""
+    """log(1 + f), for f >= 0."""
     near = fma(f * f, fma(f, fma(f, -0.25, THIRD), -0.5), f)
     return near if f < 0.03125 else log2(1.0 + f) * LN2
 

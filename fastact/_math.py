@@ -282,8 +282,8 @@ def gated_slope(q, s, p, p_low):
 
 
 def mish_parts(x):
-    """With e = e**x and n = e * (e + 2), of which x * n / (n + 2) is mish: e * UP, n * UP and n + 2, each a pair. For x
-    from EXP_LOW to where n is so large that its square, and 2, vanish beside it."""
+    """With e = e**x and n = e * (e + 2), of which x * n / (n + 2) is mish: e * UP, n * UP and n + 2, each a pair; for x
+    from EXP_LOW to MISH_END or MISH_SLOPE_END."""
     s, n, r = reduce_exp(x, MAGIC_UP)
     tail = exp_tail(n, r, -0.0)
     u = r + tail
