@@ -327,10 +327,10 @@ def test_rows(name, shape, axis, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("name", [*REDUCTIONS, "logsumexp"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
 def test_shared_memory(name, dtype, monkeypatch):
     """Long rows are kept there where they have room, and nothing else changes: not one bit."""
-    x = np.random.default_rng(9).normal(scale=9, size=(6, 600)).astype(dtype)
+    x = np.random.default_rng(9).normal(scale=9, size=(6, 290)).astype(dtype)
     x[1, 5], x[2, 6:8], x[3, 7], x[4, :100], x[5] = INF, INF, NAN, -INF, -INF
     for keywords in [{}] if name == "logsumexp" else [{}, {"temperature": 0.7}]:
         monkeypatch.setattr(simulator, "room", 0)
