@@ -213,16 +213,12 @@ def exact_difference(x, c, lowest, r, r_low):
     return x - c, -0.0
 
 
-def scaled_origin(top):
-    return top, 0.0, 0.0
-
-
 def scaled_by(x, top, r, r_low):
     return (x - top) * r, -0.0
 
 
 def scaled_difference(x, c, lowest, r, r_low):
-    return (x - c) * r, -0.0
+    return scaled_by(x, c, r, r_low)
 
 
 def power(x, x_low, magic):
@@ -261,10 +257,6 @@ def log_of_sum(high, low):
     return log1p(f), -0.0, 1.0 + f
 
 
-def level(high, low, top, peak):
-    return log_alone(high, low, top, peak)
-
-
 def log_share(x, s, u, top, q, q_low, r, r_low):
     return (x - top) - q
 
@@ -293,9 +285,9 @@ _IN_THE_PLACE_OF = {
     ),
     _pieces: (square_whole, gelu_whole, gelu_derivative_whole),
     _cuda_rows: (
-        *(exact_origin, exact_difference, scaled_origin, scaled_by, scaled_difference, power, include),
+        *(exact_origin, exact_difference, scaled_by, scaled_difference, power, include),
         *(largest_term, quotient_of_pairs, stands_alone),
-        *(inverse_sum, share, log_of_sum, level, log_share, scaled_log_share, log_softmax_gradient),
+        *(inverse_sum, share, log_of_sum, log_share, scaled_log_share, log_softmax_gradient),
     ),
 }
 
@@ -306,5 +298,6 @@ def primitives_for(out_storage, dtype, approximations):
     if out_storage not in approximations or dtype != "float32":
         return {}
     functions = {getattr(module, f.__name__): f for module, those in _IN_THE_PLACE_OF.items() for f in those}
+    functions |= {_cuda_rows.scaled_origin: exact_origin, _cuda_rows.level: log_alone}
     constants = {_cuda_rows.START: 2.0, _cuda_rows.SMALLEST_START: 2.0**-100}
     return functions | constants | {"either": whole, "product_error": no_error} | approximations[out_storage]
