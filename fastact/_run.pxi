@@ -4,6 +4,10 @@ cdef extern from "_half.h" nogil:
     void fastact_widen(float *to, const char *source, ptrdiff_t step, ptrdiff_t n)
     void fastact_narrow(char *to, ptrdiff_t step, const float *source, ptrdiff_t n)
 
+cdef extern from "_stream.h" nogil:
+    void fastact_stream(char *to, const char *source, ptrdiff_t size, const char *next)
+    void fastact_streamed()
+
 cdef extern from "_transpose.h" nogil:
     void fastact_pack_float(float **rows, float *tile, ptrdiff_t width, ptrdiff_t n)
     void fastact_pack_double(double **rows, double *tile, ptrdiff_t width, ptrdiff_t n)
@@ -23,6 +27,9 @@ cdef enum:
     TILE_ROWS = 64  # that are worked on together, a cache line of each
     LONG_BYTES = 16384  # of outputs that are worth beginning at a cache line
     CACHE_LINE = 64
+    STREAM_BYTES = 2048  # of an output that are written past the caches at a time
+    STREAM_BEYOND = 1 << 25  # bytes of all operands that do so: they are not there anyway
+    MEMORY_MOVES = 125000  # bytes, in the time that is worth waking a thread: loops that are slower need not do so
 
 # What an inner loop is told by NumPy's `data` pointer.
 ctypedef struct Loop:
@@ -51,6 +58,7 @@ cdef struct Rows:
     const npy_intp (*jumps)[MAX_OPERANDS]
     bint direct  # whether the loop takes a row as it is
     bint tiled  # whether rows are worked on together though they are long
+    bint streamed  # whether the output is written past the caches
     ptrdiff_t block  # bytes of an operand that are copied at a time, where the loop does not take it as it is
     ptrdiff_t share  # elements for each thread
     const Rows *then
@@ -181,12 +189,36 @@ cdef void run_blocks(
         start += m
 
 
-cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n) noexcept nogil:
+cdef ptrdiff_t stream(
+    const Loop *loop, fastact_loop *run, char **args, const npy_intp *steps, ptrdiff_t n
+) noexcept nogil:
+    """Whole blocks of contiguous operands, each written past the caches while the next one is fetched; how many elements
+    that were."""
+    cdef char storage[STREAM_BYTES + CACHE_LINE]
+    cdef char *block = storage + <npy_intp>(-<size_t>storage % CACHE_LINE)
+    cdef char *here[MAX_OPERANDS]
+    cdef npy_intp length = STREAM_BYTES // loop.size
+    cdef ptrdiff_t blocks = n // length, i
+    cdef int k
+    for i in range(blocks):
+        for k in range(loop.nin):
+            here[k] = args[k] + i * length * steps[k]
+        here[loop.nin] = block
+        run(here, &length, steps, NULL)
+        fastact_stream(args[loop.nin] + i * STREAM_BYTES, block, STREAM_BYTES, here[0] + length * steps[0])
+    fastact_streamed()
+    return blocks * length
+
+
+cdef void run_direct(
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint streamed
+) noexcept nogil:
     """Contiguous operands: the loop as it is. What is left behind its last whole cycle, or stride, is done together with
     what is before it, once more; and so, of long ones, is what comes before the output's first whole cache line."""
     cdef npy_intp last = loop.cycle if n >= loop.cycle and 2 * (n % loop.cycle) > loop.cycle else loop.stride
     cdef npy_intp first = <npy_intp>(-<size_t>args[loop.nin] % CACHE_LINE) // loop.size
     cdef npy_intp whole
+    cdef ptrdiff_t done
     cdef char *rest[MAX_OPERANDS]
     cdef int k
     cdef fastact_loop *run = loop.run_scalar if scalar_parameters(loop, steps) else loop.run
@@ -197,6 +229,12 @@ cdef void run_direct(const Loop *loop, char **args, const npy_intp *steps, ptrdi
             rest[k] = args[k] + first * steps[k]
         args = rest
         n -= first
+    if streamed:
+        done = stream(loop, run, args, steps, n)
+        for k in range(loop.nin + 1):
+            rest[k] = args[k] + done * steps[k]
+        args = rest
+        n -= done
     whole = n - n % last
     if not whole:
         run_blocks(loop, args, steps, n)
@@ -234,10 +272,11 @@ cdef inline bint writes_what_it_reads_later(
 
 
 cdef inline void run_row(
-    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint direct, ptrdiff_t block=BLOCK_BYTES
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint direct, bint streamed=False,
+    ptrdiff_t block=BLOCK_BYTES,
 ) noexcept nogil:
     if direct:
-        run_direct(loop, args, steps, n)
+        run_direct(loop, args, steps, n, streamed)
     else:
         run_blocks(loop, args, steps, n, block)
 
@@ -246,7 +285,7 @@ cdef inline void one_row(
     Rows *all, const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t length
 ) noexcept nogil:
     all.loop, all.args, all.steps, all.length = loop, args, steps, length
-    all.rows, all.axes, all.tiled, all.then, all.block = 1, 0, False, NULL, BLOCK_BYTES
+    all.rows, all.axes, all.tiled, all.streamed, all.then, all.block = 1, 0, False, False, NULL, BLOCK_BYTES
 
 
 cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
@@ -281,10 +320,12 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
             per_thread = min(per_thread, <ptrdiff_t>all.then.loop.per_thread)
         if n >= 2 * per_thread:
             threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
+        if all.rows == 1 and reach > STREAM_BEYOND:
+            all.streamed = threads * loop.per_thread * (reach // n) > MEMORY_MOVES
         if threads > 1 or all.then:
             share_out(all, threads)
         elif all.rows == 1:
-            run_row(loop, args, steps, n, direct, all.block)
+            run_row(loop, args, steps, n, direct, all.streamed, all.block)
         else:
             run_part(all, 0, n)
     fastact_restore_flags(flags)
@@ -353,7 +394,7 @@ cdef void run_part(const Rows *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil
                     fastact_prefetch(place.args[k] + all.jumps[last][k] + column * steps[k], m * loop.size)
         for k in range(loop.nin + 1):
             here[k] = place.args[k] + column * steps[k]
-        run_row(loop, here, steps, m, all.direct, all.block)
+        run_row(loop, here, steps, m, all.direct, all.streamed, all.block)
         n -= m
         column += m
         if column == all.length:

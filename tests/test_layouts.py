@@ -148,3 +148,29 @@ def test_beyond_the_caches(dtype):
         assert np.array_equal(bits(function(*operands)), bits(want))
     assert np.array_equal(bits(fastact.tanh(rows[:, ::-1])), bits(fastact.tanh(np.ascontiguousarray(rows[:, ::-1]))))
     assert np.array_equal(bits(fastact.relu(x, out=x)), bits(np.maximum(x, 0)))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_results_past_the_caches(dtype, threads):
+    """More than 32 MB of operands, in one and in long rows: the same as row by row, and nothing else is written."""
+    rows = 100 * np.arange(600)[:, None] % 173 + np.arange(36_000_000 // (600 * np.dtype(dtype).itemsize)) % 251 - 150
+    x = rows.astype(dtype)
+    gy, memory = x[::-1].copy(), np.full(x.size + 40, 7, dtype)
+    calls = [(fastact.relu, [x]), (fastact.relu, [x[:, 3:-1]])]
+    if dtype != "int16":
+        calls += [(fastact.leaky_relu, [x, 0.3]), (fastact.prelu, [x, gy]), (fastact.grad.relu, [gy, x])]
+        calls += [(fastact.tanh, [x]), (fastact.grad.prelu, [gy, x, -0.5])]
+    before = fastact.get_num_threads()
+    fastact.set_num_threads(threads)
+    try:
+        for function, operands in calls:
+            want = [function(*(a[k] if isinstance(a, np.ndarray) else a for a in operands)) for k in range(len(x))]
+            for start in (0, 21):
+                out = memory[start : start + operands[0].size].reshape(operands[0].shape)
+                function(*operands, out=out)
+                assert out.tobytes() == np.array(want).tobytes()
+                assert np.all(memory[:start] == 7) and np.all(memory[start + out.size :] == 7)
+                memory[:] = 7
+    finally:
+        fastact.set_num_threads(before)

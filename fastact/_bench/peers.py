@@ -298,7 +298,7 @@ def onnxruntime_call(job):
 
 
 def openvino_call(job):
-    if not has_onnx_model(job):
+    if not has_onnx_model(job) or job.x.dtype == np.float64:  # which it computes in float32
         return None
     openvino = importlib.import_module("openvino")
     core = openvino.Core()
