@@ -30,6 +30,7 @@ import numpy as np
 from vectorised import REGISTERS, count, innermost_cycles, loops
 
 import fastact
+from fastact import _at_defaults
 from fastact._bench.cells import normal
 from fastact._expressions import ARGUMENTS
 from fastact._formulas import ACTIVATIONS, GRADIENTS
@@ -116,7 +117,7 @@ def reached(name, dtype):
     arrays = [normal((size,), dtype, seed) for seed in range(len(row.arrays))]
     function = getattr(fastact.ufuncs, name)
     if row.has_defaults:
-        function = fastact.ufuncs._AT_DEFAULTS[name]
+        function = getattr(_at_defaults, name)
         arguments = ()
     else:
         arguments = ARGUMENTS.get(name.removesuffix("_grad"), ())

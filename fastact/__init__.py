@@ -33,7 +33,6 @@ __all__ = [
     "gumbel_softmax",
     "activation",
     "cuda",
-    "math",
     "grad",
     "logsumexp",
     "nn",
@@ -45,8 +44,14 @@ __all__ = [
     "get_num_threads",
 ]
 
+# Besides, `math`, which in a `from fastact import *` would hide Python's own.
+
 read_environment()
 del read_environment, public
+
+
+def __dir__():
+    return [*__all__, "math", "__version__", "__doc__", "__file__", "__name__", "__path__"]
 
 
 def __getattr__(name):

@@ -10,7 +10,7 @@ from fastact._functions import function_of
 from fastact._table import FLOAT_TYPES, Elementwise, no_kinks, times
 
 MISSING = "compiling an activation needs numba: pip install 'fastact[numba]'"
-OF_UFUNCS = {"out", "where", "dtype", "casting", "order", "subok", "signature"}
+TAKEN = {"out", "where", "dtype", "casting", "order", "subok", "signature", "kwargs", "gy"}  # by ufuncs and gradients
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -25,7 +25,8 @@ def activation(function=None, *, derivative=None):
     function : callable
         A function of one number x and of parameters, which may have defaults. It consists of assignments, `if`s and
         `return`s, and of arithmetic, comparisons, helper functions of the same kind, activations, and the functions
-        of `fastact.math` or their namesakes in `math` and `numpy`. Numbers in it are of the array's dtype.
+        of `fastact.math` or their namesakes in `math` and `numpy`. Numbers in it are of the array's dtype; what
+        stands outside of it, as global variables do, is what it is at the first call.
     derivative : callable, optional
         Its derivative for x, a function of the same parameters. Without, it is derived from the source of `function`.
 
@@ -70,12 +71,15 @@ def parameters_of(function):
     parameters = inspect.signature(function).parameters
     if not parameters or any(p.kind not in POSITIONAL for p in parameters.values()):
         raise TypeError(f"{function.__name__} must take x and parameters that can be given by position")
-    if reserved := OF_UFUNCS & set(parameters):
-        raise TypeError(f"{function.__name__}: {reserved.pop()} is a keyword of every ufunc, and no parameter's name")
+    if reserved := TAKEN & set(parameters):
+        name = reserved.pop()
+        raise TypeError(f"{function.__name__}: {name} is taken by ufuncs and gradients, and no parameter's name")
     for name, p in parameters.items():
         if not (p.default is p.empty or isinstance(p.default, Real)):
             raise TypeError(f"{function.__name__}: the default of {name} must be a real number, got {p.default!r}")
-    return {name: p.default for name, p in parameters.items()}
+    # a NumPy scalar would have a say in the result's dtype
+    plain = (int, float, type(inspect.Parameter.empty))
+    return {name: p.default if type(p.default) in plain else float(p.default) for name, p in parameters.items()}
 
 
 class Activation:
@@ -115,17 +119,24 @@ class Activation:
         return self.__qualname__
 
     @functools.cached_property
+    def _traced(self):
+        """The function and the derivative, if that is given, read at the same time."""
+        from fastact import _source
+
+        return _source.traced(self.__wrapped__), self._derivative and _source.traced(self._derivative)
+
+    @functools.cached_property
     def _forward(self):
         from fastact import _source
 
-        return self._compile(self._name, _source.formula(self.__wrapped__), (self._x,))
+        return self._compile(self._name, _source.formula(self._traced[0]), (self._x,))
 
     @functools.cached_property
     def _backward(self):
         from fastact import _source
 
-        make = _source.derivative if self._derivative is None else _source.formula
-        derived = make(self._derivative or self.__wrapped__)
+        function, given = self._traced
+        derived = _source.formula(given) if given else _source.derivative(function)
         name = f"{self._name}_grad"
         return self._compile(name, times(derived, name), ("gy", self._x))
 

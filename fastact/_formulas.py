@@ -994,10 +994,10 @@ def squareplus_derivative(x, b=4.0):
     """
     r, r_low, inverse_of_root, d, d_low, scale = root_parts(x, b)
     # on the left without cancellation: b / (2 sqrt(x**2 + b) (|x| + sqrt(x**2 + b)))
-    q, rest, inverse = divide(b, 0.0, d, d_low)
+    q, rest, inverse = divide(b * scale, 0.0, d, d_low)
     q, rest, inverse = times_inverse(q, rest * inverse, r, r_low, inverse_of_root)
-    left = fma(rest, inverse, q) * (0.5 * scale) * scale
-    left = 0.0 if x < -HUGE or b == 0.0 else left
+    left = fma(rest, inverse, q) * (0.5 * scale)
+    left = 0.0 if x < -LARGEST or b == 0.0 else left
     q, rest, inverse = times_inverse(d, d_low, r, r_low, inverse_of_root)
     right = 0.5 * fma(rest, inverse, q)
     right = 1.0 if x > (0.0 if b == 0.0 else HUGE) else right

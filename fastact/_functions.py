@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from fastact import ufuncs
+from fastact import _at_defaults, ufuncs
 from fastact._table import REQUIRED
 
 
@@ -12,7 +12,7 @@ def public(row, module="fastact"):
     """The public function for a row of the table."""
     if row.options:
         return choice_of(row, {option: getattr(ufuncs, name) for option, name in row.options.items()}, module)
-    return function_of(row, getattr(ufuncs, row.name), ufuncs._AT_DEFAULTS.get(row.name), module)
+    return function_of(row, getattr(ufuncs, row.name), getattr(_at_defaults, row.name, None), module)
 
 
 def choice_of(row, options, module):

@@ -4,7 +4,16 @@ import numpy as np
 
 from fastact import _backend, _dispatch, ufuncs
 from fastact._gates import GATES, GRADIENT_NOTES, NOTES, documented
-from fastact._reductions import COPIED, apart, axis_of, checked_out, pieces, result_type_of, wider_result_type
+from fastact._reductions import (
+    COPIED,
+    apart,
+    axis_of,
+    checked_out,
+    new_result,
+    pieces,
+    result_type_of,
+    wider_result_type,
+)
 
 FUNCTION = """Gated linear unit: a * {activation}(b), of the halves a and b of an array; {activation}(b) is {math}.
 
@@ -116,7 +125,7 @@ def _function(name):
         a, b = _halved(name, x, axis)
         if out is not None:
             out = checked_out(name, out, "half of x", a.shape, result_type)
-        result = np.empty_like(a, dtype=result_type) if out is None else out
+        result = new_result(a, result_type) if out is None else out
         _call(ufunc, result_type, a, b, result)
         return result
 
@@ -151,13 +160,13 @@ def _gradient(name):
             raise ValueError(f"gy must have the shape of half of x, {a.shape}, got {gy.shape}")
         if out is not None:
             out = checked_out(name, out, "x", x.shape, result_type)
-        result = np.empty_like(x, dtype=result_type) if out is None else out
+        result = new_result(x, result_type) if out is None else out
         gy, x = apart(gy, result), apart(x, result)
         a, b = _halved(name, x, axis)
         for_a, for_b = _halved(name, result, axis)
         if np.may_share_memory(x, result):  # what is for a must not overwrite what is yet to be read
             for piece in pieces(a.shape, (), COPIED // result_type.itemsize):
-                kept = np.empty_like(a[piece], dtype=result_type)
+                kept = new_result(a[piece], result_type)
                 _call(ufunc, result_type, gy[piece], b[piece], kept)
                 _call(ufunc_grad, result_type, gy[piece], a[piece], b[piece], for_b[piece])
                 for_a[piece] = kept

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastact import ufuncs
-from fastact._reductions import result_type_of, softmax, temperature_of
+from fastact._reductions import axes_of, result_type_of, softmax, temperature_of
 from fastact._sparse import hardmax
 
 
@@ -40,7 +40,7 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
 
     Notes
     -----
-    float16 slopes are drawn in float32. NaN or inf in `x` makes no difference.
+    float16 slopes are drawn in float32 and rounded, some to `upper`. NaN or inf in `x` makes no difference.
 
     References
     ----------
@@ -57,13 +57,16 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
     x = np.asarray(x)
     dtype = ufuncs.relu_squared.resolve_dtypes((x.dtype, None))[-1]
     drawn = np.promote_types(dtype, np.float32)
-    lower, upper = np.asarray(lower, drawn), np.asarray(upper, drawn)
-    for bound in (lower, upper):
-        np.broadcast_to(bound, x.shape)  # or a ValueError, before anything is drawn
+    lower, upper = np.asarray(lower), np.asarray(upper)
+    for name, bound in (("lower", lower), ("upper", upper)):  # before anything is drawn
+        if bound.dtype.kind not in "biuf":
+            raise TypeError(f"rrelu_slopes: {name} must be real numbers, got dtype {bound.dtype}")
+        np.broadcast_to(bound, x.shape)  # or a ValueError
     slopes = np.asarray(rng.random(x.shape, drawn))
-    slopes *= upper - lower
-    slopes += lower
-    return slopes.astype(dtype, copy=False)
+    with np.errstate(all="ignore"):
+        slopes *= np.subtract(upper, lower, dtype=drawn)
+        slopes += lower.astype(drawn)
+        return slopes.astype(dtype, copy=False)
 
 
 def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
@@ -129,6 +132,7 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     tau = temperature_of(tau, "tau")
     logits = np.asarray(logits)
     dtype = result_type_of("gumbel_softmax", "logits", logits.dtype, None)
+    axes_of(axis, logits.ndim)  # or an error, before anything is drawn
     drawn = np.promote_types(dtype, np.float32).type
     # -log(u) is exponentially distributed; 0, which may come out, stands for what is less than the next number
     y = np.asarray(rng.standard_exponential(logits.shape, drawn))
@@ -138,5 +142,6 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     softmax(y, axis, out=y, temperature=tau)
     if hard:
         hardmax(y, axis, out=y)
-    y = y.astype(dtype, copy=False)
+    with np.errstate(all="ignore"):
+        y = y.astype(dtype, copy=False)
     return y if y.ndim else y[()]

@@ -8,6 +8,7 @@ from fastact._reductions import (
     QUICK,
     axes_of,
     checked_out,
+    new_result,
     reduce_into,
     returned,
     temperature_of,
@@ -171,7 +172,7 @@ def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
         raise ValueError(f"y must have the shape of gy, {gy.shape}, got {y.shape}")
     if out is not None:
         out = checked_out(name, out, "gy", gy.shape, result_type)
-    result = np.empty_like(gy, dtype=result_type, subok=False) if out is None else out
+    result = new_result(gy, result_type) if out is None else out
     reduce_into(f"{name}_gradient", gy, y, axes, result, result_type, temperature)
     return returned(result, out)
 

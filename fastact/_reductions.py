@@ -209,7 +209,7 @@ def _apply(name, x, axis, out, where, dtype, temperature=1.0):
         where = _mask(where, x.shape)
     if out is not None:
         out = checked_out(name, out, "x", x.shape, result_type)
-    result = np.empty_like(x, dtype=result_type, subok=False) if out is None else out
+    result = new_result(x, result_type) if out is None else out
     reduce_into(name, x, where, axes, result, result_type, temperature)
     return returned(result, out)
 
@@ -284,6 +284,11 @@ def apart(x, out):
     if x is not out and np.may_share_memory(x, out) and not same_memory(x, out):
         return x.copy(order="K")
     return x
+
+
+def new_result(x, dtype):
+    """Laid out as x, and as NumPy's ufuncs do it where elements of x share memory."""
+    return np.empty_like(x, dtype=dtype, order="C" if 0 in x.strides else "K", subok=False)
 
 
 def returned(result, out):
@@ -381,4 +386,4 @@ def checked_out(name, out, argument, shape, result_type):
 
 
 def same_memory(a, b):
-    return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.shape == b.shape
+    return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.shape == b.shape and a.itemsize == b.itemsize

@@ -20,6 +20,12 @@ static inline fastact_flags fastact_save_flags(void) { return _mm_getcsr(); }
 static inline void fastact_restore_flags(fastact_flags flags) {
     if ((_mm_getcsr() ^ flags) & ~_MM_EXCEPT_INEXACT) _mm_setcsr(flags);
 }
+/* Whether subnormal numbers are flushed to zero is each thread's own: as in the one that calls, or the result's parts
+   would differ. */
+static inline void fastact_take_modes(fastact_flags caller) {
+    fastact_flags own = _mm_getcsr();
+    if ((own ^ caller) & ~_MM_EXCEPT_MASK) _mm_setcsr((caller & ~_MM_EXCEPT_MASK) | (own & _MM_EXCEPT_MASK));
+}
 #else
 #include <fenv.h>
 typedef fexcept_t fastact_flags;
@@ -29,6 +35,7 @@ static inline fastact_flags fastact_save_flags(void) {
     return flags;
 }
 static inline void fastact_restore_flags(fastact_flags flags) { fesetexceptflag(&flags, FE_ALL_EXCEPT); }
+static inline void fastact_take_modes(fastact_flags caller) { (void)caller; }
 #endif
 
 /* Bytes that will be read soon, from where the processor does not foresee it. */
@@ -68,14 +75,13 @@ static inline int fastact_threads(void) {
 }
 
 /* A thread whose core others use does not come when it is called, or does not go on: all wait for a time slice, 4 ms and
-   more, over what takes microseconds. Once may be chance. After two such waits in a row calls stay on one thread for a
-   while, longer if it soon happens again. */
-#define FASTACT_SHORTEST_PAUSE 0.03 /* seconds */
-#define FASTACT_LONGEST_PAUSE 4.0
-#define FASTACT_LATE 0.0002 /* threads that sleep need a quarter of that to wake */
-#define FASTACT_IN_A_ROW 0.05
+   more, over what takes microseconds. Then calls stay on one thread, for as many as would have been faster by all of that
+   wait; if it soon happens again, for twice as many. */
+#define FASTACT_LATE 0.0002  /* seconds; threads that sleep need a quarter of that to wake */
+#define FASTACT_LONGEST 4.0  /* seconds alone: calls may be larger than that which waited */
+#define FASTACT_MOST 10000.0 /* calls alone */
 
-static volatile double fastact_last_late = 0, fastact_alone_until = 0, fastact_pause = 0;
+static volatile double fastact_alone = 0, fastact_alone_at_first = 0, fastact_alone_until = 0, fastact_in_time = 0;
 static volatile unsigned long fastact_teams = 0; /* how often threads were called */
 
 static inline double fastact_now(void) {
@@ -88,24 +94,32 @@ static inline double fastact_now(void) {
 
 /* A call took so long, and its fastest thread would have taken so long for the largest share. */
 static inline void fastact_took(double all, double fastest, double now) {
-    if (all < fastest + FASTACT_LATE || all < 2 * fastest) return;
-    if (now < fastact_last_late + FASTACT_IN_A_ROW) {
-        double pause = now < fastact_alone_until + 4 * fastact_pause ? 2 * fastact_pause : FASTACT_SHORTEST_PAUSE;
-        fastact_pause = pause < FASTACT_LONGEST_PAUSE ? pause : FASTACT_LONGEST_PAUSE;
-        fastact_alone_until = now + fastact_pause;
+    double wait = all - fastest, calls = wait / fastest;
+    if (wait < FASTACT_LATE || wait < fastest) {
+        fastact_in_time++;
+        return;
     }
-    fastact_last_late = now;
+    if (fastact_in_time < 2 * fastact_alone_at_first) calls = fmax(calls, 2 * fastact_alone_at_first);
+    fastact_alone = fastact_alone_at_first = fmin(calls, FASTACT_MOST);
+    fastact_alone_until = now + FASTACT_LONGEST;
+    fastact_in_time = 0;
 }
 
 /* As many as the limit, or one while the others would not come. */
 static inline int fastact_threads_now(void) {
     int threads = fastact_threads();
-    return threads > 1 && fastact_alone_until > 0 && fastact_now() < fastact_alone_until ? 1 : threads;
+    if (threads == 1 || fastact_alone <= 0) return threads;
+    if (fastact_now() > fastact_alone_until) {
+        fastact_alone = 0;
+        return threads;
+    }
+    fastact_alone--;
+    return 1;
 }
 
 static inline void fastact_set_threads(int n) {
     fastact_limit = n;
-    fastact_alone_until = 0; /* try anew */
+    fastact_alone = fastact_alone_at_first = 0; /* try anew */
 }
 
 /* Piece k of a job, on the thread of this number. */
@@ -117,13 +131,17 @@ static inline void fastact_share_out(fastact_piece piece, const void *job, ptrdi
 #ifdef _OPENMP
     if (threads > 1) { /* for one, OpenMP would take longer than a small job */
         double start = fastact_now(), fastest = INFINITY, now;
+        fastact_flags caller = fastact_save_flags();
         fastact_teams++;
 #pragma omp parallel num_threads(threads) reduction(min : fastest)
         {
             int thread = omp_get_thread_num(), all = omp_get_num_threads(); /* perhaps fewer than were asked for */
             ptrdiff_t k = n * thread / all, end = n * (thread + 1) / all, share = end - k;
             double began = fastact_now();
+            fastact_flags own = fastact_save_flags();
+            fastact_take_modes(caller);
             for (; k < end; k++) piece(job, k, thread);
+            fastact_restore_flags(own);
             fastest = (fastact_now() - began) * ((n + all - 1) / all) / share;
         }
         now = fastact_now();

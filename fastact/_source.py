@@ -66,6 +66,8 @@ CHAIN: dict[Callable, Callable] = {
     fast.sqrt: times(derivative_of_sqrt, "sqrt"),
     fast.fabs: times(sign, "fabs"),
     fast.softplus: times(fast.sigmoid, "softplus"),
+    fast.sigmoid: GRADIENTS["sigmoid_grad"].formula,
+    fast.tanh: GRADIENTS["tanh_grad"].formula,
     **{row.formula: GRADIENTS[f"{name}_grad"].formula for name, row in ACTIVATIONS.items()},
 }
 LEAVES = {*CHAIN, fast.minimum, fast.maximum, fast.copysign, fast.fma}
@@ -100,7 +102,7 @@ class Trace:
         return self.emit("if", value, 1.0, 0.0) if isinstance(value, Value) and value.is_bool else value
 
     def select(self, condition, a, b):
-        return a if a == b else self.emit("if", condition, self.number(a), self.number(b))
+        return a if repr(a) == repr(b) else self.emit("if", condition, self.number(a), self.number(b))
 
     def power(self, base, exponent):
         if exponent == 0.5:
@@ -114,7 +116,7 @@ class Trace:
             square = self.emit("*", square, square)
         return result
 
-    def function(self, signature, result):
+    def function(self, arguments, result):
         """A plain function that does these operations; the ones without use fall away when it is compiled."""
         scope, lines = {"inf": math.inf, "nan": math.nan}, []
 
@@ -131,11 +133,7 @@ class Trace:
             else:
                 right = f" {operator} ".join(values) if len(values) == 2 else operator + values[0]
             lines.append(f"    {value.name} = {right}\n")
-        arguments = ", ".join(signature.parameters)
-        exec(f"def formula({arguments}):\n{''.join(lines)}    return {text(result)}\n", scope)
-        scope["formula"].__defaults__ = tuple(
-            p.default for p in signature.parameters.values() if p.default is not inspect.Parameter.empty
-        )
+        exec(f"def formula({', '.join(map(text, arguments))}):\n{''.join(lines)}    return {text(result)}\n", scope)
         return scope["formula"]
 
 
@@ -234,8 +232,12 @@ class Reader:
                     for operator, a, b in zip(operators, values[:-1], values[1:], strict=True)
                 ]
                 return self.join("&", results)
-            case ast.BoolOp(operator, values):
-                return self.join(OPERATORS[type(operator)], [self.value(one, names) for one in values])
+            case ast.BoolOp(operator, operands):
+                values = [self.value(one, names) for one in operands]
+                for one, value in zip(operands, values, strict=True):
+                    if not (isinstance(value, Value) and value.is_bool):
+                        self.fail(one, f"{ast.unparse(one)} is no condition, which `and` and `or` need")
+                return self.join(OPERATORS[type(operator)], values)
             case ast.IfExp(test, a, b):
                 return self.trace.select(self.value(test, names), self.value(a, names), self.value(b, names))
             case ast.Call():
@@ -278,7 +280,12 @@ class Reader:
 
 def known(value):
     """A number of the surroundings as a float; everything else as it is."""
-    return float(value) if isinstance(value, int | float | np.number) and not isinstance(value, bool) else value
+    if not isinstance(value, int | float | np.number) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except (OverflowError, TypeError):  # too large, or complex
+        return value
 
 
 def formula_of(callee):
@@ -299,6 +306,8 @@ def formula_of(callee):
 
 def definition(function):
     """The statements of a function."""
+    if hasattr(function, "__wrapped__"):
+        raise TypeError(f"{function.__name__} is decorated: what its decorator does cannot be compiled")
     try:
         text = textwrap.dedent(inspect.getsource(function))
         try:
@@ -317,23 +326,33 @@ def definition(function):
     return [ast.copy_location(ast.Return(lambdas[0].body), lambdas[0].body)]
 
 
-def trace_of(function):
-    signature = inspect.signature(function)
+class Traced(NamedTuple):
+    """A function as it was when it was read: what surrounds it may change later."""
+
+    name: str
+    trace: Trace
+    arguments: list
+    result: Value | float
+
+
+def traced(function):
     trace = Trace()
-    return trace, signature, Reader(trace, function, {name: Value(name) for name in signature.parameters}).result
+    names = list(inspect.signature(function).parameters)
+    arguments = [Value(f"a{k}") for k in range(len(names))]  # the user's own names could be those of results
+    result = Reader(trace, function, zip(names, arguments, strict=True)).result
+    return Traced(function.__name__, trace, arguments, result)
 
 
 def formula(function):
-    """The function, as a formula."""
-    trace, signature, result = trace_of(function)
-    return trace.function(signature, result)
+    """Of a `Traced`, the formula."""
+    return function.trace.function(function.arguments, function.result)
 
 
 def derivative(function):
     """Its derivative with respect to its first parameter, as a formula of the same parameters."""
-    trace, signature, result = trace_of(function)
+    name, trace, arguments, result = function
     emit = trace.emit
-    slopes = {next(iter(signature.parameters)): 1.0}  # name -> derivative; what is missing has none
+    slopes = {arguments[0].name: 1.0}  # name -> derivative; what is missing has none
 
     def slope(operand):
         return slopes.get(operand.name, 0.0) if isinstance(operand, Value) else 0.0
@@ -372,8 +391,6 @@ def derivative(function):
                 new = emit(CHAIN[operator], inner[0], *operands)
             case _:
                 what = getattr(operator, "__name__", operator)
-                raise TypeError(
-                    f"{function.__name__}: a parameter of {what} depends on x: give a derivative of your own"
-                )
+                raise TypeError(f"{name}: a parameter of {what} depends on x: give a derivative of your own")
         slopes[value.name] = new
-    return trace.function(signature, slope(result))
+    return trace.function(arguments, slope(result))

@@ -18,7 +18,9 @@ These are functions of single numbers for use inside an activation; called outsi
 ...     return x / (1.0 + fastact.math.exp(-beta * x))
 """
 
-from fastact import _formulas
+from fastact._formulas import sigmoid as sigmoid_formula
+from fastact._formulas import softplus as softplus_formula
+from fastact._formulas import tanh as tanh_formula
 from fastact._math import (
     DOWN,
     EXP_LOW,
@@ -54,8 +56,6 @@ __all__ = [
     "sqrt",
     "tanh",
 ]
-
-sigmoid, tanh, softplus_above = _formulas.sigmoid, _formulas.tanh, _formulas.softplus
 
 EXP_HIGH = Constant(131.0, 1000.0)
 EXPM1_HIGH = Constant(64.0, 512.0)  # e**x - 1 is e**x from here on
@@ -105,9 +105,19 @@ def log1p(x):
     return x if u == 1.0 else log(u) + (low if u > 0.0 else 0.0)
 
 
+def sigmoid(x):
+    """1 / (1 + e**-x)."""
+    return sigmoid_formula(x)
+
+
+def tanh(x):
+    """(e**x - e**-x) / (e**x + e**-x)."""
+    return tanh_formula(x)
+
+
 def softplus(x):
     """log(1 + e**x)."""
-    return softplus_above(x, 1.0, HUGE)
+    return softplus_formula(x, 1.0, HUGE)
 
 
 def minimum(a, b):

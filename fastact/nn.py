@@ -522,8 +522,12 @@ class GELU(_MODULES["GELU"]):
             raise ValueError(f"GELU: approximate must be 'none' or 'tanh', got {approximate!r}")
         super().__init__(inplace)
         self.approximate = approximate
-        self._function = getattr(fastact, options[approximate])
-        self._gradient = getattr(fastact.grad, options[approximate])
+
+    def _function(self, x, **out):
+        return fastact.gelu(x, approximate=self.approximate, **out)
+
+    def _gradient(self, gy, x):
+        return fastact.grad.gelu(gy, x, approximate=self.approximate)
 
     def __repr__(self):
         return f"GELU(approximate={self.approximate!r}{', inplace=True' if self.inplace else ''})"

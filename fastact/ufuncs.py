@@ -29,8 +29,3 @@ def _make(row, nin, defaults=()):
 _ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values(), *GATED.values()]
 
 globals().update({row.name: _make(row, row.nin) for row in _ROWS})
-
-# The functions of the arrays alone, their parameters compiled in.
-_AT_DEFAULTS = {
-    row.name: _make(row, len(row.arrays), tuple(row.parameters.values())) for row in _ROWS if row.has_defaults
-}

@@ -1,8 +1,10 @@
 """Activations of the user's own: compiled, derived, and driven like fastact's."""
 
+import functools
 import math
 import pickle
 import threading
+from fractions import Fraction
 
 import mpmath as mp
 import numpy as np
@@ -308,6 +310,30 @@ def odd_power(x):
     return x**0.3
 
 
+def no_condition(x):
+    return x or 1.0
+
+
+TOO_LARGE = 10**400
+
+
+def too_large(x):
+    return x * TOO_LARGE
+
+
+def twice(function):
+    @functools.wraps(function)
+    def double(x):
+        return 2 * function(x)
+
+    return double
+
+
+@twice
+def decorated(x):
+    return x + 1
+
+
 def endless(x):
     return endless(x)
 
@@ -328,6 +354,9 @@ BAD = [
     (attribute_of_a_value, r"\(x \+ 1\)\.name has no place"),
     (missing, r"math\.sigmoid has no place"),
     (odd_power, "an exponent must be a whole number or 0.5"),
+    (no_condition, "x is no condition"),
+    (too_large, "is not a number, but int"),
+    (decorated, "decorated is decorated"),
     (endless, "calls itself"),
     (too_few, "max takes two or more numbers"),
     (eval("lambda x: x"), "the source of <lambda> is not at hand"),
@@ -347,7 +376,7 @@ def test_wrong_functions():
     for wrong in (lambda: 1.0, lambda *x: 1.0, lambda x, *, a: 1.0):
         with pytest.raises(TypeError, match="given by position"):
             fastact.activation(wrong)
-    with pytest.raises(TypeError, match="out is a keyword of every ufunc"):
+    with pytest.raises(TypeError, match="out is taken by ufuncs and gradients"):
         fastact.activation(lambda x, out=1.0: x)
     with pytest.raises(TypeError, match="the default of a must be a real number, got 's'"):
         fastact.activation(lambda x, a="s": x)
@@ -368,3 +397,50 @@ def test_no_derivative_for_a_parameter_that_moves():
 def test_mathematics_outside_of_an_activation():
     with pytest.raises(TypeError, match="works only inside"):
         fast.exp(1.0)
+
+
+FACTOR = 3.0
+
+
+def test_surroundings_are_read_once(monkeypatch):
+    @fastact.activation
+    def scaled(x):
+        return FACTOR * x
+
+    assert scaled(1.0) == 3.0
+    monkeypatch.setitem(globals(), "FACTOR", 4.0)
+    assert scaled(1.0) == 3.0 and scaled.grad(1.0, 1.0) == 3.0
+
+
+def test_names_of_parameters():
+    """Any, and those of a formula's results, too."""
+
+    @fastact.activation
+    def cubic(inf, v0=2.0, v1=1.0, f2=1.0, a0=1.0):
+        return f2 * fastact.math.tanh(inf * inf * 3 * a0 + v1 - v0) + (math.inf if inf > 1e30 else 0.0)
+
+    x = np.array([-0.5, 0.25])
+    inner = x * x * 3 + 1.0 - 2.0
+    assert np.allclose(cubic(x, v1=1.0), np.tanh(inner), rtol=1e-15)
+    assert np.allclose(cubic.grad(1.0, x), 6 * x * (1 - np.tanh(inner) ** 2), rtol=1e-15)
+    for taken in ("out", "gy", "kwargs"):
+        with pytest.raises(TypeError, match=f"{taken} is taken by ufuncs"):
+            fastact.activation(eval(f"lambda x, {taken}=1.0: x"))
+
+
+def test_signs_of_zero():
+    @fastact.activation
+    def zero(x):
+        return 0.0 if x > 0 else -0.0
+
+    assert np.array_equal(np.signbit(zero([-1.0, 1.0])), [True, False])
+
+
+@pytest.mark.parametrize("default", [np.float64(0.5), np.float32(0.5), np.int64(2), Fraction(1, 2), 2, True])
+def test_defaults_do_not_change_the_dtype(default):
+    def shifted(x, by=1.0):
+        return x + by
+
+    shifted.__defaults__ = (default,)
+    result = fastact.activation(shifted)(np.ones(2, "f"))
+    assert result.dtype == "f" and np.array_equal(result, [1 + float(default)] * 2)

@@ -72,6 +72,24 @@ def test_kinks(name, x, parameters, slope, dtype):
     assert np.array_equal(got, gy * np.asarray(slope, dtype))
 
 
+# With a wide bend, the left tail is long, and what it is computed from is beyond the range of the dtype.
+WIDE = [("float32", 2.0**e, x) for e in (15, 29, 80, 100) for x in (-4.0, -1e12, -1.34e24, -3e38)]
+WIDE += [("float64", 2.0**e, x) for e in (29, 100) for x in (-4.0, -1e100, -2.4e167, -1e308)]
+
+
+@pytest.mark.parametrize("dtype, b, x", WIDE)
+def test_wide_squareplus(dtype, b, x):
+    x = np.full(70, x, dtype)
+    exact = mp.mpf(float(x[0]))
+    with mp.workdps(700):
+        root = mp.sqrt(exact**2 + b)
+        want = {fastact.squareplus: (exact + root) / 2, fastact.grad.squareplus: (1 + exact / root) / 2}
+    for function, value in want.items():
+        got = function(x, b) if function is fastact.squareplus else function(np.ones_like(x), x, b)
+        unit = np.spacing(np.asarray(float(value), dtype))
+        assert np.all(np.abs((got - float(value)) / unit) <= 2)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_nan_and_infinity(name, dtype):
@@ -185,6 +203,12 @@ def test_slopes_of_rrelu(dtype):
         fastact.rrelu_slopes(x * 1j, rng=np.random.default_rng(1))
     with pytest.raises(ValueError):
         fastact.rrelu_slopes(x, np.zeros(7), rng=np.random.default_rng(1))
+    for wrong in (None, "0.1", 1j):
+        with pytest.raises(TypeError, match="lower must be real numbers"):
+            fastact.rrelu_slopes(x, wrong, rng=np.random.default_rng(1))
+    with np.errstate(all="raise"):
+        fastact.rrelu_slopes(x, 0.0, np.finfo(dtype).tiny * 8, rng=np.random.default_rng(1))
+        fastact.rrelu_slopes(x, -3e38, 3e38, rng=np.random.default_rng(1))
 
 
 # ours, PyTorch's own backward function; where it takes the result in place of x, that is given.

@@ -174,3 +174,11 @@ def test_results_past_the_caches(dtype, threads):
                 memory[:] = 7
     finally:
         fastact.set_num_threads(before)
+
+
+@pytest.mark.parametrize("function", [fastact.softmax, fastact.hardmax, fastact.entmax15])
+def test_results_of_what_repeats_lie_in_order(function):
+    x = np.broadcast_to(numbers((30,), np.float32, 0), (20, 30))
+    result = function(x)
+    assert result.strides == np.exp(x).strides and np.array_equal(bits(result), bits(function(x.copy())))
+    assert fastact.glu(x).flags.c_contiguous and fastact.grad.softmax(x, x).flags.c_contiguous

@@ -85,6 +85,9 @@ def test_gelu():
         assert repr(m) == f"GELU(approximate={approximate!r})"
         assert np.array_equal(m(x), getattr(fastact, name)(x))
         assert np.array_equal(m.backward(x), getattr(fastact.grad, name)(x, x))
+        m.approximate = "tanh" if approximate == "none" else "none"
+        assert np.array_equal(m(x), fastact.gelu(x, approximate=m.approximate))
+        assert np.array_equal(m.backward(x), fastact.grad.gelu(x, x, approximate=m.approximate))
     for wrong in ("sigmoid", None, True):
         with pytest.raises(ValueError, match="GELU: approximate must be 'none' or 'tanh'"):
             nn.GELU(wrong)

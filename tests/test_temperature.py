@@ -200,3 +200,17 @@ def test_half_precision_and_integers():
     assert fastact.softmax(x, temperature=0.5).dtype == np.float16
     check("softmax", x.astype("d"), 1, np.float16(0.1))
     assert np.array_equal(fastact.softmax([1, 2, 3], temperature=2), fastact.softmax([0.5, 1.0, 1.5]))
+
+
+@pytest.mark.parametrize("layout", [(1, 0), (40, 0), (40, 1)])
+@pytest.mark.parametrize("dtype, x, temperature, want", [
+    ("float32", [-3e38, -np.inf, 3e38], 2.0, [-3e38, -np.inf, 0.0]),
+    ("float64", [-1.5e308, 1.5e308], 1e308, [-3 - np.log1p(np.exp(-3)), -np.log1p(np.exp(-3))]),
+])  # fmt: skip
+def test_differences_beyond_the_range(dtype, x, temperature, want, layout):
+    """As rows and as columns."""
+    count, axis = layout
+    x, want = (np.tile(np.array(a, dtype), (count, 1)) for a in (x, want))
+    x, want = (x.T.copy(), want.T) if axis else (x, want)
+    got = fastact.log_softmax(x, axis=1 - axis, temperature=temperature)
+    np.testing.assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps)

@@ -9,7 +9,7 @@ from cases import ELEMENTWISE, REDUCTIONS, SPARSE, bits, first_arguments, functi
 from processes import run
 
 import fastact
-from fastact import _backend, ufuncs
+from fastact import _at_defaults, _backend, ufuncs
 
 pytestmark = pytest.mark.skipif(fastact.backend == "numpy", reason="the fallback works on one thread")
 
@@ -68,7 +68,7 @@ def teams():
 def calls_of_all_sizes():
     """A function of the number of rows, the number from which on there are threads, and a name."""
     for name in ufuncs.__all__:
-        for ufunc in filter(None, (getattr(ufuncs, name), ufuncs._AT_DEFAULTS.get(name))):
+        for ufunc in filter(None, (getattr(ufuncs, name), getattr(_at_defaults, name, None))):
             for character, per_thread in _backend.ufunc_module.per_thread(ufunc).items():
                 if character in "fd":
                     x, out = np.ones((2, 2 * per_thread), character)
@@ -152,3 +152,21 @@ def test_number_of_threads_from_the_environment(variable):
 def test_wrong_number_of_threads_in_the_environment(wrong):
     done = run("-c", "import fastact", FASTACT_NUM_THREADS=wrong)
     assert "ImportError: FASTACT_NUM_THREADS must be a whole number" in done.stderr
+
+
+def test_all_threads_flush_subnormal_numbers_or_none():
+    torch = pytest.importorskip("torch")
+    x, before = np.full(2_000_000, -100, "f"), fastact.get_num_threads()
+    fastact.set_num_threads(2)
+    try:
+        exact = fastact.sigmoid(x[:1])[0]
+        torch.set_flush_denormal(True)
+        fastact.set_num_threads(2)  # whatever was waited for before
+        flushed = fastact.sigmoid(x)
+        torch.set_flush_denormal(False)
+        fastact.set_num_threads(2)
+        assert np.all(fastact.sigmoid(x) == exact) and exact > 0
+        assert np.all(flushed.view("i") == 0)
+    finally:
+        torch.set_flush_denormal(False)
+        fastact.set_num_threads(before)

@@ -10,6 +10,7 @@ import pytest
 from cases import DTYPES, ELEMENTWISE, TABLE, bits, first_arguments, function_of, gy_for, public, sample
 
 import fastact
+from fastact import _at_defaults
 from fastact._table import GRADIENTS
 
 X = np.random.default_rng(0).normal(scale=3, size=(6, 50)).astype("f")
@@ -235,7 +236,8 @@ def test_methods_of_binary_ufuncs(name):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_pickle(name):
     ufunc = getattr(fastact.ufuncs, name)
-    for one in (ufunc, public(name)):
+    at_defaults = getattr(_at_defaults, name, ufunc)  # what other libraries are given where parameters are left out
+    for one in (ufunc, public(name), at_defaults):
         assert pickle.loads(pickle.dumps(one)) is one
 
 
