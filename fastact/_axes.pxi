@@ -4,7 +4,7 @@ ctypedef fused real:
     float
     double
 
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, llabs, malloc
 
 include "_runtime.pxi"
 
@@ -63,6 +63,67 @@ cdef inline Place place(const Dimension *dimensions, int count, ptrdiff_t index)
         p.second += k * dimensions[count].second_step
         p.out += k * dimensions[count].out_step
     return p
+
+
+# Which of a job's arrays.
+cdef enum:
+    OF_X, OF_SECOND, OF_OUT
+
+
+cdef inline ptrdiff_t step_of(const Dimension *one, int which) noexcept nogil:
+    return one.x_step if which == OF_X else one.second_step if which == OF_SECOND else one.out_step
+
+
+cdef inline void bring_run(
+    real *packed, ptrdiff_t apart, char *memory, ptrdiff_t step, ptrdiff_t n, bint back
+) noexcept nogil:
+    cdef ptrdiff_t i
+    if apart == 1 and step == sizeof(real):
+        if back:
+            memcpy(memory, packed, n * sizeof(real))
+        else:
+            memcpy(packed, memory, n * sizeof(real))
+    elif back:
+        for i in range(n):
+            (<real *>(memory + i * step))[0] = packed[i * apart]
+    elif apart == 1 and step == 2 * sizeof(real):  # in vectors
+        for i in range(n):
+            packed[i] = (<real *>memory)[2 * i]
+    elif apart == 1 and step == -<ptrdiff_t>sizeof(real):
+        for i in range(n):
+            packed[i] = (<real *>memory)[-i]
+    else:
+        for i in range(n):
+            packed[i * apart] = (<real *>(memory + i * step))[0]
+
+
+cdef void bring_row(
+    const Job *job, int which, char *memory, real *packed, ptrdiff_t apart, bint back
+) noexcept nogil:
+    """A row of an array, which begins at `memory`, to where its elements are so many places apart; or back."""
+    cdef const Dimension *dimensions = job.reduced
+    cdef int outer = max(0, job.n_reduced - 2), last = job.n_reduced - 1
+    cdef ptrdiff_t n = dimensions[last].size, step = step_of(&dimensions[last], which), size = sizeof(real)
+    cdef ptrdiff_t rows = 1 if last == 0 else dimensions[last - 1].size, i, j, k, first
+    cdef ptrdiff_t jump = 0 if last == 0 else step_of(&dimensions[last - 1], which)
+    cdef char *start
+    cdef Place p
+    for k in range(job.length // (n * rows)):
+        p = place(dimensions, outer, k)
+        start = memory + (p.x if which == OF_X else p.second if which == OF_SECOND else p.out)
+        if llabs(jump) < llabs(step) and rows > 1:  # transposed: a cache line of each neighbour at a time
+            first = 0
+            while first < rows:
+                for j in range(n):
+                    bring_run(
+                        packed + (first * n + j) * apart, n * apart, start + first * jump + j * step, jump,
+                        min(rows - first, 64 // size), back,
+                    )
+                first += 64 // size
+        else:
+            for i in range(rows):
+                bring_run(packed + i * n * apart, apart, start + i * jump, step, n, back)
+        packed += rows * n * apart
 
 
 cdef int append(Dimension *dimensions, int count, Dimension one) noexcept nogil:

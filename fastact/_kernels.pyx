@@ -85,7 +85,7 @@ cdef enum:
     SHORT_DOUBLE = 24 # and float64 ones, but for those that fill their lanes, in float32 more than once,
     SHORT_GRADIENT = 10  # and those of gradients
     NARROW = 16       # fewer columns than this are packed
-    LONG = 1024       # rows longer than this are packed singly
+    LONG = 160       # rows longer than this are packed singly
     START = 6         # numbers that `exp_start` gives
 
 # A row's sum: the maximum's terms (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
@@ -192,25 +192,14 @@ cdef inline void pack(
     const Job *job, const Row *rows, ptrdiff_t width, real *tile, bint is_second
 ) noexcept nogil:
     """Rows as columns."""
-    cdef const Dimension *along = &job.reduced[0]
-    cdef ptrdiff_t step = along.second_step if is_second else along.x_step, n = job.length, i, c
+    cdef int which = OF_SECOND if is_second else OF_X
+    cdef ptrdiff_t n = job.length, c
     cdef real *starts[TILE]
-    cdef Place p
-    if job.n_reduced > 1:
-        for i in range(n):
-            p = place(job.reduced, job.n_reduced, i)
-            for c in range(width):
-                if is_second:
-                    tile[i * width + c] = (<const real *>(rows[c].second + p.second))[0]
-                else:
-                    tile[i * width + c] = (<const real *>(rows[c].x + p.x))[0]
-        return
     for c in range(width):
         starts[c] = <real *>(rows[c].second if is_second else rows[c].x)
-    if step != sizeof(real):
+    if job.n_reduced > 1 or step_of(&job.reduced[0], which) != sizeof(real) or width == 1:
         for c in range(width):
-            for i in range(n):
-                tile[i * width + c] = (<real *>(<char *>starts[c] + i * step))[0]
+            bring_row(job, which, <char *>starts[c], tile + c, width, False)
         return
     if real is float:
         fastact_pack_float(starts, tile, width, n)
@@ -221,19 +210,12 @@ cdef inline void pack(
 cdef inline void unpack(
     const Job *job, const Row *rows, ptrdiff_t width, ptrdiff_t padded, const real *tile
 ) noexcept nogil:
-    cdef const Dimension *along = &job.reduced[0]
-    cdef ptrdiff_t n = job.length, i, c
+    cdef ptrdiff_t n = job.length, c
     cdef real *starts[TILE]
-    cdef Place p
     if job.kind == LOGSUMEXP:
         for c in range(width):
             (<real *>rows[c].out)[0] = tile[c]
-    elif job.n_reduced > 1:
-        for i in range(n):
-            p = place(job.reduced, job.n_reduced, i)
-            for c in range(width):
-                (<real *>(rows[c].out + p.out))[0] = tile[i * padded + c]
-    elif along.out_step == sizeof(real):
+    elif job.n_reduced == 1 and job.reduced[0].out_step == sizeof(real) and width > 1:
         for c in range(width):
             starts[c] = <real *>rows[c].out
         for c in range(width, padded):  # once more the last one
@@ -244,8 +226,7 @@ cdef inline void unpack(
             fastact_unpack_double(starts, tile, padded, n)
     else:
         for c in range(width):
-            for i in range(n):
-                (<real *>(rows[c].out + i * along.out_step))[0] = tile[i * padded + c]
+            bring_row(job, OF_OUT, rows[c].out, <real *>tile + c, padded, True)
 
 
 # ---- in pieces, for threads -----------------------------------------------------------------------

@@ -450,26 +450,20 @@ cdef void pack(
     const Job *job, const Place *rows, ptrdiff_t width, real *x, real *second, ptrdiff_t step, ptrdiff_t row_step
 ) noexcept nogil:
     """Put element i of row c at i * step + c * row_step."""
-    cdef Place p
-    cdef ptrdiff_t i, c
-    for i in range(job.length):
-        p = place(job.reduced, job.n_reduced, i)
+    cdef ptrdiff_t c
+    for c in range(width):
+        bring_row(job, OF_X, <char *>job.x + rows[c].x, x + c * row_step, step, False)
+    if is_gradient(job.kind):
         for c in range(width):
-            x[i * step + c * row_step] = (<const real *>(job.x + rows[c].x + p.x))[0]
-        if is_gradient(job.kind):
-            for c in range(width):
-                second[i * step + c * row_step] = (<const real *>(job.second + rows[c].second + p.second))[0]
+            bring_row(job, OF_SECOND, <char *>job.second + rows[c].second, second + c * row_step, step, False)
 
 
 cdef void unpack(
     const Job *job, const Place *rows, ptrdiff_t width, const real *results, ptrdiff_t step, ptrdiff_t row_step
 ) noexcept nogil:
-    cdef Place p
-    cdef ptrdiff_t i, c
-    for i in range(job.length):
-        p = place(job.reduced, job.n_reduced, i)
-        for c in range(width):
-            (<real *>(job.out + rows[c].out + p.out))[0] = results[i * step + c * row_step]
+    cdef ptrdiff_t c
+    for c in range(width):
+        bring_row(job, OF_OUT, job.out + rows[c].out, <real *>results + c * row_step, step, True)
 
 
 cdef inline bint in_one_piece(const Job *job, ptrdiff_t size) noexcept nogil:

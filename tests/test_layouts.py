@@ -182,3 +182,35 @@ def test_results_of_what_repeats_lie_in_order(function):
     result = function(x)
     assert result.strides == np.exp(x).strides and np.array_equal(bits(result), bits(function(x.copy())))
     assert fastact.glu(x).flags.c_contiguous and fastact.grad.softmax(x, x).flags.c_contiguous
+
+
+AXES = st.sampled_from([None, -1, 0, (0, 1), (1, 2), (0, 2), (0, 1, 2)])
+REDUCTIONS = {
+    "softmax": lambda x, **keywords: fastact.softmax(x, **keywords),
+    "log_softmax": lambda x, **keywords: fastact.log_softmax(x, **keywords),
+    "hardmax": lambda x, **keywords: fastact.hardmax(x, **keywords),
+    "sparsemax": lambda x, **keywords: fastact.sparsemax(x, **keywords),
+    "grad.softmax": lambda x, **keywords: fastact.grad.softmax(x, x[::-1].copy(), **keywords),
+    "grad.entmax15": lambda x, **keywords: fastact.grad.entmax15(x, np.abs(x), **keywords),
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.data(),
+    st.tuples(SIZES, SIZES, SIZES).filter(lambda s: math.prod(s) <= 40_000),
+    DTYPES,
+    st.sampled_from(list(REDUCTIONS)),
+    AXES,
+)
+def test_rows_that_lie_anywhere(data, shape, dtype, name, axis):
+    """The same bits as of contiguous arrays, wherever the elements of a row and its results are."""
+    x, _ = data.draw(views(shape, dtype))
+    want = REDUCTIONS[name](x.copy(order="C"), axis=axis)
+    out, memory = data.draw(views(shape, dtype))
+    out[...] = 7
+    before = memory.copy()
+    assert REDUCTIONS[name](x, axis=axis, out=out) is out
+    assert np.array_equal(bits(out), bits(want))
+    out[...] = 7
+    assert np.array_equal(bits(memory), bits(before))
