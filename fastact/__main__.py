@@ -36,7 +36,7 @@ def run(arguments):
             _plot.run(options)
         except ImportError as error:
             sys.exit(str(error))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OSError) as error:
             plot.error(str(error))
     elif options.command == "bench":
         options.command_line = sys.argv[1:] if arguments is None else arguments

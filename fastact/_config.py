@@ -9,7 +9,7 @@ import numpy as np
 
 from fastact import _backend, _cuda_device
 
-OPTIONAL = {"numba": "compiles the kernels when the package is built", "matplotlib": "plots", "torch": "benchmarks"}
+OPTIONAL = ("numba", "matplotlib", "torch")
 
 
 def set_num_threads(n):

@@ -19,6 +19,7 @@ from numba.cuda.dispatcher import CUDADispatcher
 from numba.cuda.extending import intrinsic
 
 from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _math
+from fastact._cuda_device import OLDEST
 from fastact._cuda_elementwise import FIXED, SCALAR
 from fastact._specialise import specialise
 
@@ -37,7 +38,6 @@ GLOBAL, SHARED = 1, 3  # address spaces
 
 # Contraction off: each product, sum and quotient is rounded as it is written.
 NVVM_OPTIONS = {"opt": 3, "fma": 0, "ftz": 0, "prec_div": 1, "prec_sqrt": 1}
-OLDEST = (7, 5)  # compute capability
 
 
 class DeviceFunction(CUDADispatcher):
@@ -418,12 +418,19 @@ class Kernel:
         return self._loaded[device.device_id]
 
 
+@cache
+def helpers(dtype, halves):
+    """What `specialise` has compiled, by function: all elementwise formulas share it."""
+    return {}
+
+
 def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
     """The kernel of any formula; see `_cuda_elementwise.source`. `fixed` are the values of FIXED inputs."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
     primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
+    done = helpers(dtype, out_storage if out_storage in APPROXIMATIONS and dtype == "float32" else None)
     scope = {
-        "formula": DeviceFunction(specialise(formula, dtype, primitives, DeviceFunction)),
+        "formula": DeviceFunction(specialise(formula, dtype, primitives, DeviceFunction, done)),
         "thread": DeviceFunction(thread),
         "block": DeviceFunction(block),
         "quotient": quotient,
@@ -487,7 +494,7 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
 # ---- at run time -----------------------------------------------------------------------------------
 
 
-def why_not(oldest):
+def why_not():
     """Why nothing can be launched here, or None."""
     if error := cuda.cuda_error():
         return " ".join(str(error).split())
@@ -505,9 +512,9 @@ def why_not(oldest):
         capability = tuple(device.compute_capability)
     except Exception as error:  # whatever a driver in disorder may raise
         return f"{type(error).__name__}: {error}"
-    if capability < oldest:
+    if capability < OLDEST:
         return (
-            f"{device.name} has compute capability {capability[0]}.{capability[1]}; {oldest[0]}.{oldest[1]} is needed"
+            f"{device.name} has compute capability {capability[0]}.{capability[1]}; {OLDEST[0]}.{OLDEST[1]} is needed"
         )
     return None
 

@@ -24,7 +24,7 @@ def why_not():
         from fastact import _cuda_compile
     except ImportError as error:
         return f'numba-cuda is not there ({error}): pip install "fastact[cuda]"'
-    return _cuda_compile.why_not(OLDEST)
+    return _cuda_compile.why_not()
 
 
 def is_available():

@@ -14,6 +14,7 @@ import numpy as np
 from fastact._math import (
     DOWN,
     EXP_LOW,
+    INF,
     LARGEST,
     LOG2E,
     MAGIC_UP,
@@ -78,7 +79,6 @@ finish = Primitive("finish", "finish(x, s, u, top, q, q_low, r, r_low): the resu
 summand = Primitive("summand", "summand(gy, y): what the gradient's sum is over, as a pair")
 finish_gradient = Primitive("finish_gradient", "finish_gradient(gy, y, high, low, r, r_low): the result")
 
-INF = Constant(float("inf"), float("inf"))
 FAR = Constant(262.0, 2000.0)  # twice EXP_LOW
 START = Constant(2.0**65, 2.0**513)  # more than any term
 SMALLEST_START = Constant(2.0**-62, 2.0**-540)  # results vanish beside it
@@ -502,7 +502,7 @@ def _loop(rows, body, arrays, first, last, together, all_there):
     return [f"for place in range({first}, {last}, {together * rows.lanes}):", *_indented(lines)]
 
 
-def kernel(rows, sizes, gradient=False, single=False, logarithmic=False, scaled=False):
+def kernel(rows, sizes, gradient, single, logarithmic, scaled):
     """A kernel for softmax and its kin, or of their gradients, to be specialised. `sizes` are those of an element of
     each array; `single`: a row has but one result; `logarithmic`: by the logarithm of the sum; `scaled`: by a
     temperature. Arguments: the addresses; if scaled, what `factor` gives; the number and the length of rows; the sizes

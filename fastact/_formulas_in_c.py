@@ -127,9 +127,6 @@ class Value:
     def __truediv__(self, other):
         return Value.of(f"{self.text} / {text_of(other)}")
 
-    def __rtruediv__(self, other):
-        return Value.of(f"{text_of(other)} / {self.text}")
-
     def __neg__(self):
         return Value.of(f"-{self.text}")
 

@@ -12,7 +12,6 @@ Logarithms count the terms of the maximum, which are 1, apart from the others, s
 digits where the maximum has almost all the weight.
 """
 
-cimport cython
 cimport numpy as cnp
 from libc.float cimport DBL_MAX, FLT_MAX
 from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isinf

@@ -82,6 +82,7 @@ BEND = Constant(1.04, 1.04)
 # (e**x - 1) / x is 1 between it and 0.
 LINEAR = Constant(-(2.0**-27), -(2.0**-56))
 NAN = Constant(np.nan, np.nan)
+INF = Constant(np.inf, np.inf)
 # From there on mish is x, and its derivative 1.
 MISH_END, MISH_SLOPE_END = Constant(9.1, 19.1), Constant(10.5, 21.0)
 # Squares of what is below neither overflow nor make a sum overflow.
@@ -255,7 +256,7 @@ def logistic(x, low_of_minus_abs):
 
 
 def gated(x, a, z, z_low):
-    """x / (1 + e**-z) for z of x's sign, given -abs(z) = z + z_low, from EXP_LOW on, and a: abs(x), or anything finite
+    """x / (1 + e**-t) for t of x's sign, given z + z_low = -abs(t), from EXP_LOW on, and a: abs(x), or anything finite
     where e**z vanishes. On the right x minus what it is on the left."""
     q, rest, low, inverse, _, s = exp_over_one_plus_exp(z, z_low)
     a = a * s

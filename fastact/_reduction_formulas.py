@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from fastact import _coefficients
 from fastact._math import (
     DOWN,
     EXP_LOW,
@@ -14,6 +13,7 @@ from fastact._math import (
     MAGIC,
     MAGIC_UP,
     ROUND,
+    atanh_remainder,
     exp_tail,
     fma,
     multiply,
@@ -23,12 +23,11 @@ from fastact._math import (
     two_sum,
 )
 from fastact._pieces import EIGHTHS, expm1_within_eighth, within_eighth
-from fastact._specialise import Constant, Polynomial, Primitive
+from fastact._specialise import Constant, Primitive
 
 exponent = Primitive("exponent", "the whole number n with 2**n <= x < 2**(n + 1)")
 significand = Primitive("significand", "x / 2**exponent(x)")
 
-atanh_remainder = Polynomial(_coefficients.ATANH)
 # Whole exponents up to (NEAR - EXP_LOW) / ln 2 have exact products with LN2_HIGH.
 NEAR = Constant(128.0, 1024.0)
 # Adding and subtracting it leaves no more digits after the point than LN2_HIGH has.

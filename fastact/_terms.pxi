@@ -159,7 +159,7 @@ cdef inline real finish_one(
 ) noexcept nogil:
     """An element's result; e is what the first pass left in `out`."""
     cdef real d, y, y_low, half
-    if kind == SOFTMAX or kind == SOFTMIN:
+    if kind == SOFTMAX:
         return multiply_add(e, high, e * low)
     if kind == LOG_SOFTMAX:
         return (x - high) - low

@@ -5,7 +5,6 @@ else into that form, in blocks that fit the first-level cache, and splits large 
 over what lies in one; arrays that do not, of one dtype, are taken before it sees them.
 """
 
-cimport cython
 from libc.float cimport FLT_MAX
 from cpython.ref cimport PyObject, Py_INCREF
 from libc.stddef cimport ptrdiff_t, size_t

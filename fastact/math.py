@@ -24,9 +24,12 @@ from fastact._formulas import tanh as tanh_formula
 from fastact._math import (
     DOWN,
     EXP_LOW,
+    INF,
+    LARGEST,
     LN2_HIGH,
     LN2_LOW,
     MAGIC_UP,
+    NAN,
     UP,
     atanh_remainder,
     binary_exponent,
@@ -62,9 +65,6 @@ EXPM1_HIGH = Constant(64.0, 512.0)  # e**x - 1 is e**x from here on
 MAGIC_DOWN = Constant(1.5 * 2.0**23 + 127 - 64, 1.5 * 2.0**52 + 1023 - 512)
 UP_EXPONENT = Constant(64.0, 512.0)
 TINY = Constant(2.0**-126, 2.0**-1022)
-NAN = Constant(float("nan"), float("nan"))
-INF = Constant(float("inf"), float("inf"))
-HUGE = Constant(float.fromhex("0x1.fffffep127"), float.fromhex("0x1.fffffffffffffp1023"))
 
 
 def exp(x):
@@ -92,7 +92,7 @@ def log(x):
     z = s * s
     half = 0.5 * f * f
     y = fma(n, LN2_HIGH, f - (half - fma(s, fma(z + z, atanh_remainder(z), half), n * LN2_LOW)))
-    y = x if x > HUGE else y
+    y = x if x > LARGEST else y
     return y if x > 0.0 else (-INF if x == 0.0 else NAN)
 
 
@@ -101,7 +101,7 @@ def log1p(x):
     u = 1.0 + x
     part = u - 1.0
     low = x - part if x < 1.0 else 1.0 - (u - x)
-    low = low / u if u < HUGE else 0.0
+    low = low / u if u < LARGEST else 0.0
     return x if u == 1.0 else log(u) + (low if u > 0.0 else 0.0)
 
 
@@ -117,7 +117,7 @@ def tanh(x):
 
 def softplus(x):
     """log(1 + e**x)."""
-    return softplus_formula(x, 1.0, HUGE)
+    return softplus_formula(x, 1.0, LARGEST)
 
 
 def minimum(a, b):

@@ -6,6 +6,7 @@ them (shapes, strides, streams, dispatch) is the library's own.
 
 import ctypes
 import ctypes.util
+import sys
 import threading
 from functools import partial
 from typing import ClassVar
@@ -17,6 +18,8 @@ from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _math
 from fastact._cuda_arrays import Array, itemsize
 from fastact._cuda_elementwise import FIXED
 from fastact._specialise import specialise
+
+sys.setswitchinterval(5e-5)  # the simulator's threads look out for one another all the time, which holds up the others
 
 libm = ctypes.CDLL(ctypes.util.find_library("m"))
 libm.fma.argtypes = [ctypes.c_double] * 3

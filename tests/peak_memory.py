@@ -9,17 +9,14 @@ import numpy as np
 from cases import first_arguments
 
 import fastact
+from fastact._bench import cells
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATED, GATES
 from fastact._table import REDUCTIONS, SPARSE
 
 SHAPE = (512, 1024)  # where a copy would be at least twice the bound
 # layout -> from a function that makes arrays, one of that shape
-LAYOUTS = {
-    "contiguous": lambda make, shape: make(shape),
-    "strided": lambda make, shape: make((*shape[:-1], 2 * shape[-1]))[..., ::2],
-    "transposed": lambda make, shape: make(shape[::-1]).T,
-}
+LAYOUTS = {name: cells.LAYOUTS[name] for name in ("contiguous", "strided", "transposed")}
 RESULT_TYPES = {"float32": "float32", "float64": "float64", "float16": "float16", "int64": "float64"}
 # float32, into `out`: long rows, many short ones, and 32 MB
 SHAPES = [(2, 2**20), (2**15, 32), (2**11, 2**12)]

@@ -94,16 +94,12 @@ def test_indices(few):
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
 def test_rows_in_shared_memory(name, storage):
     dtype = "float64" if storage == "float64" else "float32"
-    arranged = rows(10, 20_000, False, dtype)
-    shared = arranged._replace(shared=True)
-    letters = {"float16": "b16", "float32": "f32", "float64": "f64"}[storage]
-    counts = []
-    for each in (arranged, shared):
-        kernel = compiler.reduction(name, each, (storage,), storage, dtype)
-        log = name != "softmax" and dtype == "float64"
-        instructions = check(kernel, dtype, library_log=log, approximations=APPROXIMATIONS | OF_HALVES)
-        counts.append(sum(i.startswith("ld.shared") and i.endswith(letters[1:]) for i in instructions))
-    assert counts[1] >= counts[0] + 16
+    shared = rows(10, 20_000, False, dtype)._replace(shared=True)
+    kernel = compiler.reduction(name, shared, (storage,), storage, dtype)
+    log = name != "softmax" and dtype == "float64"
+    instructions = check(kernel, dtype, library_log=log, approximations=APPROXIMATIONS | OF_HALVES)
+    loads = [i for i in instructions if i.startswith("ld.shared") and i.endswith(storage.removeprefix("float"))]
+    assert len(loads) >= 16 + 5  # what threads tell one another takes up to five
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64"])

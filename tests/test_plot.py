@@ -162,7 +162,7 @@ def test_a_new_figure(axes):
     from matplotlib import pyplot
 
     pyplot.switch_backend("agg")
-    drawn = fastact.plot("gelu" if "gelu" in ACTIVATIONS else "tanh")
+    drawn = fastact.plot("gelu")
     assert drawn.figure is not axes.figure and drawn.lines
     pyplot.close(drawn.figure)
 
@@ -206,6 +206,7 @@ WRONG = [
     (["elus"], "unknown activation"),
     (["relu", "alpha=1"], "relu has no parameter"),
     (["relu", "--out", "relu.txt"], "must end in one of"),
+    (["relu", "--out", "not/there/relu.svg"], "No such file or directory"),
 ]
 
 

@@ -45,6 +45,8 @@ def run(options, error):
         error(f"--device cuda: {reason}")
     try:
         todo = cells_of(options, functions, (ALL if options.all else USUAL)[options.device], options.device)
+        if not todo:
+            raise ValueError("--rows: gated units need an even number of elements along the axis")
         peers, absent = peers_of(options, options.device)
         picture = importlib.import_module("fastact._bench.picture") if options.out else None
         if picture:

@@ -140,8 +140,9 @@ def significant(value):
 
 def with_spread(ratio, ratios):
     """The ratio, and half of the range that its repeats cover."""
-    digits = 2 if ratio < 9.995 else 1 if ratio < 99.95 else 0
-    return f"{ratio:.{digits}f} ±{(max(ratios) - min(ratios)) / 2:.{digits}f}"
+    spread = (max(ratios) - min(ratios)) / 2
+    digits = 2 if max(ratio, spread) < 9.995 else 1 if max(ratio, spread) < 99.95 else 0
+    return f"{ratio:.{digits}f} ±{spread:.{digits}f}"
 
 
 def cpu_model():
