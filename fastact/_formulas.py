@@ -35,7 +35,6 @@ from fastact._math import (
     TINY_LOG,
     UP,
     add,
-    bell,
     copysign,
     divide,
     divide_by_any,
@@ -65,6 +64,7 @@ from fastact._math import (
     two_sum,
 )
 from fastact._pieces import (
+    bell_of,
     gelu_derivative_left,
     gelu_left,
     gelu_tanh_of,
@@ -402,7 +402,7 @@ def sigmoid_derivative(x):
     >>> fastact.grad.sigmoid(1.0, [-2.0, 0.0, 2.0])
     array([0.10499359, 0.25      , 0.10499359])
     """
-    return bell(-fabs(x), 1.0)
+    return bell_of(-fabs(x), 1.0)
 
 
 @activation
@@ -438,7 +438,7 @@ def tanh_derivative(x):
     >>> fastact.grad.tanh(1.0, [-2.0, 0.0, 2.0])
     array([0.07065082, 1.        , 0.07065082])
     """
-    return bell(-2.0 * fabs(x), 4.0)
+    return bell_of(-2.0 * fabs(x), 4.0)
 
 
 @activation

@@ -30,8 +30,10 @@ from fastact._math import (
     SILU_SLOPE,
     SILU_SLOPE_LOW,
     UP,
+    bell,
     copysign,
     divide,
+    down_and_add,
     exp_parts,
     fabs,
     fma,
@@ -78,6 +80,7 @@ EIGHTH_HIGH, EIGHTH_LOW = split(np.log(2) / 8, 0.0)
 ONE = Constant(2.0**-64, np.nan)
 HALF_UP = Constant(2.0**63, np.nan)
 INTEGER_BY_ONE = Constant(1.5 * 2.0**23 - 8 * 64, np.nan)
+INTEGER_UP = Constant(1.5 * 2.0**23 + 8 * 64, np.nan)  # the same for UP
 
 half_expm1_slope = Polynomial(_coefficients.HALF_EXPM1)
 half_expm1_curve = Polynomial({"float32": _coefficients.HALF_EXPM1["float32"][1:]})  # (slope + 1 / 2) / u
@@ -147,6 +150,18 @@ def scaled(x, beta):
     """beta * x, and its low part where that matters."""
     z = beta * x
     return z, product_error(beta, x, z) if fabs(z) < -EXP_LOW else 0.0
+
+
+def bell_by_eighths(x, scale):
+    x = not_below(x, EXP_LOW)
+    index = fma(x, EIGHTHS, INTEGER_UP)
+    u = expm1_within_eighth(within_eighth(x, 0.0, index - INTEGER_UP), eighth_low(index))
+    s = times_power(eighth(index), index)
+    e = fma(u, s, s)
+    b, b_low = down_and_add(e, fma(u, s, s - e), 1.0)
+    square = b * b
+    q, rest, inverse = divide(e, fma(u, s, s - e), square, fma(2.0 * b, b_low, product_error(b, b, square)))
+    return fma(rest, inverse, q) * (scale * DOWN)
 
 
 def swish_by_eighths(x, beta):
@@ -319,6 +334,7 @@ gelu_tanh_of = ByPieces(gelu_tanh_by_eighths, gelu_tanh_whole)
 # 1 / (1 + e**-x), of x and of a pair
 sigmoid_of = ByPieces(sigmoid_by_eighths, sigmoid_whole)
 logistic_of_pair = ByPieces(logistic_by_eighths, logistic_whole)
+bell_of = ByPieces(bell_by_eighths, bell)  # scale * e**x / (1 + e**x)**2
 # Of a >= 0: tanh(a) and its square; up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN; up to
 # -EXP_LOW, silu'(-a)
 tanh_of_positive = ByPieces(tanh_by_pieces, tanh_whole)

@@ -1,6 +1,5 @@
 """The elementwise part of softmax and its kin, and of their gradients, for the loops of `_kernels.pyx`."""
 
-import numpy as np
 
 from fastact._math import (
     DOWN,
@@ -22,7 +21,7 @@ from fastact._math import (
     reduce_exp,
     two_sum,
 )
-from fastact._pieces import EIGHTHS, expm1_within_eighth, within_eighth
+from fastact._pieces import EIGHTHS, INTEGER_UP, expm1_within_eighth, within_eighth
 from fastact._specialise import Constant, Primitive
 
 exponent = Primitive("exponent", "the whole number n with 2**n <= x < 2**(n + 1)")
@@ -32,7 +31,6 @@ significand = Primitive("significand", "x / 2**exponent(x)")
 NEAR = Constant(128.0, 1024.0)
 # Adding and subtracting it leaves no more digits after the point than LN2_HIGH has.
 COARSE = Constant(1.5 * 2.0**8, 1.5 * 2.0**12)
-INTEGER_UP = Constant(1.5 * 2.0**23 + 8 * 64, np.nan)  # MAGIC_UP for `times_power`, in float32 alone
 
 
 def greatest(m, r, r_low):
