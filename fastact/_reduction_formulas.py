@@ -1,6 +1,5 @@
 """The elementwise part of softmax and its kin, and of their gradients, for the loops of `_kernels.pyx`."""
 
-
 from fastact._math import (
     DOWN,
     EXP_LOW,

@@ -39,8 +39,8 @@ def sparsemax(x, axis=-1, *, out=None, where=None, dtype=None):
 
     Notes
     -----
-    At most 1 unit in the last place from the exact result, for any length and spread; where x is so near to the
-    threshold that the result is below 1e-15 (float32) or 1e-22 (float64), at most by as much (measured).
+    At most 1 unit in the last place from the exact result, for any length and spread, or 1e-15 (float32) and 1e-22
+    (float64) where that is more, as for an x very near to the threshold (measured).
 
     {limits}
 
@@ -69,8 +69,8 @@ def entmax15(x, axis=-1, *, out=None, where=None, dtype=None):
 
     Notes
     -----
-    At most 1 unit in the last place from the exact result, for any length and spread; where x is so near to the
-    threshold that the result is below 1e-15 (float32) or 1e-22 (float64), at most by as much (measured).
+    At most 1 unit in the last place from the exact result, for any length and spread, or 1e-15 (float32) and 1e-22
+    (float64) where that is more, as for an x very near to the threshold (measured).
 
     {limits}
 

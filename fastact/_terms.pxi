@@ -158,14 +158,15 @@ cdef inline real finish_one(
     real x, real second, real e, real high, real low, real r, real r_low, int kind
 ) noexcept nogil:
     """An element's result; e is what the first pass left in `out`."""
-    cdef real d, y, y_low, half
+    cdef real d, y, y_low, half, twice
     if kind == SOFTMAX:
         return multiply_add(e, high, e * low)
     if kind == LOG_SOFTMAX:
         return (x - high) - low
     if kind == SCALED_LOGARITHM:
-        half = 0.5 if r <= 1.0 else 1.0  # of large numbers, a difference may overflow that their quotients do not have
-        d, r, r_low = x * half - high * half, r / half, r_low / half
+        # of large numbers, a difference may overflow that their quotients do not have
+        half, twice = 0.5 if r <= 1.0 else 1.0, 2.0 if r <= 1.0 else 1.0
+        d, r, r_low = x * half - high * half, r * twice, r_low * twice
         return multiply_add(d, r, multiply_add(d, r_low, -low) if d > -INFINITY else -low)
     d = x - high
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
