@@ -280,11 +280,11 @@ class Reader:
 
 def known(value):
     """A number of the surroundings as a float; everything else as it is."""
-    if not isinstance(value, int | float | np.number) or isinstance(value, bool):
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         return value
     try:
         return float(value)
-    except (OverflowError, TypeError):  # too large, or complex
+    except OverflowError:
         return value
 
 

@@ -96,7 +96,6 @@ OTHERS = (
     "logsumexp",
     "activation",
     "cuda",
-    "math",
     "grad",
     "nn",
     "plot",
