@@ -58,7 +58,17 @@ ARGUMENTS = {
 # are half octaves of 1 + scale * abs(x), and that scale.
 BY_PIECES = [
     *["tanh", "tanhshrink_grad", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"],
-    *["sigmoid", "softplus_grad", "log_sigmoid_grad", "silu", "swish", "quick_gelu", "gelu_tanh"],
+    *[
+        "sigmoid",
+        "sigmoid_grad",
+        "tanh_grad",
+        "softplus_grad",
+        "log_sigmoid_grad",
+        "silu",
+        "swish",
+        "quick_gelu",
+        "gelu_tanh",
+    ],
 ]
 PIECES = {
     "tanh_pieces": _coefficients.TANH_SCALE,
