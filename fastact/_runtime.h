@@ -75,13 +75,15 @@ static inline int fastact_threads(void) {
 }
 
 /* A thread whose core others use does not come when it is called, or does not go on: all wait for a time slice, 4 ms and
-   more, over what takes microseconds. Then calls stay on one thread, for as many as would have been faster by all of that
-   wait; if it soon happens again, for twice as many. */
+   more, over what takes microseconds. Once may be chance, as after a pause. After two such waits in a row calls stay on
+   one thread, for as many as would have been faster by all of that wait; if the next tries have to wait, too, for twice
+   as many. */
 #define FASTACT_LATE 0.0002  /* seconds; threads that sleep need a quarter of that to wake */
 #define FASTACT_LONGEST 4.0  /* seconds alone: calls may be larger than that which waited */
 #define FASTACT_MOST 10000.0 /* calls alone */
 
-static volatile double fastact_alone = 0, fastact_alone_at_first = 0, fastact_alone_until = 0, fastact_in_time = 0;
+static volatile double fastact_alone = 0, fastact_alone_at_first = 0, fastact_alone_until = 0;
+static volatile int fastact_waited = 0;          /* the last call of threads */
 static volatile unsigned long fastact_teams = 0; /* how often threads were called */
 
 static inline double fastact_now(void) {
@@ -96,13 +98,14 @@ static inline double fastact_now(void) {
 static inline void fastact_took(double all, double fastest, double now) {
     double wait = all - fastest, calls = wait / fastest;
     if (wait < FASTACT_LATE || wait < fastest) {
-        fastact_in_time++;
+        fastact_alone_at_first = fastact_waited = 0;
         return;
     }
-    if (fastact_in_time < 2 * fastact_alone_at_first) calls = fmax(calls, 2 * fastact_alone_at_first);
-    fastact_alone = fastact_alone_at_first = fmin(calls, FASTACT_MOST);
-    fastact_alone_until = now + FASTACT_LONGEST;
-    fastact_in_time = 0;
+    fastact_waited = !fastact_waited;
+    if (!fastact_waited) {
+        fastact_alone = fastact_alone_at_first = fmin(fmax(calls, 2 * fastact_alone_at_first), FASTACT_MOST);
+        fastact_alone_until = now + FASTACT_LONGEST;
+    }
 }
 
 /* As many as the limit, or one while the others would not come. */
@@ -119,7 +122,7 @@ static inline int fastact_threads_now(void) {
 
 static inline void fastact_set_threads(int n) {
     fastact_limit = n;
-    fastact_alone = fastact_alone_at_first = 0; /* try anew */
+    fastact_alone = fastact_waited = 0; /* try anew */
 }
 
 /* Piece k of a job, on the thread of this number. */

@@ -58,17 +58,8 @@ ARGUMENTS = {
 # are half octaves of 1 + scale * abs(x), and that scale.
 BY_PIECES = [
     *["tanh", "tanhshrink_grad", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"],
-    *[
-        "sigmoid",
-        "sigmoid_grad",
-        "tanh_grad",
-        "softplus_grad",
-        "log_sigmoid_grad",
-        "silu",
-        "swish",
-        "quick_gelu",
-        "gelu_tanh",
-    ],
+    *["sigmoid", "softplus_grad", "log_sigmoid_grad", "silu", "swish", "quick_gelu", "gelu_tanh"],
+    *["sigmoid_grad", "tanh_grad"],
 ]
 PIECES = {
     "tanh_pieces": _coefficients.TANH_SCALE,
