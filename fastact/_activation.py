@@ -78,8 +78,10 @@ def parameters_of(function):
         if not (p.default is p.empty or isinstance(p.default, Real)):
             raise TypeError(f"{function.__name__}: the default of {name} must be a real number, got {p.default!r}")
     # a NumPy scalar would have a say in the result's dtype
-    plain = (int, float, type(inspect.Parameter.empty))
-    return {name: p.default if type(p.default) in plain else float(p.default) for name, p in parameters.items()}
+    return {
+        name: p.default if p.default is p.empty or type(p.default) in (int, float) else float(p.default)
+        for name, p in parameters.items()
+    }
 
 
 class Activation:
