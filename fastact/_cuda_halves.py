@@ -7,7 +7,7 @@ which compilers can leave out of sums.
 """
 
 from fastact import _coefficients, _cuda_rows, _math, _pieces
-from fastact._cuda_rows import SMALLEST_START, log_alone, nan_unless
+from fastact._cuda_rows import SMALLEST_START, log_alone, nan_unless, within_range
 from fastact._math import (
     DOWN,
     GELU_ROOT,
@@ -214,7 +214,8 @@ def exact_difference(x, c, lowest, r, r_low):
 
 
 def scaled_by(x, top, r, r_low):
-    return (x - top) * r, -0.0
+    scale, r, _ = within_range(r, r_low)
+    return (x * scale - top * scale) * r, -0.0
 
 
 def scaled_difference(x, c, lowest, r, r_low):
@@ -262,7 +263,7 @@ def log_share(x, s, u, top, q, q_low, r, r_low):
 
 
 def scaled_log_share(x, s, u, top, q, q_low, r, r_low):
-    return (x - top) * r - q
+    return scaled_by(x, top, r, r_low)[0] - q
 
 
 def log_softmax_gradient(gy, y, high, low, r, r_low):

@@ -203,8 +203,16 @@ def scaled_origin(top):
 
 
 def scaled_by(x, top, r, r_low):
-    d, d_low = two_sum(x, -top)
+    scale, r, r_low = within_range(r, r_low)
+    d, d_low = two_sum(x * scale, -top * scale)
     return multiply(d, d_low, r, r_low)
+
+
+def within_range(r, r_low):
+    """What numbers are scaled by first, and the rest of that factor: the difference of large numbers may overflow where
+    its quotient does not."""
+    small = r <= 1.0
+    return 0.5 if small else 1.0, r + r if small else r, r_low + r_low if small else r_low
 
 
 def scaled_difference(x, c, lowest, r, r_low):

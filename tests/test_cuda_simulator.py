@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cases import (
+    BEYOND_THE_RANGE,
     BY_PIECES,
     CALLS,
     EDGES_OF_ALL,
@@ -510,6 +511,16 @@ def test_temperature(name, shape, axis, dtype, temperature):
 def test_edges_at_a_temperature(row, want, temperature):
     """Where the limit depends on infinities, the temperature does not matter."""
     check_edges(row, want, "float32", temperature=temperature)
+
+
+@pytest.mark.parametrize("dtype", BEYOND_THE_RANGE)
+def test_differences_beyond_the_range(dtype):
+    x, temperature, want = BEYOND_THE_RANGE[dtype]
+    x = DeviceArray(np.array(x, dtype))
+    got = cuda.log_softmax(x, temperature=temperature).host
+    np.testing.assert_allclose(got, np.array(want, dtype), rtol=4 * np.finfo(dtype).eps)
+    got = cuda.softmax(x, temperature=temperature).host
+    np.testing.assert_allclose(got, np.exp(np.array(want, dtype)), rtol=4 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
