@@ -105,14 +105,16 @@ def lookup(rows, k):
     def function(typing_context, index):
         def generate(context, builder, signature, values):
             integer, number = ir.IntType(32), ir.FloatType()
+            size = -(-len(rows) // 4) * 4
             if name not in builder.module.globals:
-                kind = ir.ArrayType(number, 8 * len(rows))
+                kind = ir.ArrayType(ir.ArrayType(number, size), 8)
                 table = ir.GlobalVariable(builder.module, kind, name, GLOBAL)
-                table.linkage, table.global_constant, table.align = "internal", True, 32
-                table.initializer = kind([number(float(np.float32(value))) for row in rows for value in row])
+                table.linkage, table.global_constant, table.align = "internal", True, VECTOR_BYTES
+                pieces = ((*piece, *[0.0] * (size - len(rows))) for piece in zip(*rows, strict=True))
+                table.initializer = kind([[number(float(np.float32(value))) for value in piece] for piece in pieces])
             piece = builder.and_(builder.bitcast(values[0], integer), integer(7))
-            place = builder.gep(builder.module.globals[name], [integer(0), piece])
-            return builder.load(builder.gep(place, [integer(8 * k)]), align=4)
+            place = builder.gep(builder.module.globals[name], [integer(0), piece, integer(k)])
+            return builder.load(place, align=VECTOR_BYTES if k % 4 == 0 else 4)
 
         return types.float32(types.float32), generate
 
@@ -125,17 +127,19 @@ def either(two, specialised):
 
 @intrinsic
 def reciprocal(typing_context, b):
-    """In float32 as the division does it, but without that branch for large and small numbers which keeps elements from
-    being worked on together."""
+    """As the division does it, but without that branch for large and small numbers which keeps elements from being
+    worked on together."""
 
     def generate(context, builder, signature, values):
         (value,) = values
         one = value.type(1.0)
-        if b.bitwidth == 64:
-            return builder.fdiv(one, value)
-        kind = ir.FunctionType(value.type, [value.type])
-        near = builder.call(ir.InlineAsm(kind, "rcp.approx.ftz.f32 $0, $1;", "=f,f"), values)
-        return builder.fma(builder.fma(builder.fsub(value.type(-0.0), value), near, one), near, near)
+        kind, letter = ir.FunctionType(value.type, [value.type]), "f" if b.bitwidth == 32 else "d"
+        code = f"rcp.approx.ftz.f{b.bitwidth} $0, $1;"
+        near = builder.call(ir.InlineAsm(kind, code, f"={letter},{letter}"), values)
+        rest = builder.fma(builder.fsub(value.type(-0.0), value), near, one)
+        if b.bitwidth == 64:  # of which only 20 bits are right so far
+            rest = builder.fma(rest, rest, rest)
+        return builder.fma(rest, near, near)
 
     return b(b), generate
 
@@ -181,24 +185,49 @@ def quotient(typing_context, a, b):
     return types.int64(a, b), generate
 
 
+def of_32_bits(operation, result=types.int64):
+    """An intrinsic of integers whose values have that many."""
+
+    @intrinsic
+    def function(typing_context, a, b):
+        def generate(context, builder, signature, values):
+            value = operation(builder, *(builder.trunc(value, ir.IntType(32)) for value in values))
+            return builder.sext(value, ir.IntType(64)) if result is types.int64 else value
+
+        return result(types.int64, types.int64), generate
+
+    return function
+
+
+few_sum = of_32_bits(ir.IRBuilder.add)
+few_difference = of_32_bits(ir.IRBuilder.sub)
+few_product = of_32_bits(ir.IRBuilder.mul)
+few_below = of_32_bits(lambda builder, a, b: builder.icmp_signed("<", a, b), types.boolean)
+
+
 @intrinsic
-def few_product(typing_context, a, b):
-    """a * b, of numbers of 32 bits."""
+def few_steps(typing_context, address, k, step):
+    """address + k * step: one instruction, which the compiler does not find by itself."""
 
     def generate(context, builder, signature, values):
-        a, b = (builder.sext(builder.trunc(value, ir.IntType(32)), ir.IntType(64)) for value in values)
-        return builder.mul(a, b)
+        integer, wide = ir.IntType(32), ir.IntType(64)
+        kind = ir.FunctionType(wide, [wide, integer, integer])
+        code = ir.InlineAsm(kind, "mad.wide.s32 $0, $2, $3, $1;", "=l,l,r,r")
+        return builder.call(code, [values[0], *(builder.trunc(value, integer) for value in values[1:])])
 
-    return types.int64(types.int64, types.int64), generate
+    return types.int64(types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
 def few_quotient(typing_context, i, m, shift):
-    """(i * m) >> shift, of numbers below 2**32: i // n for the `multiplier` of n."""
+    """i // n, by the `multiplier` of n."""
 
     def generate(context, builder, signature, values):
-        i, m = (builder.and_(value, ir.IntType(64)(2**32 - 1)) for value in values[:2])
-        return builder.lshr(builder.mul(i, m), values[2])
+        integer = ir.IntType(32)
+        i, m, shift = (builder.trunc(value, integer) for value in values)
+        high = ir.InlineAsm(ir.FunctionType(integer, [integer, integer]), "mul.hi.u32 $0, $1, $2;", "=r,r,r")
+        high = builder.call(high, [builder.shl(i, integer(1)), m])
+        return builder.zext(builder.lshr(high, shift), ir.IntType(64))
 
     return types.int64(types.int64, types.int64, types.int64), generate
 
@@ -221,6 +250,10 @@ def barrier():
 
 def any_in_block(condition):
     return cuda.syncthreads_or(1 if condition else 0) != 0
+
+
+def any_in_warp(condition):
+    return cuda.any_sync(0xFFFFFFFF, condition)
 
 
 FORMULA_PRIMITIVES = {
@@ -434,7 +467,11 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
         "thread": DeviceFunction(thread),
         "block": DeviceFunction(block),
         "quotient": quotient,
+        "few_sum": few_sum,
+        "few_difference": few_difference,
         "few_product": few_product,
+        "few_below": few_below,
+        "few_steps": few_steps,
         "few_quotient": few_quotient,
         "store": storer(out_storage, dtype),
         "store_vector": storer(out_storage, dtype, width),
@@ -448,7 +485,9 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
     inputs = [kind if mode == SCALAR else types.int64 for mode in modes if mode != FIXED]
     arrays = 1 + sum(mode not in (FIXED, SCALAR) for mode in modes)
     rest = [types.int64] * ((3 if few else 1) * (ndim - 1) + ndim * arrays)
-    blocks = _cuda_elementwise.BLOCKS // (2 if kind.bitwidth == 64 else 1)  # a number takes two registers
+    by_pieces = dtype == "float32" and done is helpers(dtype, None) and _cuda_elementwise.is_by_pieces(formula)
+    blocks = _cuda_elementwise.BLOCKS_BY_PIECES if by_pieces else _cuda_elementwise.BLOCKS
+    blocks = blocks // (2 if kind.bitwidth == 64 else 1)  # a number takes two registers
     arguments = (types.int64, types.int64, *inputs, *rest)
     return Kernel(scope["elementwise"], arguments, _cuda_elementwise.THREADS, blocks)
 
@@ -475,6 +514,7 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
             "shuffle": shuffle,
             "barrier": barrier,
             "any_in_block": any_in_block,
+            "any_in_warp": any_in_warp,
             "put": put,
             "get": get,
             "keep": keep,

@@ -1,11 +1,16 @@
 """The CUDA kernels over elementwise formulas, as text. Addresses, offsets and steps are bytes, in 64-bit integers."""
 
+from types import FunctionType
+
+from fastact._specialise import ByPieces
+
 THREADS = 128  # in a block
 BLOCKS = 16  # that a multiprocessor shall have registers for at the same time, in float32
+BLOCKS_BY_PIECES = 12  # the same where pieces are looked up, which takes registers
 VECTORS = 2  # of a thread, where all is contiguous
-# Of the functions that could be by pieces those that are: gelu moves 0.87 of what a copy does, instead of 0.78 (H200);
-# others lose 2 to 4 %.
-BY_PIECES = ("gelu_by_pieces",)
+TOGETHER = 4  # elements of a thread, where they are read one by one
+# Of the functions that could be by pieces those that are.
+BY_PIECES = ("gelu_by_pieces", "gelu_derivative_by_pieces", "square_by_pieces")
 
 FEW = 2**31  # indices below that, and steps, are multiplied by one instruction, and divided by another
 
@@ -23,12 +28,12 @@ def source(modes, ndim, width, sizes, few):
     `modes` says how each input lies; the output is VECTOR or STRIDED as `width` is more than 1 or not. `sizes`
     are those of an element of each input and of the output. The scope of the text has `formula`, `thread`,
     `block`, `quotient`, `few_product`, `few_quotient`; for each array `load0`, `load_vector0`, ..., and `store`,
-    `store_vector`; and for each FIXED input its value, `c0`, ... `few`: fewer threads than FEW, and steps as small.
+    `store_vector`; and for each FIXED input its value, `c0`, ... `few`: fewer vectors than FEW, and steps as small.
 
-    A thread does `width` elements; in one dimension VECTORS times as many, if they are more than one. Arguments: how
-    many threads have work, in all (for one dimension: how many elements there are); the address of the output; address
-    or value of each input that is not FIXED; the sizes of all dimensions but the first, the innermost in units of
-    `width`, each with its `multiplier` where there are `few`; the steps of the output and of each array.
+    A thread does VECTORS times `width` elements. Arguments: how many such vectors there are (in one dimension of vectors
+    of more than one: how many elements); the address of the output; address or value of each input that is not FIXED;
+    the sizes of all dimensions but the first, the innermost in units of `width`, each with its `multiplier` where there
+    are `few`; the steps of the output and of each array.
     """
     arrays = ["out", *(f"a{k}" for k, mode in enumerate(modes) if mode not in (FIXED, SCALAR))]
     names = ["count", "out", *(f"a{k}" for k, mode in enumerate(modes) if mode != FIXED)]
@@ -41,11 +46,24 @@ def source(modes, ndim, width, sizes, few):
     return "\n".join([f"def elementwise({', '.join(names)}):", *(f"    {line}" for line in body)])
 
 
+def is_by_pieces(formula):
+    """Whether the kernel of a formula looks up pieces."""
+    for name in formula.__code__.co_names:
+        value = formula.__globals__.get(name)
+        if isinstance(value, ByPieces):
+            if value.by_pieces.__name__ in BY_PIECES:
+                return True
+            value = value.whole
+        if isinstance(value, FunctionType) and is_by_pieces(value):
+            return True
+    return False
+
+
 def multiplier(n):
-    """m and shift that make (i * m) >> shift the quotient i // n, for i below FEW and n at most that: T. Granlund and
-    P. L. Montgomery, Division by invariant integers using multiplication (1994). Both are below 2**32."""
-    shift = 31 + (n - 1).bit_length()
-    return -(-(1 << shift) // n), shift
+    """m and shift that make ((2 i m) >> 32) >> shift the quotient i // n, for i below FEW and n at most that: T. Granlund
+    and P. L. Montgomery, Division by invariant integers using multiplication (1994). Both are below 2**32."""
+    shift = (n - 1).bit_length()
+    return -(-(2**31 << shift) // n), shift
 
 
 def _result(modes, array):
@@ -68,22 +86,40 @@ def _stored(modes, width, address, name="x{k}"):
 
 
 def _dimensions(modes, arrays, ndim, width, few):
-    """Any layout: a thread finds its place."""
+    """Any layout: a thread finds its places, those of a block being neighbours. All reads come first; beyond the end
+    they are of the last place, and not used."""
+    together = 1 if width > 1 else TOGETHER
+    plus, below, steps, quotient, rest = FEW_WAYS if few else WAYS
 
-    def product(a, b):
-        return f"few_product({a}, {b})" if few else f"{a} * {b}"
+    def found(v):
+        lines = [f"i_{v} = {plus.format('i', THREADS * v)}", f"there_{v} = {below.format(f'i_{v}', 'count')}"]
+        index = f"i_{v} if there_{v} else count - 1"
+        for d in range(ndim - 1, 0, -1):
+            lines += [f"k{d}_{v} = {index}", f"q{d}_{v} = {quotient.format(f'k{d}_{v}', d)}"]
+            lines.append(f"k{d}_{v} = {rest.format(f'k{d}_{v}', f'q{d}_{v}', d)}")
+            index = f"q{d}_{v}"
+        lines.append(f"k0_{v} = {index}")
+        for name in arrays:
+            place = name
+            for d in range(ndim):
+                place = steps.format(place, f"k{d}_{v}", f"{name}_{d}")
+            lines.append(f"{name}_at{v} = {place}")
+        return lines
 
-    lines = [f"i = block() * {THREADS} + thread()", "if i < count:"]
-    rest = "i"
-    for d in range(ndim - 1, 0, -1):
-        quotient = f"few_quotient({rest}, m{d}, shift{d})" if few else f"quotient({rest}, n{d})"
-        lines += [f"    q{d} = {quotient}", f"    k{d} = {rest} - {product(f'q{d}', f'n{d}')}"]
-        rest = f"q{d}"
-    lines.append(f"    k0 = {rest}")
-    for name in arrays:
-        lines.append(f"    {name} = {' + '.join([name, *(product(f'k{d}', f'{name}_{d}') for d in range(ndim))])}")
-    lines += [f"    {_loaded(k, mode, f'x{k}', f'a{k}')}" for k, mode in enumerate(modes) if f"a{k}" in arrays]
-    return [*lines, f"    {_stored(modes, width, 'out')}"]
+    lines = [f"i = {plus.format(f'block() * {THREADS * together}', 'thread()')}"]
+    lines += [line for v in range(together) for line in found(v)]
+    for v in range(together):
+        lines += [_loaded(k, mode, f"x{k}_{v}", f"a{k}_at{v}") for k, mode in enumerate(modes) if f"a{k}" in arrays]
+    stores = (_stored(modes, width, f"out_at{v}", f"x{{k}}_{v}") for v in range(together))
+    return [*lines, *(f"if there_{v}: {store}" for v, store in enumerate(stores))]
+
+
+# Sum, comparison, address after steps, quotient, what the quotient leaves: of any integers, and of those below FEW
+WAYS = "{} + {}", "{} < {}", "{} + {} * {}", "quotient({}, n{})", "{0} - {1} * n{2}"
+FEW_WAYS = (
+    *("few_sum({}, {})", "few_below({}, {})", "few_steps({}, {}, {})"),
+    *("few_quotient({0}, m{1}, shift{1})", "few_difference({0}, few_product({1}, n{2}))"),
+)
 
 
 def _one_run(modes, width, sizes):

@@ -43,6 +43,7 @@ MAX_LANES = 512  # for one row that is held
 STREAMING_LANES = 1024  # for one that is not: the fewer are under way, the more of them the second cache has
 # (lanes, elements): up to so many lanes a lane has no more than so many elements, if more lanes help. With few lanes
 # neighbouring threads are far apart in memory; with many they exchange more often.
+ALONE = 10  # elements of a row for which one lane is enough
 LIMITS = ((4, 5), (32, 12))
 LIMITS_OF_HALVES = ((4, 5), (32, 5))  # of two bytes: a warp's are far apart sooner
 MOST = 20  # elements of 4 bytes that a lane can hold
@@ -69,6 +70,7 @@ keep = Primitive("keep", "keep(k, value): a number that was loaded, into shared 
 kept = Primitive("kept", "kept(k): out of it")
 barrier = Primitive("barrier", "wait for all threads of the block")
 any_in_block = Primitive("any_in_block", "whether this is true for any thread of the block; all of them ask")
+any_in_warp = Primitive("any_in_warp", "the same of the warp")
 approximate_log = Primitive("approximate_log", "the logarithm, to a few units in the last place")
 
 SIGN = Primitive("SIGN", "1.0; -1.0 for softmin")
@@ -152,7 +154,8 @@ def arranged(count, length, across, adjacent, most, n_kept, n_reduced, room=0, h
         block_rows = max(WARP, THREADS // lanes)
     else:
         lanes = 1
-        for most_lanes, limit in (*limits, (MAX_LANES, most)):
+        alone = length <= min(ALONE, most) and count >= MANY
+        for most_lanes, limit in () if alone else (*limits, (MAX_LANES, most)):
             lanes = more(lanes, min(limit, most), most_lanes)
         block_rows = THREADS // lanes if lanes <= WARP else 1
     if each(lanes) > most:
@@ -381,7 +384,7 @@ def _logarithm(rows):
         "e, e_low = largest_term(top, c, magic, lowest, r, r_low)",
         "high, low = add(high, low, -e, -e_low)",
         "start = START",
-        "while any_in_block(stands_alone(high, low, start)):",
+        f"while {'any_in_block' if rows.slots else 'any_in_warp'}(stands_alone(high, low, start)):",
         *_indented(
             [
                 "mine = stands_alone(high, low, start)",

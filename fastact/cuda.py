@@ -229,19 +229,17 @@ def _elementwise_launch(name, result, dtype, out, operands, fixed, places):
     )  # fmt: skip
     storages = tuple(place.storage if place else "float32" for place in operands)
     values = tuple(float(_number(value, result, dtype)) for value in fixed if value is not None)
-    threads = prod(sizes[:-1]) * -(-sizes[-1] // width)
-    count, per_thread = threads, 1
-    if len(sizes) == 1 and width > 1:
-        count, per_thread = sizes[0], _cuda_elementwise.VECTORS
+    vectors = prod(sizes[:-1]) * -(-sizes[-1] // width)
+    count = sizes[0] if len(sizes) == 1 and width > 1 else vectors
     inner = sizes[-1] // width
     steps = [(*step[:-1], step[-1] * width) for step in steps]
-    few = max(threads, *(abs(s) for step in steps for s in step)) < _cuda_elementwise.FEW
+    few = max(vectors, *(abs(s) for step in steps for s in step)) < _cuda_elementwise.FEW
     divisors = (*sizes[1:-1], inner)[: len(sizes) - 1]
     if few:
         divisors = chain.from_iterable((n, *_cuda_elementwise.multiplier(n)) for n in divisors)
     last = (*divisors, *chain.from_iterable(steps))
     kernel = _kernel(name, storages, modes, out.storage, dtype, len(sizes), width, values, few)
-    blocks = -(-threads // (_cuda_elementwise.THREADS * per_thread))
+    blocks = -(-vectors // (_cuda_elementwise.THREADS * _cuda_elementwise.VECTORS))
     return Launch(kernel, blocks, _cuda_elementwise.THREADS, 0, count, last)
 
 

@@ -212,9 +212,14 @@ class Kernel:
         FakeCUDAKernel(quietly, device=False)[(grid,), (threads,)](*arguments)
 
 
-def few_product(a, b):
-    assert max(abs(a), abs(b)) < 2**31
-    return a * b
+def of_32_bits(operation):
+    """Of integers of 32 bits."""
+
+    def function(*operands):
+        assert max(map(abs, operands)) < 2**31
+        return operation(*operands)
+
+    return function
 
 
 def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
@@ -225,8 +230,12 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
         "thread": thread,
         "block": block,
         "quotient": int.__floordiv__,
-        "few_product": few_product,
-        "few_quotient": lambda i, m, shift: (i * m) >> shift,
+        "few_sum": of_32_bits(int.__add__),
+        "few_difference": of_32_bits(int.__sub__),
+        "few_product": of_32_bits(int.__mul__),
+        "few_below": of_32_bits(int.__lt__),
+        "few_steps": lambda address, k, step: address + of_32_bits(int.__mul__)(k, step),
+        "few_quotient": lambda i, m, shift: (2 * i * m) >> 32 >> shift,
         "store": storer(out_storage, dtype),
         "store_vector": storer(out_storage, dtype, width),
     }
@@ -253,6 +262,7 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
         "shuffle": partial(shuffle),
         "barrier": partial(barrier),
         "any_in_block": partial(any_in_block),
+        "any_in_warp": partial(any_in_block),  # warps wait for one another in `shuffle`
         "put": partial(put),
         "get": partial(get),
         "keep": partial(keep),

@@ -18,7 +18,7 @@ from fastact._specialise import specialise
 CAPABILITY = (8, 0)
 
 
-APPROXIMATIONS = {"rcp.approx.ftz.f32", "rsqrt.approx.f32"}
+APPROXIMATIONS = {"rcp.approx.ftz.f32", "rcp.approx.ftz.f64", "rsqrt.approx.f32"}
 OF_HALVES = {"ex2.approx.ftz.f32", "ex2.approx.f32", "lg2.approx.ftz.f32"}
 
 
