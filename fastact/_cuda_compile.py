@@ -33,6 +33,7 @@ STORAGE = {
     **{f"{sign}int{bits}": (ir.IntType(bits), bits // 8) for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
 VECTOR_BYTES = 16
+CACHE_LINE = 128
 GLOBAL, SHARED = 1, 3  # address spaces
 
 
@@ -98,22 +99,24 @@ def half_octave(typing_context, a):
 @cache
 def lookup(rows, k):
     """A function of a float32 index, whose low three bits say which of the eight numbers of row k it is. All rows are
-    one table in memory, which the first cache holds, so that an element's lookups share an address."""
+    one table in memory, which the first cache holds: four rows in a cache line, by piece, so that an element's lookups
+    share an address, and one instruction reads the four numbers of a piece."""
     name = f"fastact_pieces_{hash(rows) & (2**64 - 1):x}"
 
     @intrinsic
     def function(typing_context, index):
         def generate(context, builder, signature, values):
             integer, number = ir.IntType(32), ir.FloatType()
-            size = -(-len(rows) // 4) * 4
+            lines = -(-len(rows) // 4)
             if name not in builder.module.globals:
-                kind = ir.ArrayType(ir.ArrayType(number, size), 8)
+                kind = ir.ArrayType(ir.ArrayType(ir.ArrayType(number, 4), 8), lines)
                 table = ir.GlobalVariable(builder.module, kind, name, GLOBAL)
-                table.linkage, table.global_constant, table.align = "internal", True, VECTOR_BYTES
-                pieces = ((*piece, *[0.0] * (size - len(rows))) for piece in zip(*rows, strict=True))
-                table.initializer = kind([[number(float(np.float32(value))) for value in piece] for piece in pieces])
+                table.linkage, table.global_constant, table.align = "internal", True, CACHE_LINE
+                numbers = np.zeros((4 * lines, 8), np.float32)
+                numbers[: len(rows)] = rows
+                table.initializer = kind(numbers.reshape(lines, 4, 8).transpose(0, 2, 1).tolist())
             piece = builder.and_(builder.bitcast(values[0], integer), integer(7))
-            place = builder.gep(builder.module.globals[name], [integer(0), piece, integer(k)])
+            place = builder.gep(builder.module.globals[name], [integer(0), integer(k // 4), piece, integer(k % 4)])
             return builder.load(place, align=VECTOR_BYTES if k % 4 == 0 else 4)
 
         return types.float32(types.float32), generate

@@ -8,7 +8,7 @@ THREADS = 128  # in a block
 BLOCKS = 16  # that a multiprocessor shall have registers for at the same time, in float32
 BLOCKS_BY_PIECES = 12  # the same where pieces are looked up, which takes registers
 VECTORS = 2  # of a thread, where all is contiguous
-TOGETHER = 4  # elements of a thread, where they are read one by one
+ELEMENTS = 4  # of a thread, where they are read one by one
 # Of the functions that could be by pieces those that are.
 BY_PIECES = ("gelu_by_pieces", "gelu_derivative_by_pieces", "square_by_pieces")
 
@@ -30,10 +30,10 @@ def source(modes, ndim, width, sizes, few):
     `block`, `quotient`, `few_product`, `few_quotient`; for each array `load0`, `load_vector0`, ..., and `store`,
     `store_vector`; and for each FIXED input its value, `c0`, ... `few`: fewer vectors than FEW, and steps as small.
 
-    A thread does VECTORS times `width` elements. Arguments: how many such vectors there are (in one dimension of vectors
-    of more than one: how many elements); the address of the output; address or value of each input that is not FIXED;
-    the sizes of all dimensions but the first, the innermost in units of `width`, each with its `multiplier` where there
-    are `few`; the steps of the output and of each array.
+    A thread does `per_thread` times `width` elements. Arguments: how many such vectors there are (in one dimension of
+    vectors of more than one: how many elements); the address of the output; address or value of each input that is not
+    FIXED; the sizes of all dimensions but the first, the innermost in units of `width`, each with its `multiplier`
+    where there are `few`; the steps of the output and of each array.
     """
     arrays = ["out", *(f"a{k}" for k, mode in enumerate(modes) if mode not in (FIXED, SCALAR))]
     names = ["count", "out", *(f"a{k}" for k, mode in enumerate(modes) if mode != FIXED)]
@@ -44,6 +44,13 @@ def source(modes, ndim, width, sizes, few):
     else:
         body = _dimensions(modes, arrays, ndim, width, few)
     return "\n".join([f"def elementwise({', '.join(names)}):", *(f"    {line}" for line in body)])
+
+
+def per_thread(ndim, width):
+    """How many vectors, of so many elements, a thread does."""
+    if width == 1:
+        return ELEMENTS
+    return VECTORS if ndim == 1 else 1
 
 
 def is_by_pieces(formula):
@@ -60,8 +67,9 @@ def is_by_pieces(formula):
 
 
 def multiplier(n):
-    """m and shift that make ((2 i m) >> 32) >> shift the quotient i // n, for i below FEW and n at most that: T. Granlund
-    and P. L. Montgomery, Division by invariant integers using multiplication (1994). Both are below 2**32."""
+    """m and shift that make ((2 i m) >> 32) >> shift the quotient i // n, for i below FEW and n at most that:
+    T. Granlund and P. L. Montgomery, Division by invariant integers using multiplication (1994). Both are below 2**32.
+    """
     shift = (n - 1).bit_length()
     return -(-(2**31 << shift) // n), shift
 
@@ -88,7 +96,7 @@ def _stored(modes, width, address, name="x{k}"):
 def _dimensions(modes, arrays, ndim, width, few):
     """Any layout: a thread finds its places, those of a block being neighbours. All reads come first; beyond the end
     they are of the last place, and not used."""
-    together = 1 if width > 1 else TOGETHER
+    together = per_thread(ndim, width)
     plus, below, steps, quotient, rest = FEW_WAYS if few else WAYS
 
     def found(v):

@@ -43,7 +43,6 @@ MAX_LANES = 512  # for one row that is held
 STREAMING_LANES = 1024  # for one that is not: the fewer are under way, the more of them the second cache has
 # (lanes, elements): up to so many lanes a lane has no more than so many elements, if more lanes help. With few lanes
 # neighbouring threads are far apart in memory; with many they exchange more often.
-ALONE = 10  # elements of a row for which one lane is enough
 LIMITS = ((4, 5), (32, 12))
 LIMITS_OF_HALVES = ((4, 5), (32, 5))  # of two bytes: a warp's are far apart sooner
 MOST = 20  # elements of 4 bytes that a lane can hold
@@ -154,8 +153,7 @@ def arranged(count, length, across, adjacent, most, n_kept, n_reduced, room=0, h
         block_rows = max(WARP, THREADS // lanes)
     else:
         lanes = 1
-        alone = length <= min(ALONE, most) and count >= MANY
-        for most_lanes, limit in () if alone else (*limits, (MAX_LANES, most)):
+        for most_lanes, limit in (*limits, (MAX_LANES, most)):
             lanes = more(lanes, min(limit, most), most_lanes)
         block_rows = THREADS // lanes if lanes <= WARP else 1
     if each(lanes) > most:

@@ -239,7 +239,8 @@ def _elementwise_launch(name, result, dtype, out, operands, fixed, places):
         divisors = chain.from_iterable((n, *_cuda_elementwise.multiplier(n)) for n in divisors)
     last = (*divisors, *chain.from_iterable(steps))
     kernel = _kernel(name, storages, modes, out.storage, dtype, len(sizes), width, values, few)
-    blocks = -(-vectors // (_cuda_elementwise.THREADS * _cuda_elementwise.VECTORS))
+    per_block = _cuda_elementwise.THREADS * _cuda_elementwise.per_thread(len(sizes), width)
+    blocks = -(-vectors // per_block)
     return Launch(kernel, blocks, _cuda_elementwise.THREADS, 0, count, last)
 
 

@@ -24,9 +24,13 @@ INF, NAN = np.inf, np.nan
 # Rows of which softmax, sparsemax and entmax15 are the same, to the bit; None: NaN throughout.
 # (x, temperature, its log_softmax): the difference of these numbers is none.
 BEYOND_THE_RANGE = {
-    "float32": ([-3 * 2.0**126, -np.inf, 3 * 2.0**126], 2.0**127, [-3.0485873, -np.inf, -0.048587352]),
-    "float64": ([-3 * 2.0**1022, -np.inf, 3 * 2.0**1022], 2.0**1023, [-3.048587351573742, -np.inf, -0.04858735157374206]),
-    "float16": ([-6e4, -np.inf, 6e4], 4e4, [-3.0485873, -np.inf, -0.048587352]),
+    "float32": ([-3 * 2.0**126, -INF, 3 * 2.0**126], 2.0**127, [-3.0485873, -INF, -0.048587352]),
+    "float64": (
+        [-3 * 2.0**1022, -np.inf, 3 * 2.0**1022],
+        2.0**1023,
+        [-3.048587351573742, -np.inf, -0.04858735157374206],
+    ),
+    "float16": ([-6e4, -INF, 6e4], 4e4, [-3.0485873, -INF, -0.048587352]),
 }
 EDGES_OF_ALL = [
     ([INF, 1.0, 2.0], [1.0, 0.0, 0.0]),
