@@ -33,7 +33,6 @@ STORAGE = {
     **{f"{sign}int{bits}": (ir.IntType(bits), bits // 8) for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
 VECTOR_BYTES = 16
-CACHE_LINE = 128
 GLOBAL, SHARED = 1, 3  # address spaces
 
 
@@ -99,25 +98,21 @@ def half_octave(typing_context, a):
 @cache
 def lookup(rows, k):
     """A function of a float32 index, whose low three bits say which of the eight numbers of row k it is. All rows are
-    one table in memory, which the first cache holds: four rows in a cache line, by piece, so that an element's lookups
-    share an address, and one instruction reads the four numbers of a piece."""
+    one table in memory, which the first cache holds, so that an element's lookups share an address."""
     name = f"fastact_pieces_{hash(rows) & (2**64 - 1):x}"
 
     @intrinsic
     def function(typing_context, index):
         def generate(context, builder, signature, values):
             integer, number = ir.IntType(32), ir.FloatType()
-            lines = -(-len(rows) // 4)
             if name not in builder.module.globals:
-                kind = ir.ArrayType(ir.ArrayType(ir.ArrayType(number, 4), 8), lines)
+                kind = ir.ArrayType(number, 8 * len(rows))
                 table = ir.GlobalVariable(builder.module, kind, name, GLOBAL)
-                table.linkage, table.global_constant, table.align = "internal", True, CACHE_LINE
-                numbers = np.zeros((4 * lines, 8), np.float32)
-                numbers[: len(rows)] = rows
-                table.initializer = kind(numbers.reshape(lines, 4, 8).transpose(0, 2, 1).tolist())
+                table.linkage, table.global_constant, table.align = "internal", True, 32
+                table.initializer = kind([number(float(np.float32(value))) for row in rows for value in row])
             piece = builder.and_(builder.bitcast(values[0], integer), integer(7))
-            place = builder.gep(builder.module.globals[name], [integer(0), integer(k // 4), piece, integer(k % 4)])
-            return builder.load(place, align=VECTOR_BYTES if k % 4 == 0 else 4)
+            place = builder.gep(builder.module.globals[name], [integer(0), piece])
+            return builder.load(builder.gep(place, [integer(8 * k)]), align=4)
 
         return types.float32(types.float32), generate
 
@@ -488,9 +483,7 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
     inputs = [kind if mode == SCALAR else types.int64 for mode in modes if mode != FIXED]
     arrays = 1 + sum(mode not in (FIXED, SCALAR) for mode in modes)
     rest = [types.int64] * ((3 if few else 1) * (ndim - 1) + ndim * arrays)
-    by_pieces = dtype == "float32" and done is helpers(dtype, None) and _cuda_elementwise.is_by_pieces(formula)
-    blocks = _cuda_elementwise.BLOCKS_BY_PIECES if by_pieces else _cuda_elementwise.BLOCKS
-    blocks = blocks // (2 if kind.bitwidth == 64 else 1)  # a number takes two registers
+    blocks = _cuda_elementwise.BLOCKS // (2 if kind.bitwidth == 64 else 1)  # a number takes two registers
     arguments = (types.int64, types.int64, *inputs, *rest)
     return Kernel(scope["elementwise"], arguments, _cuda_elementwise.THREADS, blocks)
 

@@ -71,7 +71,7 @@ def normalise(high, low):
 
 
 def add(a, a_low, b, b_low):
-    return a + b, -0.0
+    return (a + a_low) + (b + b_low), -0.0  # of sums of rows there are low parts
 
 
 def multiply(a, a_low, b, b_low):

@@ -22,16 +22,6 @@ MAX_ULP_OF_ROWS = {"float16": 1, "float32": 2 if WITH_FMA else 3, "float64": 4}
 
 INF, NAN = np.inf, np.nan
 # Rows of which softmax, sparsemax and entmax15 are the same, to the bit; None: NaN throughout.
-# (x, temperature, its log_softmax): the difference of these numbers is none.
-BEYOND_THE_RANGE = {
-    "float32": ([-3 * 2.0**126, -INF, 3 * 2.0**126], 2.0**127, [-3.0485873, -INF, -0.048587352]),
-    "float64": (
-        [-3 * 2.0**1022, -np.inf, 3 * 2.0**1022],
-        2.0**1023,
-        [-3.048587351573742, -np.inf, -0.04858735157374206],
-    ),
-    "float16": ([-6e4, -INF, 6e4], 4e4, [-3.0485873, -INF, -0.048587352]),
-}
 EDGES_OF_ALL = [
     ([INF, 1.0, 2.0], [1.0, 0.0, 0.0]),
     ([1.0, 2.0, INF], [0.0, 0.0, 1.0]),
@@ -46,6 +36,13 @@ EDGES_OF_ALL = [
     ([5.0], [1.0]),
     ([0.0, -0.0], [0.5, 0.5]),
 ]
+
+# (x, temperature, its log_softmax): the difference of these numbers is none.
+BEYOND_THE_RANGE = {
+    "float32": ([-3 * 2.0**126, -INF, 3 * 2.0**126], 2.0**127, [-3.0485873, -INF, -0.048587352]),
+    "float64": ([-3 * 2.0**1022, -INF, 3 * 2.0**1022], 2.0**1023, [-3.048587351573742, -INF, -0.04858735157374206]),
+    "float16": ([-6e4, -INF, 6e4], 4e4, [-3.0485873, -INF, -0.048587352]),
+}
 
 # Every function with each of these; where it has defaults, they come first.
 ARGUMENTS = {

@@ -341,6 +341,14 @@ def test_shared_memory(name, dtype, monkeypatch):
         assert simulator.launches[-1][0] is not simulator.launches[-2][0]
 
 
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_many_small_terms_of_halves(name):
+    """Each of them vanishes beside what its lane's sum starts with."""
+    x = np.full(8000, -16.1, "f2")
+    x[0] = 0
+    check(name, -x if name == "softmin" else x, -1)
+
+
 @pytest.mark.parametrize("layout", ["F", "transposed", "reversed axes", "sliced", "every other"])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_layouts_of_rows(name, layout):
