@@ -181,6 +181,12 @@ TABLE = [
 TABLE += [(f"{row[0]}_FOR_HALVES", *row[1:]) for row in TABLE if row[0] in FOR_HALVES]
 
 
+def tanhshrink_over_square(a):
+    if abs(a) > mp.mpf(10) ** -10:
+        return 3 * (a - mp.tanh(a)) / a**2
+    return a - a**3 * mp.mpf(2) / 5
+
+
 class Pieces(NamedTuple):
     """A row of PIECES: eight pieces of a function of a >= 0, each half an octave of 1 + scale * a."""
 
@@ -194,6 +200,7 @@ class Pieces(NamedTuple):
 
 PIECES = [
     Pieces("TANH_PIECES", "tanh(a)", mp.tanh, 1.664, 9.0109),
+    Pieces("TANHSHRINK_PIECES", "3 (a - tanh(a)) / a^2", tanhshrink_over_square, 1.664, 9.0109),
     Pieces("GELU_PIECES", "-2 e^(a^2 / 2) gelu(-a)", lambda a: 2 * a * upper_tail(a), 1.0, 14.9),
     Pieces("GELU_SLOPE_PIECES", "e^(a^2 / 2) gelu'(-a)", gelu_left, 1.0, 14.9, CONSTANTS["GELU_ROOT"]),
     Pieces(

@@ -57,8 +57,6 @@ from fastact._math import (
     root_parts,
     sqrt,
     square_of_quotient,
-    tanh_parts,
-    tanhshrink_near_zero,
     through_zero,
     times_inverse,
     two_sum,
@@ -79,6 +77,7 @@ from fastact._pieces import (
     swish_of,
     tanh_of_positive,
     tanh_squared,
+    tanhshrink_of_positive,
 )
 from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 
@@ -651,13 +650,7 @@ def tanhshrink(x):
     >>> fastact.tanhshrink([-2.0, 0.001, 2.0])
     array([-1.03597242e+00,  3.33333200e-10,  1.03597242e+00])
     """
-    a = fabs(x)
-    small = tanhshrink_near_zero(a)
-    q, rest, inverse = tanh_parts(a)
-    d = a - q
-    big = d + fma(-rest, inverse, (a - d) - q)
-    big = a if a > LARGE else big
-    return copysign(small if a < 0.625 else big, x)
+    return copysign(tanhshrink_of_positive(fabs(x)), x)
 
 
 @derivative(tanhshrink)

@@ -21,7 +21,7 @@ HAS_LOOKUP = "fastact_has_lookup"
 # but LLVM orders some loops one vector after the other then, which takes 1.1 to 1.4 times as long.
 VECTORS = 6
 FEWER_AT_V4 = {
-    "((gelu|geglu)(_grad)?|(silu|swish|quick_gelu|swiglu)_grad)_float32": 2,
+    "((gelu|geglu)(_grad)?|(silu|swish|quick_gelu|swiglu)_grad|tanhshrink)_float32": 2,
     "(gelu|geglu)(_grad)?_float": 4,
 }
 

@@ -18,6 +18,7 @@ from fastact._math import (
     GELU_TAIL,
     GELU_TAIL_LOW,
     GELU_TANH_END,
+    LARGE,
     LN2_HIGH,
     LN2_LOW,
     LOG2E,
@@ -29,6 +30,8 @@ from fastact._math import (
     SILU_ROOT_LOW,
     SILU_SLOPE,
     SILU_SLOPE_LOW,
+    THIRD,
+    THIRD_LOW,
     UP,
     bell,
     copysign,
@@ -54,6 +57,7 @@ from fastact._math import (
     split,
     square_of_quotient,
     tanh_parts,
+    tanhshrink_near_zero,
     through_zero,
     times_power,
     two_sum,
@@ -62,10 +66,12 @@ from fastact._math import (
 from fastact._specialise import ByPieces, Constant, Eight, Pieces, PiecesAsPairs, Polynomial
 
 tanh_pieces = Pieces(_coefficients.TANH_PIECES)
+tanhshrink_pieces = Pieces(_coefficients.TANHSHRINK_PIECES)
 gelu_pieces = Pieces(_coefficients.GELU_PIECES)
 gelu_slope_pieces = PiecesAsPairs(_coefficients.GELU_SLOPE_PIECES)
 silu_slope_pieces = PiecesAsPairs(_coefficients.SILU_SLOPE_PIECES)
-TANH_SCALE, SILU_SLOPE_SCALE = _coefficients.TANH_SCALE, _coefficients.SILU_SLOPE_SCALE
+TANH_SCALE, TANHSHRINK_SCALE = _coefficients.TANH_SCALE, _coefficients.TANHSHRINK_SCALE
+SILU_SLOPE_SCALE = _coefficients.SILU_SLOPE_SCALE
 
 exp_remainder_by_eighths = Polynomial(_coefficients.EXP_BY_EIGHTHS)
 _EIGHTHS = 2.0 ** (np.arange(8) / 8)
@@ -238,6 +244,26 @@ def square_whole(a):
     return square_of_quotient(q, rest, inverse)
 
 
+def tanhshrink_by_pieces(a):
+    b = 9.0109 if a > 9.0109 else a  # tanh(a) is 1 from here on
+    y, y_low = tanhshrink_pieces(half_octave(fma(b, TANHSHRINK_SCALE, 1.0)), b)
+    third = b * (THIRD * UP)  # far from subnormal numbers
+    third_low = fma(b, THIRD_LOW * UP, product_error(b, THIRD * UP, third))
+    square = third * b
+    square_low = fma(b, third_low, product_error(b, third, square))
+    y = fma(y, square, fma(y, square_low, y_low * square))
+    return a - 1.0 if a > 9.0109 else y * DOWN
+
+
+def tanhshrink_whole(a):
+    small = tanhshrink_near_zero(a)
+    q, rest, inverse = tanh_parts(a)
+    d = a - q
+    big = d + fma(-rest, inverse, (a - d) - q)
+    big = a if a > LARGE else big
+    return small if a < 0.625 else big
+
+
 def exp_of_minus_half_square(a, magic):
     """u and s, for e**(-a**2 / 2) * UP = s * e**(-u / 2); half of s for MAGIC_UP - 1."""
     t = fma(a * a, -0.5 * LOG2E, magic)
@@ -335,10 +361,11 @@ gelu_tanh_of = ByPieces(gelu_tanh_by_eighths, gelu_tanh_whole)
 sigmoid_of = ByPieces(sigmoid_by_eighths, sigmoid_whole)
 logistic_of_pair = ByPieces(logistic_by_eighths, logistic_whole)
 bell_of = ByPieces(bell_by_eighths, bell)  # scale * e**x / (1 + e**x)**2
-# Of a >= 0: tanh(a) and its square; up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN; up to
-# -EXP_LOW, silu'(-a)
+# Of a >= 0: tanh(a) and its square; a - tanh(a); up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN;
+# up to -EXP_LOW, silu'(-a)
 tanh_of_positive = ByPieces(tanh_by_pieces, tanh_whole)
 tanh_squared = ByPieces(square_by_pieces, square_whole)
+tanhshrink_of_positive = ByPieces(tanhshrink_by_pieces, tanhshrink_whole)
 gelu_left = ByPieces(gelu_by_pieces, gelu_whole)
 gelu_derivative_left = ByPieces(gelu_derivative_by_pieces, gelu_derivative_whole)
 silu_derivative_left = ByPieces(silu_derivative_by_pieces, silu_derivative_whole)

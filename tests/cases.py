@@ -64,12 +64,13 @@ ARGUMENTS = {
 # What is by pieces, or by eighths of octaves, in float32 on a CPU, and so has bits of its own there; the pieces, which
 # are half octaves of 1 + scale * abs(x), and that scale.
 BY_PIECES = [
-    *["tanh", "tanhshrink_grad", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"],
+    *["tanh", "tanhshrink", "tanhshrink_grad", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"],
     *["sigmoid", "softplus_grad", "log_sigmoid_grad", "silu", "swish", "quick_gelu", "gelu_tanh"],
     *["sigmoid_grad", "tanh_grad"],
 ]
 PIECES = {
     "tanh_pieces": _coefficients.TANH_SCALE,
+    "tanhshrink_pieces": _coefficients.TANHSHRINK_SCALE,
     "gelu_pieces": _coefficients.GELU_SCALE,
     "gelu_slope_pieces": _coefficients.GELU_SLOPE_SCALE,
     "silu_slope_pieces": _coefficients.SILU_SLOPE_SCALE,

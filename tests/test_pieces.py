@@ -22,6 +22,7 @@ def tail(a):
 
 FUNCTIONS = {
     "tanh_pieces": (mp.tanh, 9.01),
+    "tanhshrink_pieces": (lambda a: 3 * (a - mp.tanh(a)) / a**2, 9.01),
     "gelu_pieces": (lambda a: 2 * a * tail(a), 14.9),
     "gelu_slope_pieces": (lambda a: tail(a) - a / mp.sqrt(2 * mp.pi), 14.9),
     "silu_slope_pieces": (lambda a: (1 + mp.exp(-a) - a) / (1 + mp.exp(-a)) ** 2, 104.0),
@@ -47,7 +48,9 @@ def test_tables(name):
 
 
 @pytest.mark.skipif(fastact.backend == "numpy", reason="NumPy has no pieces")
-@pytest.mark.parametrize("function", [fastact.tanh, fastact.gelu, fastact.silu, fastact.geglu, fastact.swiglu])
+@pytest.mark.parametrize(
+    "function", [fastact.tanh, fastact.tanhshrink, fastact.gelu, fastact.silu, fastact.geglu, fastact.swiglu]
+)
 def test_one_and_many(function):
     """Whichever way a number is looked up: alone, or in vectors of four, eight or sixteen."""
     x = np.concatenate([beside_borders(scale) for scale in PIECES.values()])
