@@ -4,6 +4,8 @@ import statistics
 from itertools import pairwise
 from time import perf_counter, process_time, sleep
 
+from fastact._config import get_num_threads, set_num_threads
+
 TURN = 0.01  # seconds: long enough for caches and threads to settle on one of the calls
 BATCH = 20e-6  # shorter calls are timed together: reading the clock takes a share of a microsecond
 REPEATS = 5  # parts of a measurement, whose agreement says how good it is
@@ -40,6 +42,7 @@ def take_turns(calls, seconds, rounds=1):
     while perf_counter() < end or len(times[-1].turns) < rounds:
         for call, batch, own in zip(calls, batches, times, strict=True):
             wait_for_idle_threads()
+            set_num_threads(get_num_threads())  # what calls before had to wait for is no reason to stay on one
             own.turns.append(turn(call, batch))
     return times
 
