@@ -21,7 +21,9 @@ from numba.cuda.extending import intrinsic
 from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _math
 from fastact._cuda_device import OLDEST
 from fastact._cuda_elementwise import FIXED, SCALAR
+from fastact._cuda_sparse import kernel_of
 from fastact._specialise import specialise
+from fastact._table import SPARSE
 
 # Storage -> how LLVM sees it, and its size. bfloat16 is the upper half of a float32.
 STORAGE = {
@@ -171,6 +173,21 @@ def root_and_inverse(typing_context, u):
         return context.make_tuple(builder, signature.return_type, both)
 
     return types.UniTuple(u, 2)(u), generate
+
+
+@cache
+def numbers_of(dtype):
+    """An integer as a number of the dtype."""
+    kind = getattr(types, dtype)
+
+    @intrinsic
+    def number(typing_context, i):
+        def generate(context, builder, signature, values):
+            return context.cast(builder, values[0], signature.args[0], kind)
+
+        return kind(i), generate
+
+    return number
 
 
 @intrinsic
@@ -492,17 +509,18 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients, for `Rows`;
     `scaled`: with a temperature."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
-    function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
+    function, parts = kernel_of(name, rows, sizes, dtype, scaled)
     put, get = shared_memory(dtype, dtype)
-    keep, kept = shared_memory(storages[-1], dtype, 3 * rows.slots * STORAGE[dtype][1])
+    keep, kept = shared_memory(storages[-1], dtype, _cuda_rows.EXCHANGED * rows.slots * STORAGE[dtype][1])
     primitives = (
         FORMULA_PRIMITIVES
-        | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
+        | ({} if name in SPARSE else _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS))
         | parts
         | {
             "thread": thread,
             "block": block,
             "quotient": quotient,
+            "number": numbers_of(dtype),
             "maximum": maximum,
             "load": loader(storages[-1], dtype),
             "load_gradient": loader(storages[0], dtype),

@@ -39,6 +39,7 @@ from fastact._specialise import Constant, Primitive
 WARP = 32
 THREADS = 128  # in a block of several rows
 MAX_SLOTS = 32  # of `Rows`, where there is one row to a block
+EXCHANGED = 6  # numbers at most of each
 MAX_LANES = 512  # for one row that is held
 STREAMING_LANES = 1024  # for one that is not: the fewer are under way, the more of them the second cache has
 # (lanes, elements): up to so many lanes a lane has no more than so many elements, if more lanes help. With few lanes
@@ -119,6 +120,11 @@ class Rows(NamedTuple):
     def resident(self):
         (few, threads), fewer_threads = RESIDENT
         return threads if 0 < self.each <= few else fewer_threads
+
+    @property
+    def any(self):
+        """Which of the primitives asks at least all lanes of each row."""
+        return "any_in_block" if self.slots else "any_in_warp"
 
     @property
     def slots(self):
@@ -264,11 +270,11 @@ def beside_infinity(x):
     return 0.0 if x == INF else x - INF
 
 
-def _indented(lines):
+def indented(lines):
     return ["    " + line for line in lines]
 
 
-def _over_lanes(rows, values, combine):
+def over_lanes(rows, values, combine):
     """Lines that make `values`, names of variables, those of all lanes together: the same, to the bit, for each lane.
     `combine` is the text of what makes one of two, with `other_` before the names of the second."""
     others = [f"other_{name}" for name in values]
@@ -301,7 +307,7 @@ def _over_lanes(rows, values, combine):
     return lines
 
 
-def _place(rows, arrays, steps_of):
+def find_place(rows, arrays, steps_of):
     """Lines that find a thread's row and lane, and where its first element is, in the arrays that have steps there."""
     if rows.across:
         lines = [f"column = me & {rows.block_rows - 1}", f"lane = quotient(me, {rows.block_rows})"]
@@ -317,7 +323,7 @@ def _place(rows, arrays, steps_of):
     return lines
 
 
-def _read(rows, names, j, place="", all_there=0, first=0):
+def read_element(rows, names, j, place="", all_there=0, first=0):
     """Lines that read a lane's element j, counted from `place` on, into the variable of element first + j; beyond the
     row's end one that changes nothing. So many elements are `all_there`."""
     loads = {"x": ("SIGN * load", "-INF"), "y": ("load", "0.0"), "gy": ("load_gradient", "0.0")}
@@ -327,7 +333,7 @@ def _read(rows, names, j, place="", all_there=0, first=0):
         yield f"{name}{first + j} = {load}({_address(rows, name, j, place)}){there}"
 
 
-def _write(rows, j, result, place="", all_there=0):
+def write_element(rows, j, result, place="", all_there=0):
     line = f"store({_address(rows, 'out', j, place)}, {result})"
     return line if j < all_there else f"if {place}lane + {j * rows.lanes} < length: {line}"
 
@@ -347,13 +353,13 @@ def _term(j):
 
 
 def _sum_of_all_lanes(rows):
-    return _over_lanes(rows, SUM, "add(high, low, other_high, other_low)")
+    return over_lanes(rows, SUM, "add(high, low, other_high, other_low)")
 
 
 def _peak_of_all_lanes(rows):
     """Lines that make of the lanes' maxima the row's, and what terms are relative to."""
     return [
-        *_over_lanes(rows, ("peak",), "maximum(peak, other_peak)"),
+        *over_lanes(rows, ("peak",), "maximum(peak, other_peak)"),
         "top = 0.0 if peak == INF else at_least_finite(peak)",
         "c, magic, lowest = origin(top)",
     ]
@@ -382,8 +388,8 @@ def _logarithm(rows):
         "e, e_low = largest_term(top, c, magic, lowest, r, r_low)",
         "high, low = add(high, low, -e, -e_low)",
         "start = START",
-        f"while {'any_in_block' if rows.slots else 'any_in_warp'}(stands_alone(high, low, start)):",
-        *_indented(
+        f"while {rows.any}(stands_alone(high, low, start)):",
+        *indented(
             [
                 "mine = stands_alone(high, low, start)",
                 "start = lower_start(high, low, start) if mine else start",
@@ -407,14 +413,18 @@ def _other(j):
 def _held(rows, names, single, logarithmic):
     """Every element is read once."""
     elements = range(rows.each)
-    lines = [line for j in elements for line in _read(rows, names, j, all_there=rows.at_least)]
+    lines = [line for j in elements for line in read_element(rows, names, j, all_there=rows.at_least)]
     lines += ["peak = x0", *(f"peak = maximum(peak, x{j})" for j in elements[1:])]
     lines += [*_peak_of_all_lanes(rows), *_beside(elements)]
     lines += ["high, low = START, 0.0", *(line for j in elements for line in _summed(j)), "high = high - START"]
     lines += [*_sum_of_all_lanes(rows), *(_logarithm(rows) if logarithmic else ()), NORMALISER]
     if single:
         return lines + ONE_RESULT
-    return [*lines, "if writes:", *_indented(_write(rows, j, _result(j), all_there=rows.at_least) for j in elements)]
+    return [
+        *lines,
+        "if writes:",
+        *indented(write_element(rows, j, _result(j), all_there=rows.at_least) for j in elements),
+    ]
 
 
 def _streamed(rows, names, single, logarithmic):
@@ -434,15 +444,15 @@ def _streamed(rows, names, single, logarithmic):
         return [*again(elements, read), *_beside(elements), *(line for j in elements for line in _summed(j))]
 
     def for_results(elements, read, all_there):
-        written = (_write(rows, j, _result(j), "place + ", all_there) for j in elements)
+        written = (write_element(rows, j, _result(j), "place + ", all_there) for j in elements)
         lines = [*again(elements, read), *_beside(elements), *(_term(j) for j in elements)]
-        return [*lines, "if writes:", *_indented(written)]
+        return [*lines, "if writes:", *indented(written)]
 
     read_again = () if rows.shared else names
-    lines = ["peak = -INF", *_through(rows, for_maximum, names), *_peak_of_all_lanes(rows)]
-    lines += ["high, low = START, 0.0", *_through(rows, for_sum, read_again), "high = high - START"]
+    lines = ["peak = -INF", *through_row(rows, for_maximum, names), *_peak_of_all_lanes(rows)]
+    lines += ["high, low = START, 0.0", *through_row(rows, for_sum, read_again), "high = high - START"]
     lines += [*_sum_of_all_lanes(rows), *(_logarithm(rows) if logarithmic else ()), NORMALISER]
-    return lines + (ONE_RESULT if single else _through(rows, for_results, (*read_again, "out")))
+    return lines + (ONE_RESULT if single else through_row(rows, for_results, (*read_again, "out")))
 
 
 def _summed_gradient(j):
@@ -455,10 +465,10 @@ def _result_of_gradient(j):
 
 def _held_gradient(rows, names):
     elements = range(rows.each)
-    lines = [line for j in elements for line in _read(rows, names, j, all_there=rows.at_least)]
+    lines = [line for j in elements for line in read_element(rows, names, j, all_there=rows.at_least)]
     lines += ["high, low = 0.0, 0.0", *(line for j in elements for line in _summed_gradient(j))]
     lines += [*_sum_of_all_lanes(rows), INFINITE_SUM, "if writes:"]
-    return lines + _indented(_write(rows, j, _result_of_gradient(j), all_there=rows.at_least) for j in elements)
+    return lines + indented(write_element(rows, j, _result_of_gradient(j), all_there=rows.at_least) for j in elements)
 
 
 def _streamed_gradient(rows, names):
@@ -466,18 +476,18 @@ def _streamed_gradient(rows, names):
         return [*read, *(line for j in elements for line in _summed_gradient(j))]
 
     def for_results(elements, read, all_there):
-        written = (_write(rows, j, _result_of_gradient(j), "place + ", all_there) for j in elements)
-        return [*read, "if writes:", *_indented(written)]
+        written = (write_element(rows, j, _result_of_gradient(j), "place + ", all_there) for j in elements)
+        return [*read, "if writes:", *indented(written)]
 
-    lines = ["high, low = 0.0, 0.0", *_through(rows, for_sum, names), *_sum_of_all_lanes(rows), INFINITE_SUM]
-    return lines + _through(rows, for_results, (*names, "out"))
+    lines = ["high, low = 0.0, 0.0", *through_row(rows, for_sum, names), *_sum_of_all_lanes(rows), INFINITE_SUM]
+    return lines + through_row(rows, for_results, (*names, "out"))
 
 
 NORMALISER = "q, q_low = normaliser(high, low, top, peak)"
 INFINITE_SUM = "low = low if low == low else 0.0"
 
 
-def _through(rows, body, arrays):
+def through_row(rows, body, arrays):
     """Lines that do `body` for all elements of a lane, so many together, and leave addresses as they were."""
     whole = f"length - length % {UNROLL * rows.lanes}"
     loops = [
@@ -504,11 +514,11 @@ def _from_the_start(rows, lines, arrays):
 def _loop(rows, body, arrays, first, last, together, all_there):
     elements = range(rows.each, rows.each + together)  # beside those that are held
     names = [name for name in arrays if name != "out"]
-    read = [line for j in range(together) for line in _read(rows, names, j, "place + ", all_there, rows.each)]
+    read = [line for j in range(together) for line in read_element(rows, names, j, "place + ", all_there, rows.each)]
     lines = body(elements, read, all_there) if "out" in arrays else body(elements, read)
     if rows.n_reduced == 1:
         lines = [*lines, *(f"{name} = {name} + {together} * {name}_step" for name in arrays)]
-    return [f"for place in range({first}, {last}, {together * rows.lanes}):", *_indented(lines)]
+    return [f"for place in range({first}, {last}, {together * rows.lanes}):", *indented(lines)]
 
 
 def kernel(rows, sizes, gradient, single, logarithmic, scaled):
@@ -517,17 +527,22 @@ def kernel(rows, sizes, gradient, single, logarithmic, scaled):
     temperature. Arguments: the addresses; if scaled, what `factor` gives; the number and the length of rows; the sizes
     of the dimensions that rows are in, and the steps of each array there; and the same within a row."""
     names = ("gy", "y") if gradient else ("x",)
-    arrays = dict(zip((*names, "out"), sizes, strict=True))
-    arguments = [*arrays, *("r", "r_low") * scaled, "rows", "length", "row_sizes"]
-    arguments += [*(f"{name}_row_steps" for name in arrays), "sizes", *(f"{name}_steps" for name in arrays)]
     body = [] if scaled else ["r, r_low = 1.0, 0.0"]
-    body += _place(rows, arrays, {name: arrays[name] for name in names} if single else arrays)
     if gradient:
         body += (_held_gradient if rows.each else _streamed_gradient)(rows, names)
     else:
         body += (_held if rows.each else _streamed)(rows, names, single, logarithmic)
-    scope = dict(globals())
-    exec("\n".join([f"def reduce_rows({', '.join(arguments)}):", *_indented(body)]), scope)
+    return defined(rows, names, sizes, body, globals(), scaled, single)
+
+
+def defined(rows, names, sizes, body, scope, scaled=False, single=False):
+    """The kernel whose lines are `body`, after those that find a thread's place, in terms of what is in `scope`."""
+    arrays = dict(zip((*names, "out"), sizes, strict=True))
+    arguments = [*arrays, *("r", "r_low") * scaled, "rows", "length", "row_sizes"]
+    arguments += [*(f"{name}_row_steps" for name in arrays), "sizes", *(f"{name}_steps" for name in arrays)]
+    place = find_place(rows, arrays, {name: arrays[name] for name in names} if single else arrays)
+    scope = dict(scope)
+    exec("\n".join([f"def reduce_rows({', '.join(arguments)}):", *indented([*place, *body])]), scope)
     return scope["reduce_rows"]
 
 

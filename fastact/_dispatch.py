@@ -39,12 +39,7 @@ def reduction(name, arguments, axis, **keywords):
     keywords = {name: value for name, value in keywords.items() if value is not None}
     if unknown := set(keywords) - ON_DEVICE:
         raise TypeError(f"{name}: {' and '.join(sorted(unknown))} cannot be given for arrays on a device")
-    function = getattr(cuda.grad if len(arguments) == 2 else cuda, name, None)
-    if function is None:
-        if any(map(is_on_device, arguments)):
-            raise TypeError(f"{name} is not there for arrays on a device")
-        return NotImplemented
-    return function(*arguments, axis, **keywords)
+    return getattr(cuda.grad if len(arguments) == 2 else cuda, name)(*arguments, axis, **keywords)
 
 
 _backend.ufunc_module.set_dispatcher(elementwise, _backend.backend == _backend.CUDA)

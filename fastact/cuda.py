@@ -20,14 +20,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastact import _cuda_arrays as arrays
-from fastact import _cuda_elementwise, _cuda_rows, _reductions
+from fastact import _cuda_elementwise, _cuda_rows, _reductions, _sparse
 from fastact._cuda_device import is_available, why_not
 from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import choice_of, function_of
 from fastact._gated import half_of
 from fastact._gates import GATED, GATES
-from fastact._table import FLOAT_TYPES, REDUCTIONS
+from fastact._table import FLOAT_TYPES, REDUCTIONS, SPARSE
 
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
 
@@ -233,14 +233,14 @@ def _elementwise_launch(name, result, dtype, out, operands, fixed, places):
     count = sizes[0] if len(sizes) == 1 and width > 1 else vectors
     inner = sizes[-1] // width
     steps = [(*step[:-1], step[-1] * width) for step in steps]
-    few = max(vectors, *(abs(s) for step in steps for s in step)) < _cuda_elementwise.FEW
+    per_block = _cuda_elementwise.THREADS * _cuda_elementwise.per_thread(len(sizes), width)
+    blocks = -(-vectors // per_block)
+    few = max(blocks * per_block, *(abs(s) for step in steps for s in step)) < _cuda_elementwise.FEW
     divisors = (*sizes[1:-1], inner)[: len(sizes) - 1]
     if few:
         divisors = chain.from_iterable((n, *_cuda_elementwise.multiplier(n)) for n in divisors)
     last = (*divisors, *chain.from_iterable(steps))
     kernel = _kernel(name, storages, modes, out.storage, dtype, len(sizes), width, values, few)
-    per_block = _cuda_elementwise.THREADS * _cuda_elementwise.per_thread(len(sizes), width)
-    blocks = -(-vectors // per_block)
     return Launch(kernel, blocks, _cuda_elementwise.THREADS, 0, count, last)
 
 
@@ -412,11 +412,12 @@ def _reduction_launch(name, dtype, axes, given, scaled, room):
     adjacent = len(sizes) == 1 and all(side_by_side[:-1] if single else side_by_side)
     across = along[-2][-1] != like.size and row_steps[-2][-1] == like.size and count > 1
     most = _cuda_rows.MOST // (len(given) - 1) // (np.dtype(dtype).itemsize // 4)
-    slots = 3 * _cuda_rows.MAX_SLOTS * np.dtype(dtype).itemsize
-    room = (room - slots) // like.size if len(given) == 2 and like.storage in _cuda_rows.SHARED else 0
+    of_slot = _cuda_rows.EXCHANGED * np.dtype(dtype).itemsize
+    keeps = len(given) == 2 and like.storage in _cuda_rows.SHARED and name not in SPARSE
+    room = (room - of_slot * _cuda_rows.MAX_SLOTS) // like.size if keeps else 0
     rows = _cuda_rows.arranged(count, length, across, adjacent, most, len(row_sizes), len(sizes), room, like.size == 2)
     kernel = _reduction_kernel(name, rows, tuple(storages[:-1]), storages[-1], dtype, scaled)
-    shared = 3 * rows.slots * np.dtype(dtype).itemsize + rows.room(length) * like.size
+    shared = of_slot * rows.slots + rows.room(length) * like.size
     last = (count, length, *chain(row_sizes, *row_steps, sizes, *along))
     return Launch(kernel, -(-count // rows.block_rows), rows.threads, shared, None, last)
 
@@ -513,8 +514,7 @@ Parameters
 ----------
 {labels} : {arrays}
 axis : int, tuple of ints or None, default -1
-    What each sum runs over; None is everything.
-{option}
+    What each sum runs over; None is everything.{option}
 {out}
 numpy.exceptions.AxisError
     Where there is no such axis.
@@ -522,12 +522,14 @@ ValueError
     Where shapes or devices differ, or an axis is repeated{wrong}. {after}
 """
 TEMPERATURE = {
-    "option": """temperature : float, default 1
+    "option": """
+temperature : float, default 1
     What `x` is divided by, without a loss of digits.""",
     "wrong": ",\n    or `temperature` is not a positive number",
 }
 KEEPDIMS = {
-    "option": """keepdims : bool, default False
+    "option": """
+keepdims : bool, default False
     Whether the axes that were summed over stay, with size 1.""",
     "wrong": "",
 }
@@ -635,6 +637,44 @@ def _logsumexp_function():
     )
 
 
+def _sparse_function(name):
+    def function(x, axis=-1, *, out=None, stream=None):
+        return _call_reduction(name, ("x",), x, axis=axis, out=out, stream=stream)
+
+    return _documented(
+        function,
+        name,
+        "fastact.cuda",
+        REDUCTION_DOC,
+        summary=_summary(getattr(_sparse, name).__doc__),
+        labels="x",
+        shape="",
+        option="",
+        wrong="",
+        notes=f"As `fastact.{name}` at infinities and NaN.",
+        call=f"fastact.cuda.{name}(x, axis=1)",
+    )
+
+
+def _sparse_gradient(name, formula):
+    def function(gy, y, axis=-1, *, out=None, stream=None):
+        return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream)
+
+    return _documented(
+        function,
+        name,
+        "fastact.cuda.grad",
+        REDUCTION_DOC,
+        summary=f"The gradient of `fastact.{name}`, from its result y: {formula}.",
+        labels="gy, y",
+        shape="",
+        option="",
+        wrong="",
+        notes="Sums are carried in twice the precision.",
+        call=f"fastact.cuda.grad.{name}(gy, y, axis=1)",
+    )
+
+
 def _reduction_gradient(name, formula):
     def function(gy, y, axis=-1, *, out=None, stream=None, temperature=1.0):
         return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream, temperature=temperature)
@@ -647,7 +687,7 @@ def _reduction_gradient(name, formula):
         summary=f"The gradient of `fastact.{name}`, from its result y: {formula}.",
         labels="gy, y",
         shape="",
-        **TEMPERATURE | {"option": "temperature : float, default 1\n    The one that `y` was made with."},
+        **TEMPERATURE | {"option": "\ntemperature : float, default 1\n    The one that `y` was made with."},
         notes="The sum is carried in twice the precision.",
         call=f"fastact.cuda.grad.{name}(gy, y, axis=1)",
     )
@@ -688,6 +728,7 @@ def _ufunc(name):
 
 globals().update({name: _elementwise_function(row) for name, row in ACTIVATIONS.items()})
 globals().update({name: _reduction_function(name) for name in REDUCTIONS}, logsumexp=_logsumexp_function())
+globals().update({name: _sparse_function(name) for name in SPARSE})
 globals().update({name: _gated_function(name, gradient=False) for name in GATES})
 grad = SimpleNamespace(
     **{name: _elementwise_function(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS},
@@ -695,6 +736,8 @@ grad = SimpleNamespace(
     softmax=_reduction_gradient("softmax", "y * (gy - sum(gy * y))"),
     softmin=_reduction_gradient("softmin", "-y * (gy - sum(gy * y))"),
     log_softmax=_reduction_gradient("log_softmax", "gy - exp(y) * sum(gy)"),
+    sparsemax=_sparse_gradient("sparsemax", "gy - mean(gy) where y > 0, the mean of those"),
+    entmax15=_sparse_gradient("entmax15", "s * (gy - sum(gy * s) / sum(s)), s = sqrt(y)"),
 )
 
-__all__ = [*ACTIVATIONS, *GATES, *REDUCTIONS, *_cuda_rows.SINGLE, "grad", "is_available", "why_not"]
+__all__ = [*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE, *_cuda_rows.SINGLE, "grad", "is_available", "why_not"]

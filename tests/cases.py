@@ -163,6 +163,21 @@ def ulps(got, want):
 AT_THE_EDGE = {"float16": 0.0, "float32": 1e-15, "float64": 1e-17}
 
 
+def is_sparse_result(y, x, name, axes):
+    """Whether y is x's sparsemax, entmax15 or hardmax, as near as promised."""
+    want, limits = exact_reduction(name, x, axes), np.finfo(y.dtype)
+    edge = AT_THE_EDGE[y.dtype.name] + float(limits.smallest_subnormal)
+    return np.all(np.abs(y - want) <= np.maximum(want * limits.eps, edge))
+
+
+def is_sparse_gradient(got, gy, y, name, axes):
+    gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
+    weights = np.sqrt(y) if name == "entmax15" else (y > 0).astype(np.longdouble)
+    mean = np.sum(weights * gy, axes, keepdims=True) / np.sum(weights, axes, keepdims=True)
+    want = weights * (gy - mean)
+    return np.all(np.abs(got - want) <= np.finfo(got.dtype).eps * (np.abs(want) + np.abs(gy) / 64))
+
+
 def row_ulps(name, got, want):
     """As `ulps`, for a function over axes."""
     with np.errstate(all="ignore"):

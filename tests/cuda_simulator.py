@@ -17,7 +17,9 @@ from numba.cuda.simulator.kernel import FakeCUDAKernel
 from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _math
 from fastact._cuda_arrays import Array, itemsize
 from fastact._cuda_elementwise import FIXED
+from fastact._cuda_sparse import kernel_of
 from fastact._specialise import specialise
+from fastact._table import SPARSE
 
 sys.setswitchinterval(5e-5)  # the simulator's threads look out for one another all the time, which holds up the others
 
@@ -249,12 +251,14 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
 
 def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     sizes = [itemsize(storage) for storage in (*storages, out_storage)]
-    function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
-    primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS) | parts
+    function, parts = kernel_of(name, rows, sizes, dtype, scaled)
+    halves = {} if name in SPARSE else _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
+    primitives = FORMULA_PRIMITIVES | halves | parts
     primitives |= {
         "thread": partial(thread),
         "block": partial(block),
         "quotient": int.__floordiv__,
+        "number": np.dtype(dtype).type,
         "maximum": np.fmax,
         "load": partial(loader(storages[-1], dtype)),
         "load_gradient": partial(loader(storages[0], dtype)),

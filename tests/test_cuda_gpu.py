@@ -16,10 +16,13 @@ from cases import (
     MAX_ULP_OF_HALVES,
     MAX_ULP_OF_ROWS,
     REDUCTIONS,
+    SPARSE,
     bits,
     exact,
     exact_reduction,
     gy_for,
+    is_sparse_gradient,
+    is_sparse_result,
     max_ulp,
     public,
     sample,
@@ -271,6 +274,21 @@ def test_logsumexp(shape, axis, dtype, scale, numba):
     assert logsumexp_error(got, x, axes_of(axis, x.ndim)) <= (3 if dtype == "float64" else 2)
     flat = numba.back(cuda.logsumexp(numba.there(x), axis))
     assert np.array_equal(flat.ravel(), got.ravel()) and flat.shape == np.shape(fastact.logsumexp(x, axis))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("shape, axis", ROWS)
+@pytest.mark.parametrize("name", SPARSE)
+def test_sparse(name, shape, axis, dtype, numba):
+    rng = np.random.default_rng(14)
+    x, gy = rng.normal(scale=0.7, size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+    y = numba.back(getattr(cuda, name)(numba.there(x), axis))
+    assert y.dtype == dtype and is_sparse_result(y, x, name, axes_of(axis, x.ndim))
+    if name == "hardmax":
+        assert np.array_equal(y, fastact.hardmax(x, axis))
+    else:
+        got = numba.back(getattr(cuda.grad, name)(numba.there(gy), numba.there(y), axis))
+        assert got.dtype == dtype and is_sparse_gradient(got, gy, y, name, axes_of(axis, x.ndim))
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.7, 100.0])

@@ -14,6 +14,7 @@ from fastact._cuda_elementwise import CONSTANT, SCALAR, STRIDED, VECTOR
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATED, GATES
 from fastact._specialise import specialise
+from fastact._table import SPARSE
 
 CAPABILITY = (8, 0)
 
@@ -140,6 +141,17 @@ def test_rows(name, gradient, dtype, count, length, across):
     assert ("bar.sync" in instructions) == (arranged.slots > 0)
 
 
+@pytest.mark.parametrize("dtype, length", [("float32", 30), ("float32", 50_257), ("float64", 1000)])
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("name", SPARSE)
+def test_sparse(name, gradient, dtype, length):
+    if gradient and name == "hardmax":
+        pytest.skip("it has none")
+    arranged = rows(1000, length, False, dtype, gradient)
+    instructions = check(compiler.reduction(name, arranged, (dtype,) * (1 + gradient), dtype, dtype), dtype)
+    assert ("vote.sync.any.pred" in instructions) == (not arranged.slots and name != "hardmax" and not gradient)
+
+
 @pytest.mark.parametrize("name, gradient, scaled, length", SCALED_AND_SINGLE)
 def test_temperatures_and_logsumexp(name, gradient, scaled, length):
     kernel = compiler.reduction(
@@ -170,5 +182,5 @@ def test_literals_in_tuples_take_the_dtype():
 
 def test_the_table_is_whole():
     assert set(ELEMENTWISE) < set(cuda.FORMULAS)
-    assert set(cuda.__all__) >= {*ACTIVATIONS, *GATES, *REDUCTIONS, "logsumexp"}
-    assert set(vars(cuda.grad)) == {*ACTIVATIONS, *GATES, *REDUCTIONS}
+    assert set(cuda.__all__) >= {*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE, "logsumexp"}
+    assert set(vars(cuda.grad)) == {*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE[1:]}

@@ -18,10 +18,13 @@ from cases import (
     MAX_ULP_OF_HALVES,
     MAX_ULP_OF_ROWS,
     REDUCTIONS,
+    SPARSE,
     bits,
     exact,
     exact_reduction,
     gy_for,
+    is_sparse_gradient,
+    is_sparse_result,
     public,
     ulps,
 )
@@ -494,6 +497,55 @@ def test_logsumexp_of_nothing_and_in_place():
         assert np.array_equal(cuda.logsumexp(x, axis), want)  # there and back
         out = DeviceArray(x[2])
         assert fastact.logsumexp(DeviceArray(x), axis, out=out) is out and np.array_equal(out.host, want)
+
+
+# ---- hardmax, sparsemax, entmax15 ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype, shape, axis", CASES)
+@pytest.mark.parametrize("name", SPARSE)
+def test_sparse(name, shape, axis, dtype):
+    x = np.asarray(np.random.default_rng(14).normal(scale=0.7, size=shape)).astype(dtype)
+    y = getattr(cuda, name)(DeviceArray(x), axis=axis).host
+    assert y.dtype == dtype and y.shape == x.shape and is_sparse_result(y, x, name, axes_of(axis, x.ndim))
+    assert np.array_equal(getattr(fastact, name)(DeviceArray(x), axis).host, y)
+    if name != "hardmax":
+        gy = np.asarray(np.random.default_rng(15).normal(size=shape)).astype(dtype)
+        got = getattr(cuda.grad, name)(DeviceArray(gy), DeviceArray(y), axis).host
+        assert got.dtype == dtype and is_sparse_gradient(got, gy, y, name, axes_of(axis, x.ndim))
+        assert np.array_equal(getattr(fastact.grad, name)(DeviceArray(gy), DeviceArray(y), axis).host, got)
+
+
+@pytest.mark.parametrize("row, want", EDGES_OF_ALL)
+@pytest.mark.parametrize("name", ["sparsemax", "entmax15"])
+def test_edges_of_sparse(name, row, want):
+    for length in (len(row), 9, 40):  # alone, and in what several lanes hold, and read again
+        row = np.array([*row, *[-INF] * (length - len(row))], "f")
+        wanted = np.full(length, NAN) if want is None else [*want, *[0.0] * (length - len(want))]
+        for x in (row, np.stack([np.zeros(length, "f"), row])):
+            got = getattr(cuda, name)(DeviceArray(x)).host
+            assert np.array_equal(got if x is row else got[1], wanted, equal_nan=True)
+
+
+def test_hardmax():
+    x = np.random.default_rng(16).integers(0, 3, (20, 70)).astype("f")
+    x[3, 40], x[4], x[5, 3], x[6, :2] = NAN, -INF, INF, -0.0
+    for axis in (0, 1, None):
+        for view in (x, x[:, ::-1], x[:7, :5]):
+            assert np.array_equal(
+                cuda.hardmax(DeviceArray(view), axis).host, fastact.hardmax(view, axis), equal_nan=True
+            )
+
+
+def test_support_of_sparse():
+    """Rows that take many steps, of which some in a block are done before others; all of gy's infinities beside it."""
+    x = np.array([np.linspace(0, 1e-3, 33), np.geomspace(1e-9, 1, 33), np.zeros(33), np.arange(33.0)], "f")
+    for name in ("sparsemax", "entmax15"):
+        y = getattr(cuda, name)(DeviceArray(x)).host
+        np.testing.assert_allclose(y, exact_reduction(name, x, (1,)), rtol=2e-7, atol=1e-15)
+        gy = np.where(y > 0, x, INF)
+        got = getattr(cuda.grad, name)(DeviceArray(gy), DeviceArray(y)).host
+        np.testing.assert_allclose(got, getattr(fastact.grad, name)(gy, y), rtol=2e-6, atol=1e-9)
 
 
 # ---- temperatures ----------------------------------------------------------------------------------
