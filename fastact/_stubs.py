@@ -188,7 +188,8 @@ def nn_stub():
 
 def cuda_stub():
     text = "from types import SimpleNamespace\nfrom typing import Any\n\n"
-    text += f"__all__ = {[*ACTIVATIONS, *GATES, *REDUCTIONS, 'logsumexp', 'grad', 'is_available', 'why_not']!r}\n\n"
+    names = [*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE, "logsumexp", "grad", "is_available", "why_not"]
+    text += f"__all__ = {names!r}\n\n"
     text += "grad: SimpleNamespace\n\ndef is_available() -> bool: ...\ndef why_not() -> str | None: ...\n"
     for name, row in ACTIVATIONS.items():
         parameters = [f"{p}: Any{'' if d is REQUIRED else f' = {d!r}'}" for p, d in row.parameters.items()]
@@ -198,6 +199,7 @@ def cuda_stub():
     given = "x: Any, axis: {} = -1, *, out: Any = None, stream: Any = None"
     gated, reduced = given.format("int"), given.format("int | tuple[int, ...] | None")
     given = dict.fromkeys(GATES, gated) | dict.fromkeys(REDUCTIONS, f"{reduced}, temperature: float = 1.0")
+    given |= dict.fromkeys(SPARSE, reduced)
     given["logsumexp"] = reduced.replace("*,", "*, keepdims: bool = False,")
     return text + "".join(f"def {name}({given[name]}) -> Any: ...\n" for name in given)
 
