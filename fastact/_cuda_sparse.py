@@ -40,16 +40,16 @@ def of_all(rows, names, lines_of):
 
 
 def results(rows, names, result):
+    """Lines that write what `result` says of each element."""
+
     def body(elements, read, all_there):
-        written = (write_element(rows, j, result(j), "" if rows.each else "place + ", all_there) for j in elements)
+        written = (write_element(rows, j, result(j), place, all_there) for j in elements)
         return [*read, "if writes:", *indented(written)]
 
-    if not rows.each:
-        return through_row(rows, body, (*names, "out"))
-    return [
-        "if writes:",
-        *indented(write_element(rows, j, result(j), all_there=rows.at_least) for j in range(rows.each)),
-    ]
+    place = "" if rows.each else "place + "
+    if rows.each:
+        return body(range(rows.each), [], rows.at_least)
+    return through_row(rows, body, (*names, "out"))
 
 
 def held(rows, names):
@@ -291,7 +291,7 @@ def kernel_of(name, rows, sizes, dtype, scaled):
     gradient = len(sizes) == 3
     body = sparse_gradient(rows) if gradient else BODIES[name](rows)
     parts = GRADIENT_PARTS[name] if gradient else PARTS[name]
-    number = np.dtype(dtype).type
-    parts = {key: number(part) if isinstance(part, float) else part for key, part in parts.items()}
+    kind = np.dtype(dtype).type
+    parts = {key: kind(part) if isinstance(part, float) else part for key, part in parts.items()}
     names = ("gy", "y") if gradient else ("x",)
-    return defined(rows, names, sizes, body, vars(_cuda_rows) | globals()), parts | {"SIGN": number(1)}
+    return defined(rows, names, sizes, body, vars(_cuda_rows) | globals()), parts | {"SIGN": kind(1)}

@@ -502,11 +502,13 @@ def test_logsumexp_of_nothing_and_in_place():
 # ---- hardmax, sparsemax, entmax15 ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype, shape, axis", CASES)
-@pytest.mark.parametrize("name", SPARSE)
+# every shape with two of the three
+@pytest.mark.parametrize(
+    "name, dtype, shape, axis", [(SPARSE[(k + i) % 3], *case) for i in (0, 1) for k, case in enumerate(CASES)]
+)
 def test_sparse(name, shape, axis, dtype):
     x = np.asarray(np.random.default_rng(14).normal(scale=0.7, size=shape)).astype(dtype)
-    y = getattr(cuda, name)(DeviceArray(x), axis=axis).host
+    y = getattr(cuda, name)(DeviceArray(x), axis).host
     assert y.dtype == dtype and y.shape == x.shape and is_sparse_result(y, x, name, axes_of(axis, x.ndim))
     assert np.array_equal(getattr(fastact, name)(DeviceArray(x), axis).host, y)
     if name != "hardmax":
