@@ -478,7 +478,7 @@ stream : CUDA stream or its handle, optional
 Returns
 -------
 device array
-    Of the inputs' {shape} shape, and of the kind of the first array.
+    Of the inputs'{shape} shape, and of the kind of the first array.
 
 Raises
 ------
@@ -527,6 +527,7 @@ temperature : float, default 1
     What `x` is divided by, without a loss of digits.""",
     "wrong": ",\n    or `temperature` is not a positive number",
 }
+NO_OPTION = {"option": "", "wrong": ""}
 KEEPDIMS = {
     "option": """
 keepdims : bool, default False
@@ -595,9 +596,24 @@ def _elementwise_function(row):
         ELEMENTWISE_DOC,
         summary=_summary(row.doc),
         labels=", ".join(labels),
-        shape="broadcast",
+        shape=" broadcast",
         notes=f"As `{module.replace('.cuda', '')}.{name}` at kinks, infinities and NaN: it is the same formula.",
         call=f"{module}.{name}({', '.join(['x'] * len(row.arrays) + ['0.5'] * len(row.parameters))})",
+    )
+
+
+def _over_axes(function, name, options, notes="", shape=""):
+    return _documented(
+        function,
+        name,
+        "fastact.cuda",
+        REDUCTION_DOC,
+        summary=_summary(getattr(_sparse if name in SPARSE else _reductions, name).__doc__),
+        labels="x",
+        shape=shape,
+        **options,
+        notes=f"As `fastact.{name}` at infinities and NaN{notes}.",
+        call=f"fastact.cuda.{name}(x, axis=1)",
     )
 
 
@@ -605,61 +621,24 @@ def _reduction_function(name):
     def function(x, axis=-1, *, out=None, stream=None, temperature=1.0):
         return _call_reduction(name, ("x",), x, axis=axis, out=out, stream=stream, temperature=temperature)
 
-    return _documented(
-        function,
-        name,
-        "fastact.cuda",
-        REDUCTION_DOC,
-        summary=_summary(getattr(_reductions, name).__doc__),
-        labels="x",
-        shape="",
-        **TEMPERATURE,
-        notes=f"As `fastact.{name}` at infinities and NaN.",
-        call=f"fastact.cuda.{name}(x, axis=1)",
-    )
-
-
-def _logsumexp_function():
-    def logsumexp(x, axis=-1, *, keepdims=False, out=None, stream=None):
-        return _call_reduction("logsumexp", ("x",), x, axis=axis, keepdims=keepdims, out=out, stream=stream)
-
-    return _documented(
-        logsumexp,
-        "logsumexp",
-        "fastact.cuda",
-        REDUCTION_DOC,
-        summary=_summary(_reductions.logsumexp.__doc__),
-        labels="x",
-        shape="reduced",
-        **KEEPDIMS,
-        notes="As `fastact.logsumexp` at infinities and NaN, and of an empty axis.",
-        call="fastact.cuda.logsumexp(x, axis=1)",
-    )
+    return _over_axes(function, name, TEMPERATURE)
 
 
 def _sparse_function(name):
     def function(x, axis=-1, *, out=None, stream=None):
         return _call_reduction(name, ("x",), x, axis=axis, out=out, stream=stream)
 
-    return _documented(
-        function,
-        name,
-        "fastact.cuda",
-        REDUCTION_DOC,
-        summary=_summary(getattr(_sparse, name).__doc__),
-        labels="x",
-        shape="",
-        option="",
-        wrong="",
-        notes=f"As `fastact.{name}` at infinities and NaN.",
-        call=f"fastact.cuda.{name}(x, axis=1)",
-    )
+    return _over_axes(function, name, NO_OPTION)
 
 
-def _sparse_gradient(name, formula):
-    def function(gy, y, axis=-1, *, out=None, stream=None):
-        return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream)
+def _logsumexp_function():
+    def logsumexp(x, axis=-1, *, keepdims=False, out=None, stream=None):
+        return _call_reduction("logsumexp", ("x",), x, axis=axis, keepdims=keepdims, out=out, stream=stream)
 
+    return _over_axes(logsumexp, "logsumexp", KEEPDIMS, ", and of an empty axis", " reduced")
+
+
+def _gradient_over_axes(function, name, formula, options):
     return _documented(
         function,
         name,
@@ -668,9 +647,8 @@ def _sparse_gradient(name, formula):
         summary=f"The gradient of `fastact.{name}`, from its result y: {formula}.",
         labels="gy, y",
         shape="",
-        option="",
-        wrong="",
-        notes="Sums are carried in twice the precision.",
+        **options,
+        notes="The sum is carried in twice the precision.",
         call=f"fastact.cuda.grad.{name}(gy, y, axis=1)",
     )
 
@@ -679,18 +657,15 @@ def _reduction_gradient(name, formula):
     def function(gy, y, axis=-1, *, out=None, stream=None, temperature=1.0):
         return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream, temperature=temperature)
 
-    return _documented(
-        function,
-        name,
-        "fastact.cuda.grad",
-        REDUCTION_DOC,
-        summary=f"The gradient of `fastact.{name}`, from its result y: {formula}.",
-        labels="gy, y",
-        shape="",
-        **TEMPERATURE | {"option": "\ntemperature : float, default 1\n    The one that `y` was made with."},
-        notes="The sum is carried in twice the precision.",
-        call=f"fastact.cuda.grad.{name}(gy, y, axis=1)",
-    )
+    option = "\ntemperature : float, default 1\n    The one that `y` was made with."
+    return _gradient_over_axes(function, name, formula, TEMPERATURE | {"option": option})
+
+
+def _sparse_gradient(name, formula):
+    def function(gy, y, axis=-1, *, out=None, stream=None):
+        return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream)
+
+    return _gradient_over_axes(function, name, formula, NO_OPTION)
 
 
 def _gated_function(name, gradient):
@@ -713,7 +688,7 @@ def _gated_function(name, gradient):
         GATED_DOC,
         summary=summary,
         labels="gy, x" if gradient else "x",
-        shape="" if gradient else "halved",
+        shape="" if gradient else " halved",
         notes=f"As `{module.replace('.cuda', '')}.{name}` at infinities and NaN: it is the same formula.",
         call=f"{module}.{name}({'x[:, :1], ' if gradient else ''}x, axis=1)",
     )
