@@ -202,7 +202,7 @@ def with_scalar_parameters(formula, arrays, nin, kind):
     return scope["loop"]
 
 
-jit = numba.njit(error_model="numpy")
+jit = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @cache

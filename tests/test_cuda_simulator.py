@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cases import (
+    AS_ON_A_GPU,
     BEYOND_THE_RANGE,
     BY_PIECES,
     CALLS,
@@ -49,7 +50,6 @@ from fastact import _backend, _cuda_elementwise, _cuda_rows, _dispatch, _reducti
 from fastact import _cuda_arrays as arrays
 
 INF, NAN = np.inf, np.nan
-WITH_FMA = fastact.backend not in ("x86-64", "numpy")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,7 +104,7 @@ def test_elementwise(name, arguments, dtype):
     function = getattr(cuda.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(cuda, name)
     got = function(*map(DeviceArray, inputs), *arguments)
     assert isinstance(got, DeviceArray) and got.host.dtype == dtype
-    if WITH_FMA and dtype != "float16" and (name not in BY_PIECES or dtype != "float32"):
+    if AS_ON_A_GPU and dtype != "float16" and (name not in BY_PIECES or dtype != "float32"):
         assert np.array_equal(bits(got.host), bits(public(name)(*inputs, *arguments)))
     bound = MAX_ULP_OF_HALVES if dtype == "float16" else 2 if name in GRADIENTS else 1.5
     assert ulps(got.host, exact(name, x, arguments)) <= bound
@@ -675,7 +675,7 @@ def test_gated(name, dtype, shape, axis):
 
 
 def alike(got, want):
-    return got.dtype == want.dtype and np.array_equal(bits(got), bits(want)) if WITH_FMA else nearly(got, want)
+    return got.dtype == want.dtype and np.array_equal(bits(got), bits(want)) if AS_ON_A_GPU else nearly(got, want)
 
 
 def nearly(got, want):

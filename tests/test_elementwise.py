@@ -8,6 +8,7 @@ from cases import (
     ELEMENTWISE,
     LAYOUTS,
     bits,
+    compiled_only,
     exact,
     first_arguments,
     function_of,
@@ -52,6 +53,7 @@ def test_layout(name, layout, dtype):
         assert np.array_equal(bits(got), bits(function(plain.ravel(), *arguments).reshape(x.shape)))
 
 
+@compiled_only
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_every_length_and_position(name, dtype):

@@ -6,7 +6,7 @@ import inspect
 import mpmath as mp
 import numpy as np
 import pytest
-from cases import DTYPES, bits, max_ulp, sample, unaligned
+from cases import COMPILED, DTYPES, bits, compiled_only, max_ulp, sample, unaligned
 from definitions import ELEMENTWISE as DEFINITIONS
 from definitions import derivative
 from definitions import exact as to_mpmath
@@ -22,7 +22,6 @@ from fastact._table import module_name
 
 INF, NAN = np.inf, np.nan
 SHAPE = (6, 4, 10, 8)
-COMPILED = fastact.backend != "numpy"  # which computes in long double
 
 
 def of(name):
@@ -175,7 +174,7 @@ def test_layouts(name, layout, dtype):
         *[((701, 130), 1), ((400, 600), 1), ((30, 8192), 1), ((3, 42, 31, 29), 1), ((40, 2, 1500), 1)],
     ],
 )
-@pytest.mark.skipif(not COMPILED, reason="the fallback works on one thread")
+@compiled_only
 @pytest.mark.parametrize("name", GATES)
 def test_threads(name, shape, axis, dtype):
     function, gradient, ufunc, *_ = of(name)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import CALLS, REDUCTIONS, SPARSE, bits, gy_for, public
+from cases import CALLS, REDUCTIONS, SPARSE, bits, compiled_only, gy_for, public
 
 import fastact
 from fastact import _backend
@@ -10,7 +10,6 @@ from fastact._formulas import GRADIENTS
 from fastact._gates import GATES
 
 HALVES = np.arange(65536, dtype=np.uint16).view(np.float16)
-COMPILED = fastact.backend != "numpy"  # which computes in long double
 convert = _backend.ufunc_module.convert
 
 
@@ -42,7 +41,7 @@ def test_what_is_not_converted(source, target):
     assert not convert(np.ones(6, "e")[::2], np.zeros(3, "f")) and not convert(np.ones(3, "e"), np.zeros(4, "f"))
 
 
-@pytest.mark.skipif(not COMPILED, reason="the fallback rounds once, from long double")
+@compiled_only
 @pytest.mark.parametrize("name, arguments", CALLS)
 def test_all_halves(name, arguments):
     x, wide = HALVES, HALVES.astype(np.float32)
@@ -58,7 +57,7 @@ def test_all_halves(name, arguments):
         assert np.array_equal(bits(public(name)(every_other, *arguments)), bits(got))
 
 
-@pytest.mark.skipif(not COMPILED, reason="the fallback rounds once, from long double")
+@compiled_only
 @pytest.mark.parametrize("shape", [(1, 1), (7, 10), (30, 1000), (1000, 300)])
 @pytest.mark.parametrize("name", [*REDUCTIONS, "logsumexp", *SPARSE, *GATES])
 def test_rows(name, shape):
@@ -98,7 +97,7 @@ def test_large_numbers(number):
     assert np.array_equal(fastact.hardtanh(x, -number, number), np.clip(x, -np.float16(number), np.float16(number)))
 
 
-@pytest.mark.skipif(not COMPILED, reason="the fallback rounds once, from long double")
+@compiled_only
 @pytest.mark.parametrize("name", [*REDUCTIONS, "logsumexp", *SPARSE])
 def test_axis_in_the_middle(name):
     """On any number of threads."""

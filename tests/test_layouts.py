@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from cases import bits
+from cases import bits, compiled_only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,7 +138,7 @@ def test_what_overlaps_itself(strides):
     assert np.array_equal(got, want)
 
 
-@pytest.mark.skipif(fastact.backend == "numpy", reason="the loops are NumPy's")
+@compiled_only
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_beyond_the_caches(dtype):
     """More than 16 MB of operands, of which smaller blocks are brought together."""
@@ -151,7 +151,7 @@ def test_beyond_the_caches(dtype):
     assert np.array_equal(bits(fastact.relu(x, out=x)), bits(np.maximum(x, 0)))
 
 
-@pytest.mark.skipif(fastact.backend == "numpy", reason="the loops are NumPy's")
+@compiled_only
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
 def test_results_past_the_caches(dtype, threads):

@@ -8,7 +8,7 @@ from processes import run
 from fastact import _backend
 
 HERE = Path(__file__).parent
-WITH_FMA = [level for level in _backend.available() if level in ("x86-64-v3", "x86-64-v4")]
+LEVELS = [level for level in _backend.available() if level in ("x86-64-v3", "x86-64-v4")]
 
 DIGESTS = """
 import hashlib, sys
@@ -33,8 +33,8 @@ def digests(level):
     return done.stdout.splitlines()
 
 
-@pytest.mark.skipif(len(WITH_FMA) < 2, reason="this CPU has only one such level")
+@pytest.mark.skipif(len(LEVELS) < 2, reason="this CPU has only one such level")
 def test_same_bits():
-    first, second = map(digests, WITH_FMA)
+    first, second = map(digests, LEVELS)
     assert len(first) > 100
     assert [a for a, b in zip(first, second, strict=True) if a != b] == []

@@ -4,16 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from cases import compiled_only
 from processes import run
-
-import fastact
 
 HERE = Path(__file__).parent
 BOUND = 2**20
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="not Linux, which keeps the peak")
-@pytest.mark.skipif(fastact.backend == "numpy", reason="the fallback computes in long double")
+@compiled_only
 def test_peak_memory():
     done = run(
         str(HERE / "peak_memory.py"),
@@ -46,7 +45,7 @@ for function in (fastact.softmax, fastact.sparsemax):
 
 
 @pytest.mark.skipif(not os.access("/proc/self/statm", os.R_OK), reason="not Linux")
-@pytest.mark.skipif(fastact.backend == "numpy", reason="the fallback has memory of NumPy's")
+@compiled_only
 def test_no_memory():
     done = run("-c", NO_MEMORY)
     assert done.stdout == "none 4000000\n" * 2, done.stderr

@@ -5,7 +5,7 @@ from itertools import pairwise
 import mpmath as mp
 import numpy as np
 import pytest
-from cases import PIECES, beside_borders
+from cases import PIECES, beside_borders, compiled_only
 
 import fastact
 from fastact import _coefficients, _pieces
@@ -47,7 +47,7 @@ def test_tables(name):
             assert abs(got / want - 1) < mp.mpf(2) ** -25, (a, index)
 
 
-@pytest.mark.skipif(fastact.backend == "numpy", reason="NumPy has no pieces")
+@compiled_only
 @pytest.mark.parametrize(
     "function", [fastact.tanh, fastact.tanhshrink, fastact.gelu, fastact.silu, fastact.geglu, fastact.swiglu]
 )

@@ -10,6 +10,7 @@ from cases import (
     REDUCTIONS,
     SPARSE,
     bits,
+    compiled_only,
     exact_reduction,
     row_ulps,
 )
@@ -91,6 +92,7 @@ def test_layout(name, layout, dtype):
     assert np.array_equal(bits(x), bits(before))
 
 
+@compiled_only
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
 def test_same_bits_on_every_path(name, dtype):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import BEYOND_THE_RANGE, LAYOUTS, MAX_ULP_OF_ROWS, REDUCTIONS, bits, exact_reduction, ulps
+from cases import BEYOND_THE_RANGE, LAYOUTS, MAX_ULP_OF_ROWS, REDUCTIONS, bits, compiled_only, exact_reduction, ulps
 from test_softmax import EDGES, SHAPES, axes_of
 from test_softmax_gradients import case, error, exact
 
@@ -58,6 +58,7 @@ def test_layout(name, layout, dtype):
         assert np.array_equal(bits(gradient), bits(again))
 
 
+@compiled_only
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_same_bits_on_every_path(name, dtype):

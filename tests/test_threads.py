@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cases import ELEMENTWISE, REDUCTIONS, SPARSE, bits, first_arguments, function_of, sample
+from cases import ELEMENTWISE, REDUCTIONS, SPARSE, bits, compiled_only, first_arguments, function_of, sample
 from processes import run
 
 import fastact
 from fastact import _at_defaults, _backend, ufuncs
 
-pytestmark = pytest.mark.skipif(fastact.backend == "numpy", reason="the fallback works on one thread")
+pytestmark = compiled_only
 
 BYTES_PER_THREAD = 32768  # of rows, as in fastact/_axes.pxi
 
