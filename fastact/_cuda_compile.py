@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 from cuda.bindings import driver, nvjitlink
-from cuda.core import Device, LaunchConfig, Program, ProgramOptions, Stream
+from cuda.core import Device, LaunchConfig, ObjectCode, Program, ProgramOptions, Stream
 from cuda.core import launch as launch_kernel
 from cuda.core.utils import StridedMemoryView
 from llvmlite import ir
@@ -18,12 +18,11 @@ from numba.cuda.cudadrv.nvvm import set_launch_bounds
 from numba.cuda.dispatcher import CUDADispatcher
 from numba.cuda.extending import intrinsic
 
-from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _math
+from fastact import _cuda_cache, _cuda_elementwise, _cuda_halves, _cuda_rows, _math
 from fastact._cuda_device import OLDEST
 from fastact._cuda_elementwise import FIXED, SCALAR
 from fastact._cuda_sparse import kernel_of
 from fastact._specialise import specialise
-from fastact._table import SPARSE
 
 # Storage -> how LLVM sees it, and its size. bfloat16 is the upper half of a float32.
 STORAGE = {
@@ -37,6 +36,8 @@ STORAGE = {
 VECTOR_BYTES = 16
 GLOBAL, SHARED = 1, 3  # address spaces
 
+
+ENTRY = "fastact"  # the name of each kernel in its code
 
 # Contraction off: each product, sum and quotient is rounded as it is written.
 NVVM_OPTIONS = {"opt": 3, "fma": 0, "ftz": 0, "prec_div": 1, "prec_sqrt": 1}
@@ -426,40 +427,38 @@ def storer(storage, dtype, width=1):
     return store
 
 
-class Kernel:
-    """A kernel with its types. Its PTX is made when it is asked for, and once for each compute capability."""
+def assembled(text, capability):
+    """PTX as a cubin, which works with drivers older than the compiler, too."""
+    major, minor = capability[:2]
+    options = ProgramOptions(arch=f"sm_{major}{minor}", fma=False)
+    return Program(text, "ptx", options).compile("cubin").code
 
-    def __init__(self, function, arguments, *bounds, much_shared=False):
-        """`bounds`: the number of threads in a block, and maybe of blocks on a multiprocessor. `much_shared`: a block
-        may take all shared memory there is."""
-        self.function, self.arguments, self.bounds, self.much_shared = function, arguments, bounds, much_shared
-        self._ptx, self._loaded = {}, {}
+
+class Kernel:
+    """A kernel with its types. Its machine code is made when it is asked for."""
+
+    def __init__(self, description, function, arguments, *bounds, much_shared=False):
+        """`description`: all that the function depends on. `bounds`: the number of threads in a block, and maybe of
+        blocks on a multiprocessor. `much_shared`: a block may take all shared memory there is."""
+        self.description, self.function, self.arguments = description, function, arguments
+        self.bounds, self.much_shared = bounds, much_shared
+        self._loaded = {}
 
     def ptx(self, capability):
-        """The text, and the name of the entry in it."""
-        if capability not in self._ptx:
-            result = compile_cuda(self.function, types.void, self.arguments, nvvm_options=NVVM_OPTIONS, cc=capability)
-            library, name = result.library, result.fndesc.llvm_func_name
-            entry = library.get_function(name)
-            library._entry_name = name
-            kernel_fixup(entry, False)
-            set_launch_bounds(entry, self.bounds)
-            self._ptx[capability] = library.get_asm_str(cc=capability), name
-        return self._ptx[capability]
-
-    def machine_code(self, capability):
-        """A cubin, which unlike PTX works with drivers older than the compiler."""
-        text, _ = self.ptx(capability)
-        major, minor = capability[:2]
-        options = ProgramOptions(arch=f"sm_{major}{minor}", fma=False)
-        return Program(text, "ptx", options).compile("cubin")
+        result = compile_cuda(self.function, types.void, self.arguments, nvvm_options=NVVM_OPTIONS, cc=capability)
+        library, name = result.library, result.fndesc.llvm_func_name
+        entry = library.get_function(name)
+        library._entry_name = name
+        kernel_fixup(entry, False)
+        set_launch_bounds(entry, self.bounds)
+        return library.get_asm_str(cc=capability).replace(name, ENTRY)
 
     def on(self, device):
         """The kernel loaded on a device, ready to be launched."""
         if device.device_id not in self._loaded:
             capability = tuple(device.compute_capability)
-            _, name = self.ptx(capability)
-            kernel = self.machine_code(capability).get_kernel(name)
+            code = _cuda_cache.kept((self.description, capability), lambda: assembled(self.ptx(capability), capability))
+            kernel = ObjectCode.from_cubin(code).get_kernel(ENTRY)
             if self.much_shared:
                 allow_much_shared(kernel, device.device_id)
             self._loaded[device.device_id] = kernel
@@ -472,8 +471,8 @@ def helpers(dtype, halves):
     return {}
 
 
-def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
-    """The kernel of any formula; see `_cuda_elementwise.source`. `fixed` are the values of FIXED inputs."""
+def elementwise(name, formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
+    """The kernel of a formula of that name; see `_cuda_elementwise.source`. `fixed` are the values of FIXED inputs."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
     primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
     done = helpers(dtype, out_storage if out_storage in APPROXIMATIONS and dtype == "float32" else None)
@@ -502,19 +501,20 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
     rest = [types.int64] * ((3 if few else 1) * (ndim - 1) + ndim * arrays)
     blocks = _cuda_elementwise.BLOCKS // (2 if kind.bitwidth == 64 else 1)  # a number takes two registers
     arguments = (types.int64, types.int64, *inputs, *rest)
-    return Kernel(scope["elementwise"], arguments, _cuda_elementwise.THREADS, blocks)
+    description = name, storages, modes, out_storage, dtype, ndim, width, fixed, few
+    return Kernel(description, scope["elementwise"], arguments, _cuda_elementwise.THREADS, blocks)
 
 
 def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients, for `Rows`;
     `scaled`: with a temperature."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
-    function, parts = kernel_of(name, rows, sizes, dtype, scaled)
+    of_halves = _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
+    function, parts = kernel_of(name, rows, sizes, dtype, scaled, of_halves)
     put, get = shared_memory(dtype, dtype)
     keep, kept = shared_memory(storages[-1], dtype, _cuda_rows.EXCHANGED * rows.slots * STORAGE[dtype][1])
     primitives = (
         FORMULA_PRIMITIVES
-        | ({} if name in SPARSE else _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS))
         | parts
         | {
             "thread": thread,
@@ -542,7 +542,8 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     resident = rows.resident // (2 if dtype == "float64" else 1)  # a number takes two registers
     blocks = -(-resident // rows.threads)
     function = specialise(function, dtype, primitives, DeviceFunction)
-    return Kernel(function, tuple(arguments), rows.threads, blocks, much_shared=rows.shared)
+    description = name, rows, storages, out_storage, dtype, scaled
+    return Kernel(description, function, tuple(arguments), rows.threads, blocks, much_shared=rows.shared)
 
 
 # ---- at run time -----------------------------------------------------------------------------------

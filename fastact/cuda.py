@@ -3,7 +3,7 @@
 `fastact.cuda.sigmoid(x)` and so on take an array in the memory of a device (with `__cuda_array_interface__` or DLPack)
 and give one of the same kind; `fastact.cuda.grad.NAME` are the gradients. The kernels are made from the very
 formulas of the CPU's, by numba-cuda (`pip install "fastact[cuda]"`), when a function meets dtypes and a layout for the
-first time; that takes a second or two.
+first time; that takes a second or two, and later processes find them in `$XDG_CACHE_HOME/fastact` (`~/.cache/fastact`).
 
 NumPy arrays are moved to the device and back. That takes far longer than the function itself on the CPU: it is
 worth it in tests and to compare, and seldom else.
@@ -188,7 +188,7 @@ FORMULAS |= {special: ROWS[name].special_case for name, special in AT_DEFAULTS.i
 
 @lru_cache(maxsize=1024)
 def _kernel(name, *description):
-    return _runtime().elementwise(FORMULAS[name], *description)
+    return _runtime().elementwise(name, FORMULAS[name], *description)
 
 
 @lru_cache(maxsize=4096)

@@ -19,7 +19,6 @@ from fastact._cuda_arrays import Array, itemsize
 from fastact._cuda_elementwise import FIXED
 from fastact._cuda_sparse import kernel_of
 from fastact._specialise import specialise
-from fastact._table import SPARSE
 
 sys.setswitchinterval(5e-5)  # the simulator's threads look out for one another all the time, which holds up the others
 
@@ -224,7 +223,7 @@ def of_32_bits(operation):
     return function
 
 
-def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
+def elementwise(name, formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
     sizes = [itemsize(storage) for storage in (*storages, out_storage)]
     primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
     scope = {
@@ -251,9 +250,9 @@ def elementwise(formula, storages, modes, out_storage, dtype, ndim, width, fixed
 
 def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     sizes = [itemsize(storage) for storage in (*storages, out_storage)]
-    function, parts = kernel_of(name, rows, sizes, dtype, scaled)
-    halves = {} if name in SPARSE else _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
-    primitives = FORMULA_PRIMITIVES | halves | parts
+    of_halves = _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
+    function, parts = kernel_of(name, rows, sizes, dtype, scaled, of_halves)
+    primitives = FORMULA_PRIMITIVES | parts
     primitives |= {
         "thread": partial(thread),
         "block": partial(block),

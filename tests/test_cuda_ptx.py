@@ -23,10 +23,14 @@ APPROXIMATIONS = {"rcp.approx.ftz.f32", "rcp.approx.ftz.f64", "rsqrt.approx.f32"
 OF_HALVES = {"ex2.approx.ftz.f32", "ex2.approx.f32", "lg2.approx.ftz.f32"}
 
 
+def elementwise(name, *description, **keywords):
+    return compiler.elementwise(name, cuda.FORMULAS[name], *description, **keywords)
+
+
 def check(kernel, dtype, *, library_log=False, approximations=APPROXIMATIONS):
     """Rounded as written: no contraction, no flushing of subnormal numbers, no approximation but where the formula
     corrects it, no other dtype; and the assembler takes it, without memory for variables that registers should hold."""
-    text, entry = kernel.ptx(CAPABILITY)
+    text = kernel.ptx(CAPABILITY)
     instructions = re.findall(r"^\s+(?:@\S+\s+)?([a-z][\w.]*)\s", text, re.MULTILINE)
     arithmetic = [i for i in instructions if i.partition(".")[0] in ("add", "sub", "mul", "fma", "div", "rcp", "sqrt")]
     if not library_log:  # the library's logarithm in float64 starts with an approximate reciprocal, in float32
@@ -38,19 +42,18 @@ def check(kernel, dtype, *, library_log=False, approximations=APPROXIMATIONS):
     elif dtype == "float64" and not library_log:
         assert ".f32" not in text
     assert ".local" not in text
-    assert f".entry {entry}(" in text
-    assert kernel.machine_code(CAPABILITY).code[:4] == b"\x7fELF"
+    assert f".entry {compiler.ENTRY}(" in text
+    assert compiler.assembled(text, CAPABILITY)[:4] == b"\x7fELF"
     return instructions
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", [*ELEMENTWISE, *GATED])
 def test_elementwise(name, dtype):
-    formula = cuda.FORMULAS[name]
-    inputs = formula.__code__.co_argcount
+    inputs = cuda.FORMULAS[name].__code__.co_argcount
     width = 4 if dtype == "float32" else 2
     modes = (VECTOR,) + (SCALAR,) * (inputs - 1)
-    kernel = compiler.elementwise(formula, (dtype,) * inputs, modes, dtype, dtype, 1, width)
+    kernel = elementwise(name, (dtype,) * inputs, modes, dtype, dtype, 1, width)
     instructions = check(kernel, dtype)
     letters = f"v{width}.f{8 * 16 // width}"
     assert f"ld.global.{letters}" in instructions and f"st.global.{letters}" in instructions
@@ -59,9 +62,8 @@ def test_elementwise(name, dtype):
 @pytest.mark.parametrize("storage", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", ["sigmoid", "tanhshrink", "gelu", "squareplus_grad", "mish_grad"])
 def test_halves(name, storage):
-    formula = cuda.FORMULAS[name]
-    inputs = formula.__code__.co_argcount
-    kernel = compiler.elementwise(formula, (storage,) * inputs, (VECTOR,) * inputs, storage, "float32", 1, 4)
+    inputs = cuda.FORMULAS[name].__code__.co_argcount
+    kernel = elementwise(name, (storage,) * inputs, (VECTOR,) * inputs, storage, "float32", 1, 4)
     instructions = check(kernel, "float32", approximations=APPROXIMATIONS | OF_HALVES)
     if name != "squareplus_grad":
         assert f"ex2.approx{'.ftz' if storage == 'float16' else ''}.f32" in instructions
@@ -78,15 +80,13 @@ LAYOUTS = [
 @pytest.mark.parametrize("storages", [("float16", "float16"), ("bfloat16", "bfloat16"), ("float32", "bfloat16")])
 @pytest.mark.parametrize("modes, ndim, width", LAYOUTS)
 def test_layouts_and_storage(modes, ndim, width, storages):
-    check(compiler.elementwise(cuda.FORMULAS["prelu"], storages, modes, storages[0], "float32", ndim, width), "float32")
+    check(elementwise("prelu", storages, modes, storages[0], "float32", ndim, width), "float32")
 
 
 @pytest.mark.parametrize("few", [False, True])
 def test_indices(few):
     """Of 32 bits there is no division."""
-    kernel = compiler.elementwise(
-        cuda.FORMULAS["prelu"], ("float32",) * 2, (STRIDED,) * 2, "float32", "float32", 3, 1, few=few
-    )
+    kernel = elementwise("prelu", ("float32",) * 2, (STRIDED,) * 2, "float32", "float32", 3, 1, few=few)
     instructions = check(kernel, "float32")
     assert ("div.u64" in instructions) == (not few)
 
@@ -106,8 +106,8 @@ def test_rows_in_shared_memory(name, storage):
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64"])
 def test_integers(dtype):
-    kernel = compiler.elementwise(cuda.FORMULAS["relu6"], (dtype,), (STRIDED,), dtype, dtype, 1, 1)
-    assert not re.search(r"\.f(32|64)", kernel.ptx(CAPABILITY)[0])
+    kernel = elementwise("relu6", (dtype,), (STRIDED,), dtype, dtype, 1, 1)
+    assert not re.search(r"\.f(32|64)", kernel.ptx(CAPABILITY))
     check(kernel, dtype)
 
 
