@@ -56,9 +56,30 @@ class Module:
     array([-0.63212056,  1.        ])
     """
 
+    training = True
+
     def __call__(self, x):
+        """The activation of `x`: `forward(x)`."""
+        return self.forward(x)
+
+    def forward(self, x):
         """The activation of `x`."""
         raise NotImplementedError
+
+    def train(self, mode=True):
+        """Go over to training, or to evaluation, which differ for `RReLU` alone.
+
+        Returns
+        -------
+        Module
+            This one.
+        """
+        self.training = bool(mode)
+        return self
+
+    def eval(self):
+        """Go over to evaluation: `train(False)`."""
+        return self.train(False)
 
     def backward(self, gy):
         """The gradient with respect to the `x` of the last call.
@@ -122,7 +143,7 @@ class _Elementwise(Module):
         if not holds(*values):
             raise ValueError(f"{name}: {condition}, got {', '.join(map(repr, values))}")
 
-    def __call__(self, x):
+    def forward(self, x):
         out, kept = self._destination(x)
         y = self._function(x, *self._arguments(), **out)
         self._kept = kept
@@ -347,7 +368,7 @@ class PReLU(Module):
         self.weight = np.full(self.num_parameters, init, dtype)
         self.weight_grad = None
 
-    def __call__(self, x):
+    def forward(self, x):
         y = fastact.prelu(x, self._weight_for(np.shape(x)))
         self._kept = x
         return y
@@ -382,7 +403,7 @@ class _OverAxis(Module):
         except TypeError:
             raise TypeError(f"{type(self).__name__}: dim must be an int, got {dim!r}") from None
 
-    def __call__(self, x):
+    def forward(self, x):
         y = self._function(x, self.dim)
         self._kept = x if self._gradient_takes_x else y
         return y
@@ -541,7 +562,7 @@ class RReLU(_MODULES["RReLU"]):
             """
 rng : numpy.random.Generator or None, default None
     For training: each call draws a slope for each element, which `backward` uses. None is evaluation, with one slope
-    for all. An attribute too, to go over from one to the other.
+    for all, as is every call after `eval()`.
 
 Raises
 """,
@@ -556,8 +577,9 @@ Raises
             raise TypeError(f"RReLU: rng must be a numpy.random.Generator or None, got {rng!r}")
         self.rng = rng
 
-    def __call__(self, x):
-        slopes = None if self.rng is None else fastact.rrelu_slopes(x, self.lower, self.upper, rng=self.rng)
+    def forward(self, x):
+        draws = self.training and self.rng is not None
+        slopes = fastact.rrelu_slopes(x, self.lower, self.upper, rng=self.rng) if draws else None
         out, kept = self._destination(x)
         y = self._function(x, *self._arguments(), **out) if slopes is None else fastact.prelu(x, slopes, **out)
         self._kept = kept, slopes
@@ -604,10 +626,10 @@ class Softmax2d(_MODULES["Softmax"]):
     def __init__(self):
         super().__init__(-3)
 
-    def __call__(self, x):
+    def forward(self, x):
         if np.ndim(x) not in (3, 4):
             raise ValueError(f"Softmax2d: x must have 3 or 4 dimensions, got {np.ndim(x)}")
-        return super().__call__(x)
+        return super().forward(x)
 
     def __repr__(self):
         return "Softmax2d()"

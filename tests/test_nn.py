@@ -106,9 +106,21 @@ def test_rrelu_in_training(inplace):
     assert not np.array_equal(m(x.copy()), y)
     again = pickle.loads(pickle.dumps(nn.RReLU(0.1, 0.4, rng=np.random.default_rng(1))))
     assert np.array_equal(again(x), y)
-    m.rng = None
+    assert m.eval() is m
     assert np.array_equal(m(x.copy()), fastact.rrelu(x, 0.1, 0.4))
     assert np.array_equal(m.backward(gy), fastact.grad.rrelu(gy, x, 0.1, 0.4))
+    assert m.train() is m
+    assert np.unique(m(np.full(10, -1.0))).size == 10
+
+
+def test_calls_are_forward():
+    class Doubled(nn.Softmax):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    x = np.arange(3.0)
+    m = Doubled(0).eval()
+    assert np.array_equal(m(x), 2 * fastact.softmax(x)) and not m.training
 
 
 # Arguments of PyTorch's that mean nothing here, or that it deprecates; ours for a generator of random numbers.
