@@ -7,6 +7,7 @@ Numba types and lowers a formula without optimising; LLVM then optimises the who
 import inspect
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
@@ -202,7 +203,8 @@ def with_scalar_parameters(formula, arrays, nin, kind):
     return scope["loop"]
 
 
-jit = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+WITHOUT_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # Python calls none of them
+jit = numba.njit(error_model="numpy", **WITHOUT_WRAPPERS)
 
 
 @cache
