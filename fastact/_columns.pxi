@@ -82,7 +82,9 @@ cdef inline void add_strip_of_kind(
         for j in range(LANES):
             e[j] = counted(e[j], x[j], extremes[j], &counts[j], kind)
         lane = i % LANES * LANES
-        if i < fresh:
+        if high == NULL:
+            pass
+        elif i < fresh:
             for j in range(LANES):
                 high[lane + j], low[lane + j] = e[j] if is_logarithm(kind) else lane_start(kind, r), 0.0
                 if not is_logarithm(kind):
@@ -103,8 +105,8 @@ cdef void add_strip(
     const real *x, ptrdiff_t x_step, Fetch fetch, real *out, ptrdiff_t out_step, ptrdiff_t n, ptrdiff_t fresh,
     const real *m, const real *starts, real r, real r_low, real *high, real *low, real *ones, int kind,
 ) noexcept nogil:
-    """Add n elements of each column to its lanes, element i to lane i % LANES; the first `fresh` begin them. Exponentials
-    go to `out`."""
+    """Add n elements of each column to its lanes, where there are any, element i to lane i % LANES; the first `fresh`
+    begin them. Exponentials go to `out`."""
     if kind == SOFTMAX:
         add_strip_of_kind(
             x, x_step, fetch, out, out_step, n, fresh, m, starts, r, r_low, high, low, ones, SOFTMAX
@@ -137,14 +139,16 @@ cdef void sum_columns(
     cdef real low[COLUMNS * LANES]
     cdef real ones[COLUMNS]
     cdef int used, with_low
+    cdef bint alone = n <= LANES and not is_logarithm(kind) and real is float  # each in a lane, as it is in `out`
     cdef Grid here, there
     for index in range(pieces_of(n, CHUNK)):
         chunk = index * CHUNK
         end = min(n, chunk + CHUNK)
         used = <int>min(<ptrdiff_t>LANES, n - chunk)
         # a lane of one term has no rounding error, if it began with 0
-        with_low = <int>min(<ptrdiff_t>used, n - chunk - used) if is_logarithm(kind) else used
-        memset(ones, 0, sizeof(ones))
+        with_low = <int>min(<ptrdiff_t>used, n - chunk - used) if is_logarithm(kind) or alone else used
+        for k in range(COLUMNS):
+            ones[k] = 0.0
         start = chunk
         while start < end:
             stop = min(end, start + rows)
@@ -153,13 +157,15 @@ cdef void sum_columns(
                 there = part[real](&out, start, k * LANES, NULL)
                 add_strip(
                     <const real *>here.start, here.step, here.fetch, <real *>there.start, there.step, stop - start,
-                    used if start == chunk else 0, m + k * LANES, starts + k * LANES, r, r_low, high + k * LANES * LANES,
-                    low + k * LANES * LANES, ones + k * LANES, kind,
+                    used if start == chunk else 0, m + k * LANES, starts + k * LANES, r, r_low,
+                    NULL if alone else high + k * LANES * LANES, low + k * LANES * LANES, ones + k * LANES, kind,
                 )
             start = stop
         for k in range(pieces_of(width, LANES)):
+            there = part[real](&out, 0, k * LANES, NULL)
             merge_strip(
-                high + k * LANES * LANES, low + k * LANES * LANES, ones + k * LANES, used, with_low, lane_start(kind, r),
+                <const real *>there.start if alone else high + k * LANES * LANES, there.step if alone else LANES,
+                low + k * LANES * LANES, ones + k * LANES, used, with_low, <real>0.0 if alone else lane_start(kind, r),
                 sums, k * LANES,
             )
 
@@ -285,10 +291,12 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
     cdef real m[WIDEST]
     cdef real high[WIDEST]
     cdef real low[WIDEST]
+    cdef int infinite = 0
     extremes_of_columns(all.x, n, width, m, kind)
     for c in range(width):
-        if isinf(m[c]):
-            return False
+        infinite |= fabs(m[c]) == INFINITY
+    if infinite:
+        return False
     tile.start, tile.step, tile.fetch = <char *>scratch, (strips + 1) * LANES, nothing()
     if are_tiles:
         tile = all.out

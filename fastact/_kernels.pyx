@@ -144,6 +144,21 @@ cdef inline void start_at(Row *row, const Job *job, ptrdiff_t index) noexcept no
     row.out = job.out + p.out
 
 
+cdef inline void start_some(Row *rows, const Job *job, ptrdiff_t first, ptrdiff_t count) noexcept nogil:
+    """Those from number `first` on."""
+    cdef const Dimension *last = &job.kept[max(0, job.n_kept - 1)]
+    cdef ptrdiff_t done = 0, beside, k
+    cdef Row here
+    while done < count:
+        start_at(&here, job, first + done)
+        beside = min(count - done, last.size - (first + done) % last.size) if job.n_kept else 1
+        for k in range(beside):
+            rows[done + k].x = here.x + k * last.x_step
+            rows[done + k].second = here.second + k * last.second_step
+            rows[done + k].out = here.out + k * last.out_step
+        done += beside
+
+
 cdef inline Fetch to_fetch(const Job *job, ptrdiff_t first, ptrdiff_t next, real *type_tag) noexcept nogil:
     """For the rows from number `first` on, where those from `next` on are read after them."""
     cdef Fetch fetch = nothing()
@@ -164,8 +179,9 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
     cdef ptrdiff_t n = job.length, c
     cdef ptrdiff_t padded = width if width == 1 else pieces_of(width, LANES) * LANES
     cdef real *second = tile + n * padded if is_gradient(job.kind) else tile  # which may be read for nothing
-    for c in range(padded):
-        start_at(&rows[c], job, first + min(c, width - 1))
+    start_some(rows, job, first, width)
+    for c in range(width, padded):
+        rows[c] = rows[width - 1]
     pack(job, rows, padded, tile, False)
     if is_gradient(job.kind):
         pack(job, rows, padded, second, True)
@@ -269,9 +285,7 @@ cdef void piece_of_dtype(const Pieces *pieces, ptrdiff_t k, int thread, real *ty
 cdef void some_rows(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type_tag) noexcept nogil:
     cdef Row rows[BATCH]
     cdef Fetch fetch
-    cdef ptrdiff_t k
-    for k in range(count):
-        start_at(&rows[k], job, first + k)
+    start_some(rows, job, first, count)
     fetch = to_fetch[real](job, first, first + count, NULL)
     if job.length * <ptrdiff_t>sizeof(real) < FORESEEN:
         fetch.next = 0

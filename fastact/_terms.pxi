@@ -256,21 +256,21 @@ cdef inline bint start_all(const real *m, const Factor *factor, real *starts, pt
 
 
 cdef void merge_strip(
-    const real *high, const real *low, const real *ones, int used, int with_low, real lanes_start, Sums *sums,
-    ptrdiff_t first,
+    const real *high, ptrdiff_t step, const real *low, const real *ones, int used, int with_low, real lanes_start,
+    Sums *sums, ptrdiff_t first,
 ) noexcept nogil:
     """Bring the lanes of each column together, in the order of `_lanes.h`; those from `used` on are empty, and those from
-    `with_low` on have no low part."""
+    `with_low` on have no low part. The high ones are so far apart."""
     cdef double total[LANES][LANES]
     cdef double total_low[LANES][LANES]
     cdef int half = LANES // 2, k, j
     for k in range(with_low):
         for j in range(LANES):
             total_low[k][j] = 0.0
-            lane_total(high[k * LANES + j], low[k * LANES + j], lanes_start, &total[k][j], &total_low[k][j])
+            lane_total(high[k * step + j], low[k * LANES + j], lanes_start, &total[k][j], &total_low[k][j])
     for k in range(with_low, used):
         for j in range(LANES):
-            total[k][j], total_low[k][j] = high[k * LANES + j] - lanes_start, 0.0
+            total[k][j], total_low[k][j] = high[k * step + j] - lanes_start, 0.0
     while half:
         for k in range(max(0, min(half, used - half))):
             if real is float:
