@@ -4,14 +4,12 @@ They have the names of those in `fastact.ufuncs`; by these, and in a module of t
 """
 
 from fastact import ufuncs
+from fastact._gates import UFUNCS
 
-
-def _make(row):
-    return ufuncs._make(row, len(row.arrays), tuple(row.parameters.values()))
-
-
-def _rows():
-    return [row for row in ufuncs._ROWS if row.has_defaults]
-
-
-globals().update({row.name: _make(row) for row in _rows()})
+globals().update(
+    {
+        name: ufuncs._make(row, len(row.arrays), tuple(row.parameters.values()))
+        for name, row in UFUNCS.items()
+        if row.has_defaults
+    }
+)

@@ -74,6 +74,16 @@ cdef inline ptrdiff_t step_of(const Dimension *one, int which) noexcept nogil:
     return one.x_step if which == OF_X else one.second_step if which == OF_SECOND else one.out_step
 
 
+cdef inline void pack_rows(real **rows, real *tile, ptrdiff_t width, ptrdiff_t n) noexcept nogil:
+    if real is float: fastact_pack_float(rows, tile, width, n)
+    else: fastact_pack_double(rows, tile, width, n)
+
+
+cdef inline void unpack_rows(real **rows, const real *tile, ptrdiff_t width, ptrdiff_t n) noexcept nogil:
+    if real is float: fastact_unpack_float(rows, tile, width, n)
+    else: fastact_unpack_double(rows, tile, width, n)
+
+
 cdef inline void bring_run(
     real *packed, ptrdiff_t apart, char *memory, ptrdiff_t step, ptrdiff_t n, bint back
 ) noexcept nogil:

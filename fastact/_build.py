@@ -19,10 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._gates import GATED
+from fastact._gates import UFUNCS
 
-ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values(), *GATED.values()]
 COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
 
 
@@ -42,7 +40,7 @@ def computed_as(character):
 
 def loops():
     """Every loop there is: (symbol, what of `_compile` makes it, formula, number of arrays, of inputs, dtype)."""
-    for row in ROWS:
+    for row in UFUNCS.values():
         arrays = len(row.arrays)
         for dtype in dict.fromkeys(map(computed_as, row.types)):
             symbol = f"fastact_{row.name}_{dtype}"
@@ -71,7 +69,7 @@ def table():
     lines += [loop_type, ""]
     lines += ["/* How many a cycle of the loop works on, how many are done together of what it leaves, and how"]
     lines += ["   many are worth a thread, at the module's level. */"]
-    lines += ["typedef struct { int cycle, stride, per_thread; } fastact_elements;", ""]
+    lines += ["typedef struct { int cycle, epilogue, per_thread; } fastact_elements;", ""]
     lines += [
         f"extern fastact_loop {symbol}; extern const fastact_elements {symbol}_elements;" for symbol, *_ in loops()
     ]
@@ -80,7 +78,7 @@ def table():
     lines += ["    const fastact_elements *elements;"]
     lines += ["} fastact_loop_row;"]
     lines += ["", "static const fastact_loop_row fastact_loops[] = {"]
-    for row in ROWS:
+    for row in UFUNCS.values():
         arrays = len(row.arrays)
         for character in row.types:
             symbol = f"fastact_{row.name}_{computed_as(character)}"

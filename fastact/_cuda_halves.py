@@ -6,6 +6,8 @@ Each function stands for the one of the same name in `_math.py`, `_pieces.py` or
 which compilers can leave out of sums.
 """
 
+from types import FunctionType
+
 from fastact import _coefficients, _cuda_rows, _math, _pieces
 from fastact._cuda_rows import SMALLEST_START, log_alone, nan_unless, within_range
 from fastact._math import (
@@ -278,27 +280,17 @@ def whole(two, specialised):
     return specialised(two.whole)
 
 
-_IN_THE_PLACE_OF = {
-    _math: (
-        *(two_sum, normalise, add, multiply, with_constant, through_zero, times_inverse, square_of_quotient),
-        *(exp_parts, expm1_parts, logistic, gated, logistic_parts, gated_slope, gelu_tanh_parts, bell),
-        *(mish_parts, down_and_add, tanhshrink_near_zero, root_parts, tanh_parts, log1p_exp, log1p_exp_parts),
-    ),
-    _pieces: (square_whole, gelu_whole, gelu_derivative_whole),
-    _cuda_rows: (
-        *(exact_origin, exact_difference, scaled_by, scaled_difference, power, include),
-        *(largest_term, quotient_of_pairs, stands_alone),
-        *(inverse_sum, share, log_of_sum, log_share, scaled_log_share, log_softmax_gradient),
-    ),
-}
-
-
 def primitives_for(out_storage, dtype, approximations):
     """What `specialise` is to take in the place of others, in a kernel of this dtype: nothing, or where the storage has
     `approximations`, these primitives and what is above."""
     if out_storage not in approximations or dtype != "float32":
         return {}
-    functions = {getattr(module, f.__name__): f for module, those in _IN_THE_PLACE_OF.items() for f in those}
+    functions = {
+        getattr(module, name): function
+        for module in (_math, _pieces, _cuda_rows)
+        for name, function in globals().items()
+        if isinstance(function, FunctionType) and function.__module__ == __name__ and hasattr(module, name)
+    }
     functions |= {_cuda_rows.scaled_origin: exact_origin, _cuda_rows.level: log_alone}
     constants = {_cuda_rows.START: 2.0, _cuda_rows.SMALLEST_START: 2.0**-100}
     return functions | constants | {"either": whole, "product_error": no_error} | approximations[out_storage]

@@ -5,7 +5,7 @@ import numpy as np
 from fastact import _backend
 from fastact._cuda_arrays import is_on_device
 
-PLAIN = (np.ndarray, np.generic, float, int, list, tuple)
+PLAIN = (np.ndarray, float, int, list, tuple)
 ON_DEVICE = {"out", "stream", "temperature", "keepdims"}  # what is done there; `where`, `dtype` and the like are not
 
 

@@ -1,5 +1,6 @@
 """What the docstrings of softmax, its kin and their gradients have in common, for the {fields} in them."""
 
+import inspect
 from functools import partial
 
 from fastact._table import documentation
@@ -87,4 +88,13 @@ def documented(function=None, **fields):
     for field, text in fields.items():
         doc = doc.replace(f"{{{field}}}", text)
     function.__doc__ = doc
+    return function
+
+
+def dressed(function, name, module, doc, parameters=None):
+    """A function with a name, documentation and maybe a signature of these, that it was not written with."""
+    function.__name__ = function.__qualname__ = name
+    function.__module__, function.__doc__ = module, doc
+    if parameters is not None:
+        function.__signature__ = inspect.Signature(parameters)
     return function

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 
 from fastact import _at_defaults, ufuncs
+from fastact._documentation import dressed
 from fastact._table import REQUIRED
 
 
@@ -32,7 +33,7 @@ def choice_of(row, options, module):
 
     kind = inspect.Parameter
     own = kind("approximate", kind.KEYWORD_ONLY, default=default)
-    return documented(function, row, module, [own])
+    return as_row_says(function, row, module, [own])
 
 
 SOURCE = """def {name}({arrays}, /, {parameters}, *, out=None, **kwargs):
@@ -83,15 +84,12 @@ def function_of(row, ufunc, at_defaults=None, module="fastact"):
     function.__defaults__ = tuple(d for d in defaults.values() if d is not REQUIRED)
     kind = inspect.Parameter
     own = [kind(parameter, kind.POSITIONAL_OR_KEYWORD, default=default) for parameter, default in defaults.items()]
-    return documented(function, row, module, own)
+    return as_row_says(function, row, module, own)
 
 
-def documented(function, row, module, own):
-    """Give a function the row's name, documentation and signature, with parameters of its `own`."""
+def as_row_says(function, row, module, own):
+    """A function with the row's name, documentation and signature, with parameters of its `own`."""
     kind = inspect.Parameter
     arrays = [kind(array, kind.POSITIONAL_ONLY) for array in row.arrays]
-    function.__name__ = function.__qualname__ = row.name.removesuffix("_grad")
-    function.__module__ = module
-    function.__doc__ = row.doc
-    function.__signature__ = inspect.Signature([*arrays, *own, kind("kwargs", kind.VAR_KEYWORD)])
-    return function
+    parameters = [*arrays, *own, kind("kwargs", kind.VAR_KEYWORD)]
+    return dressed(function, row.name.removesuffix("_grad"), module, row.doc, parameters)

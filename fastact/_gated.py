@@ -3,7 +3,8 @@
 import numpy as np
 
 from fastact import _backend, _dispatch, ufuncs
-from fastact._gates import GATES, GRADIENT_NOTES, NOTES, documented
+from fastact._documentation import dressed
+from fastact._gates import GATES, GRADIENT_NOTES, NOTES, docstring_for
 from fastact._reductions import (
     COPIED,
     apart,
@@ -129,7 +130,7 @@ def _function(name):
         _call(ufunc, result_type, a, b, result)
         return result
 
-    rest = documented(
+    rest = docstring_for(
         name,
         REST,
         NOTES,
@@ -139,7 +140,7 @@ def _function(name):
         wrong="`out`",
         others=f"Where a and b are arrays of their own, or b comes first: `fastact.ufuncs.{name}(a, b)`.",
     )
-    return _named(function, name, "fastact", documented(name, FUNCTION, "", rest=rest))
+    return dressed(function, name, "fastact", docstring_for(name, FUNCTION, "", rest=rest))
 
 
 def _gradient(name):
@@ -175,7 +176,7 @@ def _gradient(name):
             _call(ufunc_grad, result_type, gy, a, b, for_b)
         return result
 
-    rest = documented(
+    rest = docstring_for(
         name,
         REST,
         GRADIENT_NOTES,
@@ -186,14 +187,7 @@ def _gradient(name):
         others=f"Where a and b are arrays of their own: `fastact.ufuncs.{name}(gy, b)` for a, and for b\n"
         f"`fastact.ufuncs.{name}_grad(gy, a, b)`.",
     )
-    return _named(function, name, "fastact.grad", documented(name, GRADIENT, "", rest=rest))
-
-
-def _named(function, name, module, doc):
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = module
-    function.__doc__ = doc
-    return function
+    return dressed(function, name, "fastact.grad", docstring_for(name, GRADIENT, "", rest=rest))
 
 
 FUNCTIONS = {name: _function(name) for name in GATES}

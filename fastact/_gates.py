@@ -120,7 +120,7 @@ Examples
 array({gradient_of_gate})"""
 
 
-def documented(name, template, notes, **others):
+def docstring_for(name, template, notes, **others):
     """A docstring, or more of it, for a row of the table."""
     fields = GATES[name]._asdict() | {"name": name} | others
     return template.format(**fields, notes=notes.format(**fields).rstrip())
@@ -143,10 +143,12 @@ GATED: dict[str, Elementwise] = {}  # the ufuncs of each NAME, and NAME_grad, of
 
 for _name, _gate in GATES.items():
     _out = OUT.format(integers="integers are promoted as by `numpy.exp`")
-    GATED[_name] = _row(_name, ACTIVATIONS[_gate.activation], ("a", "b"), documented(_name, UFUNC, NOTES, out=_out))
+    GATED[_name] = _row(_name, ACTIVATIONS[_gate.activation], ("a", "b"), docstring_for(_name, UFUNC, NOTES, out=_out))
     GATED[f"{_name}_grad"] = _row(
         f"{_name}_grad",
         GRADIENTS[f"{_gate.activation}_grad"],  # which is a * g'(b), too
         ("gy", "a", "b"),
-        documented(_name, GRADIENT_UFUNC, GRADIENT_NOTES, out=_out),
+        docstring_for(_name, GRADIENT_UFUNC, GRADIENT_NOTES, out=_out),
     )
+
+UFUNCS = ACTIVATIONS | GRADIENTS | GATED  # all of them

@@ -14,7 +14,7 @@ digits where the maximum has almost all the weight.
 
 cimport numpy as cnp
 from libc.float cimport DBL_MAX, FLT_MAX
-from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isinf
+from libc.math cimport INFINITY, NAN, exp, fabs, fma, isfinite, isinf
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
@@ -42,8 +42,6 @@ cdef extern from "fastact_formulas.h" nogil:
     void fastact_scaled_float64(double, double, double, double, double, double *, double *)
     float fastact_minus_exp_product_float32(float gy, float y, float total, float total_low)
     double fastact_minus_exp_product_float64(double gy, double y, double total, double total_low)
-    float fastact_exp_float32(float x)
-    double fastact_exp_float64(double x)
     double fastact_log_pair_float64(double s, double s_low)
     float fastact_fma_float32(float, float, float)
     double fastact_fma_float64(double, double, double)
@@ -216,10 +214,7 @@ cdef inline void pack(
         for c in range(width):
             bring_row(job, which, <char *>starts[c], tile + c, width, False)
         return
-    if real is float:
-        fastact_pack_float(starts, tile, width, n)
-    else:
-        fastact_pack_double(starts, tile, width, n)
+    pack_rows(starts, tile, width, n)
 
 
 cdef inline void unpack(
@@ -235,10 +230,7 @@ cdef inline void unpack(
             starts[c] = <real *>rows[c].out
         for c in range(width, padded):  # once more the last one
             starts[c] = starts[width - 1]
-        if real is float:
-            fastact_unpack_float(starts, tile, padded, n)
-        else:
-            fastact_unpack_double(starts, tile, padded, n)
+        unpack_rows(starts, tile, padded, n)
     else:
         for c in range(width):
             bring_row(job, OF_OUT, rows[c].out, <real *>tile + c, padded, True)

@@ -115,8 +115,8 @@ def elements(loop):
             moved = sum(int(count or 1) * BYTES[kind] for _, count, kind in accesses)
             cycles.append((stored, -max(len(instructions), A_BYTE * moved) / stored))
     cycle, cost = max(cycles, default=(1, -1))  # the others are for what is left, and for strides
-    stride = max((stored for stored, _ in cycles if 4 <= stored < cycle), default=cycle)
-    return cycle, stride, round(-WORTH / cost)
+    epilogue = max((stored for stored, _ in cycles if 4 <= stored < cycle), default=cycle)
+    return cycle, epilogue, round(-WORTH / cost)
 
 
 def elements_by_loop(module):
@@ -128,8 +128,8 @@ def emit(text, level):
     machine = machine_of(level, reloc="pic", codemodel="small")
     module = optimise(text, level, machine)
     constants = (
-        f"@{loop}_elements = constant {{ i32, i32, i32 }} {{ i32 {cycle}, i32 {stride}, i32 {worth} }}"
-        for loop, (cycle, stride, worth) in elements_by_loop(module).items()
+        f"@{loop}_elements = constant {{ i32, i32, i32 }} {{ i32 {cycle}, i32 {epilogue}, i32 {worth} }}"
+        for loop, (cycle, epilogue, worth) in elements_by_loop(module).items()
     )
     module.link_in(llvm.parse_assembly("\n".join(constants)))
     return machine.emit_object(module)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from fastact import ufuncs
 from fastact._reductions import axes_of, result_type_of, softmax, temperature_of
 from fastact._sparse import hardmax
 
@@ -55,7 +54,7 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
     """
     check_generator(rng)
     x = np.asarray(x)
-    dtype = ufuncs.relu_squared.resolve_dtypes((x.dtype, None))[-1]
+    dtype = result_type_of("rrelu_slopes", "x", x.dtype, None)
     drawn = np.promote_types(dtype, np.float32)
     lower, upper = np.asarray(lower), np.asarray(upper)
     for name, bound in (("lower", lower), ("upper", upper)):  # before anything is drawn

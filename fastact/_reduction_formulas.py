@@ -94,12 +94,6 @@ def scaled(x, shift, r, r_low, lowest):
     return p, p_low if p > lowest else 0.0
 
 
-def exp(x):
-    """e**x, for x <= 0."""
-    s, n, r = reduce_exp(EXP_LOW if x < EXP_LOW else x, MAGIC_UP)
-    return (1.0 + (r + exp_tail(n, r, 0.0))) * s * DOWN
-
-
 def log_pair(s, s_low):
     """log(s + s_low), for s >= 1: n ln 2 + log1p(f), and log1p(f) = 2 atanh(u) with u = f / (2 + f)."""
     n, significant = exponent(s), significand(s)
@@ -125,8 +119,8 @@ def minus_exp_product(gy, y, total, total_low):
 
 # Each with the dtypes that it is needed in.
 BOTH = ("float32", "float64")
-REDUCTION_FORMULAS = dict.fromkeys(
-    (exp, exp_start, exp_index, exp_fraction, scaled, not_below, minus_exp_product), BOTH
-) | {log_pair: BOTH[1:]}
+REDUCTION_FORMULAS = dict.fromkeys((exp_start, exp_index, exp_fraction, scaled, not_below, minus_exp_product), BOTH) | {
+    log_pair: BOTH[1:]
+}
 # Of float32, what takes their place where vectors are looked up.
 BY_EIGHTHS = {exp_start: exp_start_by_eighths, exp_index: exp_index_by_eighths, exp_fraction: exp_fraction_by_eighths}

@@ -41,7 +41,7 @@ ctypedef struct Loop:
     int nin
     int size  # bytes an element in the user's arrays
     int cycle  # elements that a cycle of the loop works on
-    int stride  # that are done together of what is left; the rest of these, one by one
+    int epilogue  # that are done together of what is left; the rest of these, one by one
     int per_thread  # elements that are worth waking a thread
     bint half  # float16 there, float32 in the compiled loop
 
@@ -151,8 +151,8 @@ cdef void run_blocks(
 ) noexcept nogil:
     """Bring operands that are not contiguous, or that are the output too, through blocks of their own.
 
-    A block that is no multiple of the loop's stride is rounded up to one, with copies of an element: what
-    remains after the last whole stride would be done one by one.
+    A block that is no multiple of the loop's epilogue is rounded up to one, with copies of an element: what
+    remains after the last whole epilogue would be done one by one.
     """
     cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
     cdef char *block_args[MAX_OPERANDS]
@@ -160,7 +160,7 @@ cdef void run_blocks(
     cdef bint direct[MAX_OPERANDS]
     cdef int nin = loop.nin, k
     cdef int size = 4 if loop.half else loop.size
-    cdef ptrdiff_t stride = loop.stride, start = 0, m
+    cdef ptrdiff_t epilogue = loop.epilogue, start = 0, m
     cdef npy_intp length
     cdef bint scalar = scalar_parameters(loop, steps)
     cdef fastact_loop *run = loop.run_scalar if scalar else loop.run
@@ -170,11 +170,11 @@ cdef void run_blocks(
         block_args[k] = <char *>storage[k]
         direct[k] = steps[k] == size and not loop.half and (k == nin or args[k] != args[nin])
         if k < nin and steps[k] == 0:
-            length = 1 if scalar and k >= loop.arrays else min((n + stride - 1) // stride * stride, block)
+            length = 1 if scalar and k >= loop.arrays else min((n + epilogue - 1) // epilogue * epilogue, block)
             read_block(loop, block_args[k], args[k], 0, length)
     while start < n:
         m = min(block, n - start)
-        length = (m + stride - 1) // stride * stride
+        length = (m + epilogue - 1) // epilogue * epilogue
         for k in range(nin + 1):
             if direct[k] and length == m:
                 block_args[k] = args[k] + start * steps[k]
@@ -213,9 +213,9 @@ cdef ptrdiff_t stream(
 cdef void run_direct(
     const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint streamed
 ) noexcept nogil:
-    """Contiguous operands: the loop as it is. What is left behind its last whole cycle, or stride, is done together with
+    """Contiguous operands: the loop as it is. What is left behind its last whole cycle, or epilogue, is done together with
     what is before it, once more; and so, of long ones, is what comes before the output's first whole cache line."""
-    cdef npy_intp last = loop.cycle if n >= loop.cycle and 2 * (n % loop.cycle) > loop.cycle else loop.stride
+    cdef npy_intp last = loop.cycle if n >= loop.cycle and 2 * (n % loop.cycle) > loop.cycle else loop.epilogue
     cdef npy_intp first = <npy_intp>(-<size_t>args[loop.nin] % CACHE_LINE) // loop.size
     cdef npy_intp whole
     cdef ptrdiff_t done
@@ -223,7 +223,7 @@ cdef void run_direct(
     cdef int k
     cdef fastact_loop *run = loop.run_scalar if scalar_parameters(loop, steps) else loop.run
     if first and n * loop.size >= LONG_BYTES:
-        whole = (first + loop.stride - 1) // loop.stride * loop.stride
+        whole = (first + loop.epilogue - 1) // loop.epilogue * loop.epilogue
         run(args, &whole, steps, NULL)
         for k in range(loop.nin + 1):
             rest[k] = args[k] + first * steps[k]
@@ -480,7 +480,7 @@ cdef void bring_rows(const Rows *all, int k, Place place, char *packed, ptrdiff_
 
 
 cdef void run_short_rows(const Rows *all, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
-    """As many rows at a time as fit into a block, side by side: each alone would cost a call and a stride that is not
+    """As many rows at a time as fit into a block, side by side: each alone would cost a call and an epilogue that is not
     full. What lies so already is left there, and what repeats is brought once."""
     cdef uint64_t storage[MAX_OPERANDS][BLOCK_WORDS]
     cdef const Loop *loop = all.loop

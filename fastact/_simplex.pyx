@@ -485,17 +485,11 @@ cdef void short_rows(const Job *job, Place *rows, const Scratch *scratch, real *
     if plain:
         for c in range(LANES):
             starts[c] = <real *>(job.x + rows[c].x)
-        if real is float:
-            fastact_pack_float(starts, tile, LANES, job.length)
-        else:
-            fastact_pack_double(starts, tile, LANES, job.length)
+        pack_rows(starts, tile, LANES, job.length)
         if is_gradient(job.kind):
             for c in range(LANES):
                 starts[c] = <real *>(job.second + rows[c].second)
-            if real is float:
-                fastact_pack_float(starts, second, LANES, job.length)
-            else:
-                fastact_pack_double(starts, second, LANES, job.length)
+            pack_rows(starts, second, LANES, job.length)
     else:
         pack(job, rows, LANES, tile, second, LANES, 1)
     maxima(tile, job.length, m)
@@ -505,10 +499,7 @@ cdef void short_rows(const Job *job, Place *rows, const Scratch *scratch, real *
     if plain:
         for c in range(LANES):
             starts[c] = <real *>(job.out + rows[c].out)
-        if real is float:
-            fastact_unpack_float(starts, tile, LANES, job.length)
-        else:
-            fastact_unpack_double(starts, tile, LANES, job.length)
+        unpack_rows(starts, tile, LANES, job.length)
     else:
         unpack(job, rows, LANES, tile, LANES, 1)
 

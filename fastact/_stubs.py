@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._gates import GATED, GATES
+from fastact._gates import GATES, UFUNCS
 from fastact._table import REDUCTIONS, REQUIRED, SPARSE, module_name
 
 INIT = """from typing import Any
@@ -210,7 +210,7 @@ def cuda_stub():
 
 
 def ufuncs_stub():
-    names = [*ACTIVATIONS, *GRADIENTS, *GATED]
+    names = [*UFUNCS]
     return f"import numpy as np\n\n__all__ = {names!r}\n\n" + "".join(f"{name}: np.ufunc\n" for name in names)
 
 

@@ -186,10 +186,7 @@ cdef inline real finish_overflown(real x, real second, real total, real r, int k
     """The same for a gradient whose sum is not finite: as IEEE arithmetic has it."""
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
         return second * (x - total) * r
-    if real is float:
-        return (x - fastact_exp_float32(second) * total) * r
-    else:
-        return (x - fastact_exp_float64(second) * total) * r
+    return (x - <real>exp(second) * total) * r
 
 
 cdef inline bint is_overflown(real total, int kind) noexcept nogil:

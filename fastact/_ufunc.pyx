@@ -17,8 +17,7 @@ import numpy
 
 cdef extern from "numpy/arrayobject.h":
     ctypedef ptrdiff_t npy_intp
-    int NPY_BYTE, NPY_UBYTE, NPY_SHORT, NPY_USHORT, NPY_INT, NPY_UINT, NPY_LONG, NPY_ULONG
-    int NPY_LONGLONG, NPY_ULONGLONG, NPY_HALF, NPY_FLOAT, NPY_DOUBLE, NPY_ARRAY_WRITEABLE
+    int NPY_HALF, NPY_FLOAT, NPY_DOUBLE, NPY_ARRAY_WRITEABLE
     int _import_array() except -1
     ctypedef struct PyTypeObject:
         pass
@@ -84,7 +83,7 @@ cdef extern from "fastact_loops.h":
     ctypedef void fastact_loop(char **, const npy_intp *, const npy_intp *, void *) noexcept nogil
     ctypedef struct fastact_elements:
         int cycle
-        int stride
+        int epilogue
         int per_thread
     ctypedef struct fastact_loop_row:
         const char *ufunc
@@ -102,23 +101,6 @@ cdef enum:
     MAX_AXES = 8  # that do not lie in one
 
 include "_run.pxi"
-
-
-cdef int type_number(char type) except -1:
-    if type == b"b": return NPY_BYTE
-    if type == b"B": return NPY_UBYTE
-    if type == b"h": return NPY_SHORT
-    if type == b"H": return NPY_USHORT
-    if type == b"i": return NPY_INT
-    if type == b"I": return NPY_UINT
-    if type == b"l": return NPY_LONG
-    if type == b"L": return NPY_ULONG
-    if type == b"q": return NPY_LONGLONG
-    if type == b"Q": return NPY_ULONGLONG
-    if type == b"e": return NPY_HALF
-    if type == b"f": return NPY_FLOAT
-    if type == b"d": return NPY_DOUBLE
-    raise ValueError(f"no such type character: {chr(type)!r}")
 
 
 cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept nogil:
@@ -170,7 +152,7 @@ cdef int find_loop(Loop *loop, bytes name, char type, int nin) except -1:
             loop.run = fastact_loops[row].loop
             loop.run_scalar = fastact_loops[row].scalar
             loop.cycle = fastact_loops[row].elements.cycle
-            loop.stride = fastact_loops[row].elements.stride
+            loop.epilogue = fastact_loops[row].elements.epilogue
             loop.per_thread = fastact_loops[row].elements.per_thread
             return 0
         row += 1
@@ -197,7 +179,8 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
     if not functions or not data or not signature:
         raise MemoryError
     for k in range(count):
-        number = type_number(ord(types[k]))
+        dtype = numpy.dtype(types[k])
+        number = dtype.num
         for operand in range(nin + 1):
             signature[k * (nin + 1) + operand] = number
         loop = <Loop *>calloc(1, sizeof(Loop))
@@ -206,7 +189,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
         data[k] = loop
         loop.nin = nin
         loop.type_number = number
-        loop.size = numpy.dtype(types[k]).itemsize
+        loop.size = dtype.itemsize
         loop.half = types[k] == "e"
         functions[k] = run_compiled
         if callback is not None:
@@ -217,7 +200,7 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
             loop.arrays = compiled[types[k]][0]
             loop.run = <fastact_loop *><size_t>compiled[types[k]][1]
             loop.run_scalar = <fastact_loop *><size_t>compiled[types[k]][2]
-            loop.cycle, loop.stride, loop.per_thread = compiled[types[k]][3:]
+            loop.cycle, loop.epilogue, loop.per_thread = compiled[types[k]][3:]
         else:
             find_loop(loop, name_bytes, ord(types[k]), nin)
     names_and_docs.append((name_bytes, doc_bytes))

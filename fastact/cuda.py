@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastact import _cuda_arrays as arrays
-from fastact import _cuda_elementwise, _cuda_rows, _reductions, _sparse
+from fastact import _cuda_elementwise, _cuda_rows, _reduction_gradients, _reductions, _sparse
 from fastact._cuda_device import is_available, why_not
 from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
+from fastact._documentation import dressed
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import choice_of, function_of
 from fastact._gated import half_of
-from fastact._gates import GATED, GATES
+from fastact._gates import GATED, GATES, UFUNCS
 from fastact._table import FLOAT_TYPES, REDUCTIONS, SPARSE
 
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
@@ -180,10 +181,9 @@ def _copy(x):
     return x
 
 
-ROWS = ACTIVATIONS | GRADIENTS | GATED
-AT_DEFAULTS = {name: f"{name} at its defaults" for name, row in ROWS.items() if row.special_case}
-FORMULAS = {name: row.formula for name, row in ROWS.items()} | {"copy": _copy}
-FORMULAS |= {special: ROWS[name].special_case for name, special in AT_DEFAULTS.items()}
+AT_DEFAULTS = {name: f"{name} at its defaults" for name, row in UFUNCS.items() if row.special_case}
+FORMULAS = {name: row.formula for name, row in UFUNCS.items()} | {"copy": _copy}
+FORMULAS |= {special: UFUNCS[name].special_case for name, special in AT_DEFAULTS.items()}
 
 
 @lru_cache(maxsize=1024)
@@ -556,10 +556,7 @@ def _documented(function, name, module, doc, **values):
         doc = doc.replace(mark, text)
     for mark, text in values.items():
         doc = doc.replace(f"{{{mark}}}", text)
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = module
-    function.__doc__ = doc
-    return function
+    return dressed(function, name, module, doc)
 
 
 def _summary(doc):
@@ -575,7 +572,7 @@ def _elementwise_function(row):
     def call(*inputs, out=None, stream=None, kernel=row.name):
         if len(inputs) != len(labels):
             raise TypeError(f"{name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
-        return _call_elementwise(ROWS[kernel], *inputs, out=out, stream=stream)
+        return _call_elementwise(UFUNCS[kernel], *inputs, out=out, stream=stream)
 
     if row.options:
         chosen = {option: partial(call, kernel=kernel) for option, kernel in row.options.items()}
@@ -638,13 +635,13 @@ def _logsumexp_function():
     return _over_axes(logsumexp, "logsumexp", KEEPDIMS, ", and of an empty axis", " reduced")
 
 
-def _gradient_over_axes(function, name, formula, options):
+def _gradient_over_axes(function, name, options):
     return _documented(
         function,
         name,
         "fastact.cuda.grad",
         REDUCTION_DOC,
-        summary=f"The gradient of `fastact.{name}`, from its result y: {formula}.",
+        summary=_summary(getattr(_reduction_gradients, name).__doc__),
         labels="gy, y",
         shape="",
         **options,
@@ -653,19 +650,19 @@ def _gradient_over_axes(function, name, formula, options):
     )
 
 
-def _reduction_gradient(name, formula):
+def _reduction_gradient(name):
     def function(gy, y, axis=-1, *, out=None, stream=None, temperature=1.0):
         return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream, temperature=temperature)
 
     option = "\ntemperature : float, default 1\n    The one that `y` was made with."
-    return _gradient_over_axes(function, name, formula, TEMPERATURE | {"option": option})
+    return _gradient_over_axes(function, name, TEMPERATURE | {"option": option})
 
 
-def _sparse_gradient(name, formula):
+def _sparse_gradient(name):
     def function(gy, y, axis=-1, *, out=None, stream=None):
         return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream)
 
-    return _gradient_over_axes(function, name, formula, NO_OPTION)
+    return _gradient_over_axes(function, name, NO_OPTION)
 
 
 def _gated_function(name, gradient):
@@ -708,11 +705,8 @@ globals().update({name: _gated_function(name, gradient=False) for name in GATES}
 grad = SimpleNamespace(
     **{name: _elementwise_function(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS},
     **{name: _gated_function(name, gradient=True) for name in GATES},
-    softmax=_reduction_gradient("softmax", "y * (gy - sum(gy * y))"),
-    softmin=_reduction_gradient("softmin", "-y * (gy - sum(gy * y))"),
-    log_softmax=_reduction_gradient("log_softmax", "gy - exp(y) * sum(gy)"),
-    sparsemax=_sparse_gradient("sparsemax", "gy - mean(gy) where y > 0, the mean of those"),
-    entmax15=_sparse_gradient("entmax15", "s * (gy - sum(gy * s) / sum(s)), s = sqrt(y)"),
+    **{name: _reduction_gradient(name) for name in REDUCTIONS},
+    **{name: _sparse_gradient(name) for name in SPARSE[1:]},
 )
 
 __all__ = [*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE, *_cuda_rows.SINGLE, "grad", "is_available", "why_not"]

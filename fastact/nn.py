@@ -395,9 +395,7 @@ class PReLU(Module):
 class _OverAxis(Module):
     """A module for a function of x and an axis. Made by `_over_axis`."""
 
-    _gradient_takes_x = False  # but the result
-
-    def __init__(self, dim):
+    def __init__(self, dim=-1):
         try:
             self.dim = operator.index(dim)
         except TypeError:
@@ -425,19 +423,6 @@ class _Normalised(_OverAxis):
         if dim is None:
             raise TypeError(f"{type(self).__name__} needs dim, the axis that is to be normalised: -1 for the last")
         super().__init__(dim)
-
-
-class _Sparse(_OverAxis):
-    """hardmax, sparsemax and entmax15."""
-
-    def __init__(self, dim=-1):
-        super().__init__(dim)
-
-
-class _Gated(_Sparse):
-    """glu and its kin."""
-
-    _gradient_takes_x = True
 
 
 def _zero_gradient(gy, y, axis):
@@ -522,14 +507,15 @@ def _over_axis(name, base, texts):
         "__module__": __name__,
         "_function": staticmethod(function),
         "_gradient": staticmethod(gradient or _zero_gradient),
+        "_gradient_takes_x": name in GATES,  # and not the result
     }
     return type(module_name(name), (base,), body)
 
 
 _MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row.name != "prelu"}
 _MODULES |= {module_name(name): _over_axis(name, _Normalised, OF_NORMALISED) for name in REDUCTIONS}
-_MODULES |= {module_name(name): _over_axis(name, _Sparse, OF_SPARSE) for name in SPARSE}
-_MODULES |= {module_name(name): _over_axis(name, _Gated, OF_GATED) for name in GATES}
+_MODULES |= {module_name(name): _over_axis(name, _OverAxis, OF_SPARSE) for name in SPARSE}
+_MODULES |= {module_name(name): _over_axis(name, _OverAxis, OF_GATED) for name in GATES}
 globals().update(_MODULES)
 __all__ += _MODULES
 

@@ -11,10 +11,9 @@ array([ 1., 10.])
 """
 
 from fastact import _backend
-from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._gates import GATED
+from fastact._gates import UFUNCS
 
-__all__ = [*ACTIVATIONS, *GRADIENTS, *GATED]
+__all__ = [*UFUNCS]
 
 
 def _make(row, nin, defaults=()):
@@ -26,6 +25,4 @@ def _make(row, nin, defaults=()):
     return _backend.ufunc_module.make_ufunc(row.name, row.doc, nin, row.types, callback)
 
 
-_ROWS = [*ACTIVATIONS.values(), *GRADIENTS.values(), *GATED.values()]
-
-globals().update({row.name: _make(row, row.nin) for row in _ROWS})
+globals().update({name: _make(row, row.nin) for name, row in UFUNCS.items()})
