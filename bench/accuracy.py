@@ -262,13 +262,14 @@ rounding alone costs; a function is correctly rounded where it has no more than 
 which compares with plain NumPy in float64 (for float32) or in long double, itself compared with mpmath by
 `tests/test_oracle.py`; the largest errors in float64 are taken from mpmath. `fastact` stands for the backends with
 fused multiply-add, x86-64-v4 and x86-64-v3, which give the same bits; `fastact[x86-64]` is the one without.
-"Steps the wrong way" counts the pairs of neighbouring inputs where the larger has the smaller result. `NAME_grad` is
-the gradient of NAME, which rises and falls, with gy = 1. For rows, the two
+"Steps the wrong way" counts the pairs of neighbouring inputs where the larger has the smaller result, of functions that
+nowhere fall. `NAME_grad` is the gradient of NAME with gy = 1. For rows, the two
 numbers after the error are the row's length and the standard deviation of its numbers.
 """
 
 
-def report(state, sections):
+def report(state, sections, functions=None):
+    """Of all that was ever measured."""
     lines = []
     for section in sections:
         names = SECTIONS[section][2]
@@ -280,7 +281,7 @@ def report(state, sections):
             state.items(), key=lambda item: names.index(n) if (n := item[0].split()[1]) in names else -1
         ):
             this, name, library = key.split()
-            if this == section and saved["done"] == SECTIONS[section][1](name):
+            if this == section and saved["done"] == SECTIONS[section][1](name) and name in (functions or names):
                 record = Record(**saved["record"])
                 error, *at = record.worst[0]
                 share = f"{100 * record.correctly_rounded / record.count:.2f} %"
@@ -288,7 +289,7 @@ def report(state, sections):
                 line = (
                     f"| `{name}` | {library} {saved['version']} | {record.count:,} | {error:.4g} | {where} | {share} |"
                 )
-                steps = "" if name in GRADIENTS else f"{record.wrong_steps:,}"
+                steps = f"{record.wrong_steps:,}" if name in TABLE and TABLE[name].monotone else ""
                 lines.append(line + (f" {steps} |" if section == "float32" else ""))
     return "\n".join(lines)
 
@@ -298,7 +299,7 @@ def main():
     parser.add_argument("sections", nargs="*", default=list(SECTIONS), help="default: all")
     parser.add_argument("--functions", nargs="+", metavar="NAME", choices=[*TABLE, *ROW_FUNCTIONS])
     parser.add_argument("--libraries", nargs="+", metavar="NAME", default=["fastact"], choices=LIBRARIES)
-    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
+    parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--page", action="store_true", help="measure nothing, write docs/accuracy.md")
     options = parser.parse_args()
     state = load()
@@ -319,7 +320,9 @@ def main():
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=prepare) as pool:
         for task in tasks:
             measure(*task, state, pool)
-    print(report(state, options.sections))
+    print(report(state, options.sections, options.functions))
+    if not options.fresh:
+        print(f"\nWhat {RESULTS} had already was not measured again: see --fresh.")
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def simulate(cycle, cpu, program):
     text = "\n".join(re.sub(r"\s*#.*|\s*<.*>", "", line) for line in cycle[:-1])
     iterations = 100
     command = [program, f"-mcpu={cpu}", "-mtriple=x86_64", f"-iterations={iterations}", "-json"]
-    result = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True)
     region = json.loads(result.stdout)["CodeRegions"][0]
     summary = region["SummaryView"]
     ports = {}

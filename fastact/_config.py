@@ -47,7 +47,8 @@ def set_num_threads(n):
 
 
 def get_num_threads():
-    """How many threads a large call may use: what was set, or else what OpenMP says; 1 after a fork.
+    """How many threads a large call may use: what was set, or else what OpenMP says; 1 after a fork, and within
+    threadpoolctl's limits.
 
     Returns
     -------

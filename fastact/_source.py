@@ -316,7 +316,8 @@ def definition(function):
             tree = ast.parse(f"{text}\ndef decorated(): pass")
     except (OSError, SyntaxError):
         raise TypeError(
-            f"the source of {function.__name__} is not at hand: define it by def, in a file or a cell"
+            f"the source of {function.__name__} cannot be read: Python keeps none of what is typed at its plain prompt "
+            "or given to exec or python -c; define it by def in a file, or in IPython or a notebook"
         ) from None
     if function.__name__ != "<lambda>":
         return tree.body[0].body

@@ -64,7 +64,7 @@ class Module:
 
     def forward(self, x):
         """The activation of `x`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def train(self, mode=True):
         """Go over to training, or to evaluation, which differ for `RReLU` alone.
@@ -101,7 +101,7 @@ class Module:
         ValueError
             Where `gy` does not have the result's shape; for elementwise modules, where it does not broadcast to it.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no backward: nothing is differentiated by itself here")
 
     def _last(self):
         try:
@@ -245,7 +245,7 @@ def _documentation(row):
     x, arguments, y = example.groups(default="")
     own = re.match(r"x : .*\n(?:    .*\n)*((?s:.*?))out : ", sections["Parameters"])[1]
     own = own.replace(" : array_like", " : float")
-    own = re.sub(r"\s*Broadcasts? against `x`\.", "", own)
+    own = re.sub(r"\s*Broadcasts?\s+against `x`\.", "", own)
     _, condition = _CONDITIONS.get(row.name, (None, ""))
     return MODULE.format(
         head=head,
@@ -555,6 +555,11 @@ Raises
             1,
         )
         .replace("`inplace` not a bool", "`inplace` not a bool,\n    or `rng` neither a Generator nor None", 1)
+        .replace(
+            "draw the slopes and keep them for the gradient, as in the example: then it is `prelu`. So does\n"
+            "`fastact.nn.RReLU(rng=...)`.",
+            "give it an `rng`: it draws the slopes and keeps them for the gradient.",
+        )
     )
 
     def __init__(self, lower=1 / 8, upper=1 / 3, inplace=False, *, rng=None):

@@ -359,7 +359,7 @@ BAD = [
     (decorated, "decorated is decorated"),
     (endless, "calls itself"),
     (too_few, "max takes two or more numbers"),
-    (eval("lambda x: x"), "the source of <lambda> is not at hand"),
+    (eval("lambda x: x"), "the source of <lambda> cannot be read"),
 ]
 
 
