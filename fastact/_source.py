@@ -17,16 +17,26 @@ from typing import NamedTuple
 import numpy as np
 
 from fastact import math as fast
+from fastact._gates import GATES
 from fastact._math import copysign, sqrt
 from fastact._specialise import Primitive
-from fastact._table import ACTIVATIONS, GRADIENTS, times
+from fastact._table import ACTIVATIONS, GRADIENTS, REDUCTIONS, SPARSE, times
 
 OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.USub: "-", ast.Not: "not ", ast.And: "&", ast.Or: "|",
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
 
-# What stands for a function of fastact.math in a user's source.
+
+def square(x):
+    return x * x
+
+
+def clip(x, low, high):
+    return fast.minimum(fast.maximum(x, low), high)
+
+
+# What stands for a function of fastact.math, or one of these, in a user's source.
 EQUIVALENTS = {
     **{
         getattr(module, name): getattr(fast, name)
@@ -38,6 +48,8 @@ EQUIVALENTS = {
     builtins.max: fast.maximum,
     builtins.min: fast.minimum,
     np.abs: fast.fabs,
+    np.square: square,
+    np.clip: clip,
 }
 
 
@@ -183,7 +195,8 @@ class Reader:
                     for name in first.keys() & second.keys():
                         names[name] = self.trace.select(condition, first[name], second[name])
                 case _:
-                    self.fail(statement, f"{type(statement).__name__} has no place in an activation's formula")
+                    line = ast.unparse(statement).partition("\n")[0]
+                    self.fail(statement, f"`{line}` has no place in an activation's formula")
         return None
 
     def value(self, node, names):
@@ -221,7 +234,9 @@ class Reader:
             case ast.BinOp(base, ast.Pow(), exponent):
                 a, n = self.operand(base, names), self.operand(exponent, names)
                 if not isinstance(n, float) or not (n.is_integer() or n == 0.5) or abs(n) > 64:
-                    self.fail(node, "an exponent must be a whole number or 0.5; for others there is exp(n * log(x))")
+                    self.fail(
+                        node, "an exponent must be a whole number or 0.5; others are exp(exponent * log(base))"
+                    )
                 return self.trace.power(a, n)
             case ast.BinOp(left, operator, right) if type(operator) in OPERATORS:
                 return emit(OPERATORS[type(operator)], self.operand(left, names), self.operand(right, names))
@@ -268,9 +283,14 @@ class Reader:
             return result
         if isinstance(callee, Primitive) and callee in LEAVES:
             return self.trace.emit(callee, *arguments)
+        if is_over_an_axis(callee):
+            self.fail(node, f"{ast.unparse(node.func)} is over an axis, and an activation a function of single numbers")
         if not isinstance(callee, types.FunctionType):
             self.fail(node, f"{ast.unparse(node.func)} cannot be compiled; fastact.math has {', '.join(fast.__all__)}")
-        bound = inspect.signature(callee).bind(*arguments, **keywords)
+        try:
+            bound = inspect.signature(callee).bind(*arguments, **keywords)
+        except TypeError as error:
+            self.fail(node, f"{ast.unparse(node.func)}: {error}")
         bound.apply_defaults()
         given = {name: known(value) for name, value in bound.arguments.items()}
         if callee in LEAVES:
@@ -302,6 +322,12 @@ def formula_of(callee):
         return EQUIVALENTS.get(callee, callee)
     except TypeError:  # what cannot be a key is no function
         return callee
+
+
+def is_over_an_axis(callee):
+    import fastact
+
+    return any(callee is getattr(fastact, name) for name in (*REDUCTIONS, *SPARSE, *GATES, "logsumexp"))
 
 
 def definition(function):

@@ -267,6 +267,18 @@ def loops(x):
     return x
 
 
+def over_an_axis(x):
+    return fastact.softmax(x)
+
+
+def wrong_keyword(x):
+    return fastact.elu(x, out=x)
+
+
+def squared_and_clipped(x):
+    return np.clip(np.square(x), 0.5, 2.0)
+
+
 def not_everywhere(x):
     if x > 0:
         return x
@@ -343,7 +355,9 @@ def too_few(x):
 
 
 BAD = [
-    (loops, "line 2 of its definition: For has no place"),
+    (loops, r"line 2 of its definition: `for _ in range\(3\):` has no place"),
+    (over_an_axis, "fastact.softmax is over an axis"),
+    (wrong_keyword, "line 2 of its definition: fastact.elu: got an unexpected keyword argument 'out'"),
     (not_everywhere, "must return a number"),
     (unknown_name, "nothing_of_this_name is not defined"),
     (sometimes_defined, "y is not defined here, or not on every path"),
@@ -367,6 +381,12 @@ BAD = [
 def test_what_cannot_be_compiled(function, message):
     with pytest.raises(TypeError, match=message):
         fastact.activation(function)(1.0)
+
+
+def test_equivalents_of_numpys():
+    f, x = fastact.activation(squared_and_clipped), np.array([-3.0, -1.0, 0.1, NAN])
+    assert np.array_equal(f(x), squared_and_clipped(x), equal_nan=True)
+    assert np.array_equal(f.grad(1.0, x), [0.0, -2.0, 0.0, NAN], equal_nan=True)
 
 
 def test_wrong_functions():
