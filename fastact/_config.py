@@ -17,13 +17,13 @@ def set_num_threads(n):
 
     Parameters
     ----------
-    n : int
-        At least 1.
+    n : int or None
+        At least 1. None leaves it to OpenMP, as if nothing had been set.
 
     Raises
     ------
     TypeError
-        If `n` is not an int.
+        If `n` is neither an int nor None.
     ValueError
         If `n` is less than 1.
 
@@ -36,14 +36,15 @@ def set_num_threads(n):
     1
     >>> fastact.set_num_threads(before)
     """
-    try:
-        n = operator.index(n)
-    except TypeError:
-        raise TypeError(f"n must be an int, got {type(n).__name__}") from None
-    if not 1 <= n <= 4096:
-        raise ValueError(f"n must be from 1 to 4096, got {n}")
+    if n is not None:
+        try:
+            n = operator.index(n)
+        except TypeError:
+            raise TypeError(f"n must be an int or None, got {type(n).__name__}") from None
+        if not 1 <= n <= 4096:
+            raise ValueError(f"n must be from 1 to 4096, got {n}")
     for module in (_backend.ufunc_module, _backend.kernels_module, _backend.simplex_module):
-        module.set_num_threads(n)
+        module.set_num_threads(n or 0)
 
 
 def get_num_threads():

@@ -148,6 +148,12 @@ def test_number_of_threads_from_the_environment(variable):
     assert done.stdout == "3\n", done.stderr
 
 
+def test_no_number_of_threads():
+    """Once one was set, too: as the environment says, in which it was not set."""
+    code = "import fastact as f; f.set_num_threads(2); f.set_num_threads(None); print(f.get_num_threads())"
+    assert run("-c", code, OMP_NUM_THREADS="3").stdout == "3\n"
+
+
 @pytest.mark.parametrize("wrong", ["0", "-2", "many", "1.5"])
 def test_wrong_number_of_threads_in_the_environment(wrong):
     done = run("-c", "import fastact", FASTACT_NUM_THREADS=wrong)
