@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 
 import fastact
@@ -19,9 +20,13 @@ def run(arguments):
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("demo", help="recognise handwritten digits, and time every function")
     plot = commands.add_parser("plot", help="draw activations and their derivatives (needs Matplotlib)")
-    plot.add_argument("names", nargs="*", metavar="NAME", help="such as elu; and parameters, such as alpha=0.5,1,2")
+    plot._negative_number_matcher = re.compile(r"-\.?\d")  # as in Python 3.14, so that -4,4 is none of the options
+    names = "such as elu; after each its parameters, such as alpha=0.5,1,2"
+    plot.add_argument("names", nargs="*", metavar="NAME", help=names)
     plot.add_argument("--all", action="store_true", help="draw all of them")
-    plot.add_argument("--out", metavar="FILE", help="write a file (.svg, .png, .pdf) instead of opening a window")
+    plot.add_argument("--xlim", metavar="LEFT,RIGHT", help="from where to where, such as -4,4")
+    out = "write a file (.svg, .png, .pdf) instead of opening a window; without a display, by default ./fastact.svg"
+    plot.add_argument("--out", metavar="FILE", help=out)
     bench = commands.add_parser("bench", help="measure the speed, beside NumPy, SciPy, PyTorch and others")
     add_options(bench)
     options = parser.parse_args(arguments)

@@ -2,11 +2,15 @@
 
 import inspect
 import itertools
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 import fastact
+from fastact._activation import Activation
 from fastact._expressions import ARGUMENTS
 from fastact._formulas import ACTIVATIONS
 from fastact._mathtext import formula_of
@@ -18,6 +22,7 @@ BANDS = ["#0072B2", "#56B4E9", "#009E73", "#E69F00"]
 AXIS, GRID = "#444444", "#E4E4E4"
 SIZE = (5, 4)  # inches
 POINTS = 101  # on each smooth piece
+FINE = 1001  # likewise, where the range is given, or where the kinks are is not known
 SCORES = {"x": None, "1": 1.0, "0": 0.0, "-1": -1.0}  # what softmax and its kin are drawn for, by their labels
 # Files are the same, byte for byte, whenever they are written.
 REPRODUCIBLE = {"svg.hashsalt": "fastact"}
@@ -32,20 +37,37 @@ def check():
         raise ImportError("fastact's pictures need Matplotlib: pip install 'fastact[plot]'") from None
 
 
-def plot(name, ax=None, **parameters):
+class Drawable(NamedTuple):
+    """An activation, as it is drawn."""
+
+    name: str
+    function: Callable  # of x, with the parameters as keywords
+    derivative: Callable  # likewise
+    parameters: dict  # name -> default, or REQUIRED
+    keywords: tuple = ()  # further parameters, which are shown only where they are given
+    kinks: Callable | None = None  # as in the table, if that is known
+    formula: str = ""
+    scores: str = ""  # what softmax and its kin are drawn for
+
+
+def plot(function, /, ax=None, xlim=None, **parameters):
     """Draw an activation and its derivative.
 
     The formula is the title. At kinks, a dot is the value that `fastact.grad` gives, circles are the limits from
-    either side. softmax and its kin are drawn for four scores, of which the first varies, with its own derivative.
+    either side. softmax and its kin are drawn for four scores, of which the first varies, with its own derivative; at
+    several temperatures, the result for the first.
 
     Parameters
     ----------
-    name : str
-        An activation: "elu".
+    function : str or callable
+        An activation: "elu", `fastact.elu`, or one made by `fastact.activation`.
     ax : matplotlib.axes.Axes, optional
         Where it is drawn; by default in a new figure.
+    xlim : tuple of two floats, optional
+        From where to where; by default from -5 to 5, or as far as there are kinks to be seen.
     **parameters
-        Those of the function, each a number or a sequence of numbers, which give a curve each.
+        Those of the function, each a value or a sequence of values, which give a curve each. Of softmax and its kin it
+        is `temperature`.
 
     Returns
     -------
@@ -56,13 +78,14 @@ def plot(name, ax=None, **parameters):
     ImportError
         Without Matplotlib: it comes with the extra `fastact[plot]`.
     ValueError
-        For an unknown name, and sequences of different lengths.
+        For a name that is unknown or cannot be drawn, sequences of different lengths, and a wrong `xlim`.
     TypeError
-        For unknown parameters.
+        For other functions, and for parameters that are unknown, missing or cannot be drawn.
 
     Notes
     -----
-    float64, from -5 to 5 or as far as there are kinks to be seen. NaN and ±inf among the parameters are not drawn.
+    In float64. NaN and ±inf among the parameters are not drawn. Where functions of your own have kinks is not known:
+    their jumps are drawn as steep lines.
 
     Examples
     --------
@@ -71,27 +94,31 @@ def plot(name, ax=None, **parameters):
     >>> ax.figure.savefig("elu.svg")  # doctest: +SKIP
     """
     check()
-    curves = _curves(name, parameters)
+    drawn = _drawable(function)
+    curves, xlim = _curves(drawn, parameters), _checked(xlim)
     if ax is None:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=SIZE, layout="constrained")
-    _draw(ax, name, curves)
+    _draw(ax, drawn, curves, xlim)
     return ax
 
 
-def figure(names, parameters=None, make=None):
-    """A figure of one activation, or of several side by side, then without legends; made by Figure or `make`."""
+def figure(names, parameters=None, xlim=None, make=None):
+    """A figure of one activation, or of several side by side, then without legends; made by Figure or `make`. For each
+    name there may be a dictionary of parameters."""
     from matplotlib.figure import Figure
 
-    curves = [_curves(name, parameters or {}) for name in names]
+    activations, parameters = [_drawable(name) for name in names], parameters or [{}] * len(names)
+    curves, xlim = list(map(_curves, activations, parameters)), _checked(xlim)
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
     width, height = SIZE if len(names) == 1 else (2.6, 2.6)
     drawn = (make or Figure)(figsize=(width * columns, height * rows), layout="constrained")
     axes = drawn.subplots(rows, columns, squeeze=False).ravel()
-    for name, curve, ax in zip(names, curves, axes, strict=False):
-        _draw(ax, name, curve, legend=len(names) == 1 or len(curve) > 1)
+    for activation, given, curve, ax in zip(activations, parameters, curves, axes, strict=False):
+        alone = len(names) == 1
+        _draw(ax, activation, curve, xlim, details=alone or bool(given), legend=alone or len(curve) > 1)
     for ax in axes[len(names) :]:
         ax.remove()
     return drawn
@@ -112,25 +139,31 @@ def save(drawn, to):
 def run(options):
     """The command `fastact plot`."""
     check()
-    names, parameters = [], {}
+    names, parameters = [], []
     for given in options.names:
         key, is_parameter, values = given.partition("=")
-        if is_parameter:
-            parameters[key] = _parsed(values)
-        else:
+        if not is_parameter:
             names.append(given)
+            parameters.append({})
+        elif not names:
+            raise ValueError(f"{given} must come after the name that it belongs to")
+        elif key in parameters[-1]:
+            raise ValueError(f"{names[-1]} is given {key} twice")
+        else:
+            parameters[-1][key] = _parsed(values)
     if bool(names) == options.all:
         raise ValueError("name the activations to be drawn, or say --all")
     if options.all:
         names = NAMES
+    xlim = None if options.xlim is None else _parsed(options.xlim)
     if options.out is None:
         from matplotlib import pyplot
 
-        drawn = figure(names, parameters, pyplot.figure)
+        drawn = figure(names, parameters, xlim, pyplot.figure)
         if drawn.canvas.required_interactive_framework:  # there is a display
             return pyplot.show()
     else:
-        drawn = figure(names, parameters)
+        drawn = figure(names, parameters, xlim)
     to = options.out or "fastact.svg"
     save(drawn, to)
     print(f"written: {Path(to).absolute()}")
@@ -145,16 +178,63 @@ def _parsed(values):
     return parsed if len(parsed) > 1 else parsed[0]
 
 
-def _curves(name, parameters):
-    """The parameters of each curve, as dictionaries."""
+def _checked(xlim):
+    """None, or two numbers."""
+    if xlim is None:
+        return None
+    try:
+        left, right = map(float, xlim)
+    except (TypeError, ValueError):
+        left = right = np.nan
+    if not -np.inf < left < right < np.inf:
+        raise ValueError(f"xlim must be two numbers, the smaller first, got {xlim!r}")
+    return left, right
+
+
+def _drawable(function):
+    """What a name or a function stands for."""
+    if isinstance(function, Activation):
+        return Drawable(function.__name__, function, partial(function.grad, 1.0), function._parameters)
+    name = function if isinstance(function, str) else getattr(function, "__name__", None)
+    known = name in fastact.__all__
+    if not isinstance(function, str) and not (known and getattr(fastact, name) is function):
+        raise TypeError(f"{function!r} is neither a name, nor a function of fastact, nor made by fastact.activation")
     if name not in NAMES:
-        raise ValueError(f"unknown activation {name!r}; there are: {', '.join(NAMES)}")
-    known = ACTIVATIONS[name].parameters if name in ACTIVATIONS else {}
-    unknown = parameters.keys() - known.keys()
-    if unknown:
-        raise TypeError(f"{name} has no parameter {sorted(unknown)[0]!r}; it has {', '.join(known) or 'none'}")
-    required = dict(zip(known, ARGUMENTS.get(name, ()), strict=False))
-    values = {key: required.get(key) if value is REQUIRED else value for key, value in known.items()} | parameters
+        problem = f"{name} cannot be drawn; those that can" if known else f"unknown activation {name!r}; there"
+        raise ValueError(f"{problem} are: {', '.join(NAMES)}")
+    if name not in ACTIVATIONS:
+        return Drawable(
+            name,
+            lambda x, **temperature: _results(name, x, **temperature)[0],
+            lambda x, **temperature: _slope(name, x, **temperature),
+            {},
+            ("temperature",) if name in REDUCTIONS else (),
+            formula=formula_of(inspect.getdoc(getattr(fastact, name))),
+            scores=f" of ({', '.join(SCORES)})",
+        )
+    row = ACTIVATIONS[name]
+    return Drawable(
+        name,
+        getattr(fastact, name),
+        partial(getattr(fastact.grad, name), 1.0),
+        row.parameters | dict(zip(row.parameters, ARGUMENTS.get(name, ()), strict=False)),
+        ("approximate",) if row.options else (),
+        row.kinks,
+        formula_of(row.doc),
+    )
+
+
+def _curves(drawn, parameters):
+    """The parameters of each curve, as dictionaries."""
+    known = [*drawn.parameters, *drawn.keywords]
+    for key in parameters:
+        if key not in known:
+            only = f"with {', '.join(known)}" if known else "without parameters"
+            raise TypeError(f"{drawn.name} cannot be drawn with {key!r}, only {only}")
+    values = drawn.parameters | parameters
+    for key, value in values.items():
+        if value is REQUIRED:
+            raise TypeError(f"{drawn.name} needs a value for {key}")
     several = {key: list(value) for key, value in values.items() if np.ndim(value)}
     lengths = {len(value) for value in several.values()}
     if len(lengths) > 1 or 0 in lengths:
@@ -165,48 +245,49 @@ def _curves(name, parameters):
     ]
 
 
-def _draw(ax, name, curves, legend=True):
-    if name not in ACTIVATIONS:
-        doc, given = inspect.getdoc(getattr(fastact, name)), f" of ({', '.join(SCORES)})"
-        entries = _draw_scores(ax, name)
+def _draw(ax, drawn, curves, xlim=None, details=True, legend=True):
+    same = {key: value for key, value in curves[0].items() if all(str(c[key]) == str(value) for c in curves)}
+    if drawn.scores and len(curves) == 1:
+        entries = _draw_scores(ax, drawn, same, xlim)
     else:
-        doc = ACTIVATIONS[name].doc
-        same = {key: value for key, value in curves[0].items() if all(str(c[key]) == str(value) for c in curves)}
-        given = f", {_text(same)}" if same else ""
-        entries = _draw_curves(ax, name, curves, [key for key in curves[0] if key not in same])
-    formula = formula_of(doc)
-    middle, above = (21, 42) if "dfrac" in formula or "sum" in formula else (12, 24)  # points
-    ax.set_title(formula, fontsize=10, pad=middle, va="center", math_fontfamily="stix")
-    over = {"xytext": (0, above), "xycoords": "axes fraction", "textcoords": "offset points", "ha": "center"}
-    ax.annotate(name + given * legend, (0.5, 1), **over, fontsize=10, color=AXIS)
+        entries = _draw_curves(ax, drawn, curves, [key for key in curves[0] if key not in same], xlim)
+    title = drawn.name
+    if details:
+        title += drawn.scores + (f", {_text(same)}" if same else "")
+    if drawn.formula:
+        middle, above = (21, 42) if "dfrac" in drawn.formula or "sum" in drawn.formula else (12, 24)  # points
+        ax.set_title(drawn.formula, fontsize=10, pad=middle, va="center", math_fontfamily="stix")
+        over = {"xytext": (0, above), "xycoords": "axes fraction", "textcoords": "offset points", "ha": "center"}
+        ax.annotate(title, (0.5, 1), **over, fontsize=10, color=AXIS)
+    else:
+        ax.set_title(title, fontsize=10, color=AXIS)
     if legend:
         under = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08), "ncols": len(entries)}
         ax.legend(*zip(*entries, strict=True), **under, fontsize=8, frameon=False, columnspacing=1.2)
 
 
-def _draw_curves(ax, name, curves, varied):
+def _draw_curves(ax, drawn, curves, varied, xlim):
     """A curve for each set of parameters. Returns the legend."""
     from matplotlib import colormaps
     from matplotlib.lines import Line2D
 
-    row = ACTIVATIONS[name]
-    kinks = [sorted({float(kink) for kink in row.kinks(*values.values())}) for values in curves]
+    kinks = [sorted({float(kink) for kink in drawn.kinks(*c.values())}) if drawn.kinks else [] for c in curves]
     reach = max([5.0, *(1.4 * abs(kink) for places in kinks for kink in places)])
-    colours = colormaps["viridis"](np.linspace(0, 0.75, len(curves))) if varied else [FUNCTION]
+    points = POINTS if drawn.kinks and not xlim else FINE
+    xlim = xlim or (-reach, reach)
+    several = len(curves) > 1
+    colours = colormaps["viridis"](np.linspace(0, 0.75, len(curves))) if several else [FUNCTION]
     entries = []
     for values, places, colour in zip(curves, kinks, colours, strict=True):
-        function, derivative = _with(getattr(fastact, name), values), _with(getattr(fastact.grad, name), values, 1.0)
-        _draw_pieces(ax, derivative, places, reach, color=colour if varied else DERIVATIVE, ls="--", lw=1.5)
-        _draw_pieces(ax, function, places, reach, color=colour, lw=2)
-        text = _text({key: values[key] for key in varied}) if varied else name
+        ends = [xlim[0], *(kink for kink in places if xlim[0] < kink < xlim[1]), xlim[1]]
+        second = colour if several else DERIVATIVE
+        _draw_pieces(ax, partial(drawn.derivative, **values), ends, points, color=second, ls="--", lw=1.5)
+        _draw_pieces(ax, partial(drawn.function, **values), ends, points, color=colour, lw=2)
+        text = _text({key: values[key] for key in varied}) or drawn.name
         entries.append((Line2D([], [], color=colour, lw=2), text))
-    _draw_axes(ax, reach)
-    of_derivative = Line2D([], [], color=AXIS if varied else DERIVATIVE, lw=1.5, ls="--")
+    _draw_axes(ax, xlim)
+    of_derivative = Line2D([], [], color=AXIS if several else DERIVATIVE, lw=1.5, ls="--")
     return [*entries, (of_derivative, "derivative")]
-
-
-def _with(function, parameters, *before):
-    return lambda x: function(*before, x, **parameters)
 
 
 def _text(parameters):
@@ -214,15 +295,14 @@ def _text(parameters):
     return ", ".join(f"{key} = {v if isinstance(v, str) else f'{v:g}'}" for key, v in parameters.items())
 
 
-def _draw_pieces(ax, function, kinks, reach, color, **style):
+def _draw_pieces(ax, function, ends, points, color, **style):
     """Each smooth piece of a function by itself, so that nothing joins the two sides of a jump: there, a dot is the
     value, and circles are the limits."""
-    ends = [-reach, *kinks, reach]
-    x = [np.linspace(left, right, POINTS) for left, right in itertools.pairwise(ends)]
+    x = [np.linspace(left, right, points) for left, right in itertools.pairwise(ends)]
     for piece in x:
         piece[0], piece[-1] = np.nextafter(piece[0], piece[-1]), np.nextafter(piece[-1], piece[0])
     y = [function(piece) for piece in x]
-    for k, kink in enumerate(kinks):
+    for k, kink in enumerate(ends[1:-1]):
         before, at, after = y[k][-1], function(kink), y[k + 1][0]
         if np.allclose([before, after], at):
             continue
@@ -234,9 +314,9 @@ def _draw_pieces(ax, function, kinks, reach, color, **style):
     ax.plot(np.concatenate(x), np.concatenate(y), color=color, zorder=3, **style)
 
 
-def _draw_axes(ax, reach):
+def _draw_axes(ax, xlim):
     """Axes through the origin, their numbers at the edges, and a light grid."""
-    ax.set_xlim(-reach, reach)
+    ax.set_xlim(xlim)
     ax.axhline(0, color=AXIS, lw=0.9, zorder=2)
     ax.axvline(0, color=AXIS, lw=0.9, zorder=2)
     ax.grid(color=GRID, lw=0.8)
@@ -246,19 +326,31 @@ def _draw_axes(ax, reach):
     ax.locator_params(nbins=6, steps=[1, 2, 5, 10])
 
 
-def _draw_scores(ax, name):
-    """The result for SCORES: as bands on each other where these share 1, else as curves. Returns the legend."""
-    reach = 6.0
-    x = np.linspace(-reach, reach, 121)  # with the kinks of sparsemax among them
-    scores = np.stack([x if score is None else np.full_like(x, score) for score in SCORES.values()])
-    y = getattr(fastact, name)(scores, axis=0)
+def _results(name, x, **temperature):
+    """What softmax or its like gives for SCORES, one a row."""
+    scores = [x if score is None else np.full_like(x, score) for score in SCORES.values()]
+    return getattr(fastact, name)(np.stack(scores), axis=0, **temperature)
+
+
+def _slope(name, x, **temperature):
+    """The derivative of the first result for x."""
+    y = _results(name, x, **temperature)
     gy = np.zeros_like(y)
     gy[0] = 1
-    derivative = getattr(fastact.grad, name)(gy, y, axis=0)[0]
+    return getattr(fastact.grad, name)(gy, y, axis=0, **temperature)[0]
+
+
+def _draw_scores(ax, drawn, parameters, xlim):
+    """The result for SCORES: as bands on each other where these share 1, else as curves. Returns the legend."""
+    points = FINE if xlim else 121  # with the kinks of sparsemax among them
+    xlim = xlim or (-6.0, 6.0)
+    x = np.linspace(*xlim, points)
+    y = _results(drawn.name, x, **parameters)
+    derivative = drawn.derivative(x, **parameters)
     if np.allclose(y.sum(axis=0), 1):
-        drawn = ax.stackplot(x, y, colors=BANDS, alpha=0.6, lw=0)
+        shapes = ax.stackplot(x, y, colors=BANDS, alpha=0.6, lw=0)
     else:
-        drawn = [ax.plot(x, row, color=colour, lw=2, zorder=3)[0] for row, colour in zip(y, BANDS, strict=True)]
-    drawn += ax.plot(x, derivative, "--", color=DERIVATIVE, lw=1.5, zorder=4)
-    _draw_axes(ax, reach)
-    return list(zip(drawn, [*SCORES, "derivative for x"], strict=True))
+        shapes = [ax.plot(x, row, color=colour, lw=2, zorder=3)[0] for row, colour in zip(y, BANDS, strict=True)]
+    shapes += ax.plot(x, derivative, "--", color=DERIVATIVE, lw=1.5, zorder=4)
+    _draw_axes(ax, xlim)
+    return list(zip(shapes, [*SCORES, "derivative for x"], strict=True))

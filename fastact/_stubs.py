@@ -13,7 +13,8 @@ from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATES, UFUNCS
 from fastact._table import REDUCTIONS, REQUIRED, SPARSE, module_name
 
-INIT = """from typing import Any
+INIT = """from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,9 @@ backend: str
 def set_num_threads(n: int | None) -> None: ...
 def get_num_threads() -> int: ...
 def show_config() -> None: ...
-def plot(name: str, ax: Any = None, **parameters: Any) -> Any: ...
+def plot(
+    function: str | Callable[..., Any], /, ax: Any = None, xlim: tuple[float, float] | None = None, **parameters: Any
+) -> Any: ...
 def rrelu_slopes(
     x: npt.ArrayLike, lower: npt.ArrayLike = ..., upper: npt.ArrayLike = ..., *, rng: np.random.Generator
 ) -> npt.NDArray[Any]: ...

@@ -9,7 +9,7 @@ from processes import run
 
 import fastact
 from fastact import _mathtext, _plot
-from fastact._table import ACTIVATIONS
+from fastact._table import ACTIVATIONS, REDUCTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -73,10 +73,22 @@ def lines(ax, style):
     return [line.get_xydata().T for line in ax.lines if line.get_linestyle() == style and len(line.get_xdata()) > 2]
 
 
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def slope_of(name, x, **parameters):
+    """Of the first result for x, 1, 0 and -1, as a difference."""
+    step = 1e-5
+    scores = [np.stack([v, 0 * v + 1, 0 * v, 0 * v - 1]) for v in (x - step, x + step)]
+    low, high = (getattr(fastact, name)(s, axis=0, **parameters)[0] for s in scores)
+    return (high - low) / (2 * step)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_curves(name, axes):
     assert fastact.plot(name, axes) is axes
-    arguments = _plot._curves(name, {})[0]
+    arguments = _plot._curves(_plot._drawable(name), {})[0]
     kinks = ACTIVATIONS[name].kinks(*arguments.values())
     functions = {
         "-": getattr(fastact, name),
@@ -130,22 +142,104 @@ def test_several_parameters(axes):
     ]
 
 
-@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax"])
+@pytest.mark.parametrize("name", REDUCTIONS)
 def test_over_an_axis(name, axes):
     fastact.plot(name, axes)
     ((x, slope),) = lines(axes, "--")
-    step = 1e-5
-    scores = [np.stack([v, 0 * v + 1, 0 * v, 0 * v - 1]) for v in (x - step, x + step)]
-    low, high = (getattr(fastact, name)(s, axis=0)[0] for s in scores)
-    assert np.allclose(slope, (high - low) / (2 * step), atol=1e-6)
+    assert np.allclose(slope, slope_of(name, x), atol=1e-6)
     assert len(axes.get_legend().get_texts()) == 5
     axes.figure.canvas.draw()
 
 
+def test_parameters_that_are_all_the_same(axes):
+    fastact.plot("elu", axes, alpha=[1, 1])
+    assert len(lines(axes, "-")) == len(lines(axes, "--")) == 2
+    assert texts(axes) == ["elu, alpha = 1"]
+
+
+def test_approximate(axes):
+    fastact.plot("gelu", axes, approximate="tanh")
+    ((x, y),) = lines(axes, "-")
+    assert np.array_equal(y, fastact.gelu_tanh(x))
+    assert texts(axes) == ["gelu, approximate = tanh"]
+    axes.clear()
+    fastact.plot("gelu", axes, approximate=["none", "tanh"])
+    assert len(lines(axes, "-")) == 2 and texts(axes) == ["gelu"]
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_temperature(name, axes):
+    fastact.plot(name, axes, temperature=0.5)
+    ((x, slope),) = lines(axes, "--")
+    assert np.allclose(slope, slope_of(name, x, temperature=0.5), atol=1e-6)
+    assert texts(axes) == [f"{name} of (x, 1, 0, -1), temperature = 0.5"]
+    axes.clear()
+    fastact.plot(name, axes, temperature=[0.5, 1])
+    for temperature, (x, y), (_, slope) in zip([0.5, 1], lines(axes, "-"), lines(axes, "--"), strict=True):
+        scores = np.stack([x, 0 * x + 1, 0 * x, 0 * x - 1])
+        assert np.array_equal(y, getattr(fastact, name)(scores, axis=0, temperature=temperature)[0])
+        assert np.allclose(slope, slope_of(name, x, temperature=temperature), atol=1e-6)
+    assert texts(axes) == [f"{name} of (x, 1, 0, -1)"]
+    assert axes.get_legend().get_texts()[0].get_text() == "temperature = 0.5"
+
+
+@pytest.mark.parametrize("name", _plot.NAMES)
+def test_functions_of_fastact(name, axes):
+    by_name = axes.figure.add_subplot()
+    fastact.plot(name, by_name)
+    fastact.plot(getattr(fastact, name), axes)
+    assert texts(axes) == texts(by_name) and axes.get_title() == by_name.get_title()
+    for line, other in zip(axes.lines, by_name.lines, strict=True):
+        assert np.array_equal(line.get_xydata(), other.get_xydata(), equal_nan=True)
+
+
+def test_functions_of_ones_own(axes):
+    pytest.importorskip("numba")
+
+    @fastact.activation
+    def elu(x, b, a=2.0):  # a name that fastact has, too
+        return x / (a + fastact.math.fabs(b * x))
+
+    fastact.plot(elu, axes, b=3)
+    ((x, y),), ((_, slope),) = lines(axes, "-"), lines(axes, "--")
+    assert np.array_equal(y, elu(x, 3)) and np.array_equal(slope, elu.grad(1.0, x, 3))
+    assert axes.get_title() == "elu, b = 3, a = 2"
+    axes.clear()
+    fastact.plot(elu, axes, b=3, a=[1, 2])
+    assert len(lines(axes, "-")) == 2 and axes.get_title() == "elu, b = 3"
+    axes.figure.canvas.draw()
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "hardtanh", "softmax", "log_softmax"])
+@pytest.mark.parametrize("xlim", [(-4, 4), (-0.5, 100), (0, 1), (2, 2.5)])
+def test_xlim(name, xlim, axes):
+    fastact.plot(name, axes, xlim=xlim)
+    assert axes.get_xlim() == xlim
+    ((x, _),) = lines(axes, "--")
+    assert np.allclose([x[0], x[-1]], xlim)
+    dots = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert all(xlim[0] < x < xlim[1] for x in dots)
+
+
 ERRORS = [
     ("elus", {}, ValueError, "unknown activation 'elus'; there are: relu, "),
-    ("elu", {"beta": 1}, TypeError, "elu has no parameter 'beta'; it has alpha"),
-    ("softmax", {"axis": 1}, TypeError, "softmax has no parameter 'axis'; it has none"),
+    ("glu", {}, ValueError, "^glu cannot be drawn; those that can are: relu, "),
+    ("logsumexp", {}, ValueError, "^logsumexp cannot be drawn; those that can are: relu, "),
+    (fastact.hardmax, {}, ValueError, "^hardmax cannot be drawn; those that can are: relu, "),
+    (fastact.grad.elu, {}, TypeError, "is neither a name, nor a function of fastact, nor made by fastact.activation"),
+    (np.tanh, {}, TypeError, "is neither a name"),
+    (None, {}, TypeError, "^None is neither a name"),
+    (fastact.activation(lambda x, a: a * x), {}, TypeError, "<lambda> needs a value for a"),
+    (fastact.activation(lambda x, a: a * x), {"b": 1}, TypeError, "<lambda> cannot be drawn with 'b', only with a"),
+    ("elu", {"beta": 1}, TypeError, "elu cannot be drawn with 'beta', only with alpha"),
+    ("relu", {"beta": 1}, TypeError, "relu cannot be drawn with 'beta', only without parameters"),
+    ("softmax", {"axis": 1}, TypeError, "softmax cannot be drawn with 'axis', only with temperature"),
+    ("softmax", {"temperature": 0}, ValueError, "temperature must be positive"),
+    ("gelu", {"approximate": "tan"}, ValueError, "approximate must be 'none' or 'tanh', got 'tan'"),
+    *(
+        ("elu", {"xlim": xlim}, ValueError, "xlim must be two numbers, the smaller first, got ")
+        for xlim in [4, (4,), (4, -4), (1, 1), (0, 1, 2), ("a", "b"), (0, np.inf), (np.nan, 1)]
+    ),
     ("hardtanh", {"min_val": [-1, -2], "max_val": [1, 2, 3]}, ValueError, "min_val and max_val must have"),
     ("elu", {"alpha": []}, ValueError, "alpha must have"),
 ]
@@ -200,11 +294,40 @@ def test_command_with_a_display(axes, monkeypatch, capsys):
     assert shown == [2] and capsys.readouterr().out == ""
 
 
+def test_parameters_belong_to_the_name_before_them(axes, monkeypatch):
+    from fastact.__main__ import main
+
+    drawn = []
+    monkeypatch.setattr(_plot, "save", lambda figure, to: drawn.append(figure))
+    main("plot elu alpha=2 celu relu elu alpha=3 hardtanh max_val=2 --xlim -4,.5 --out some.svg".split())
+    axes = drawn[0].axes
+    titles = ["elu, alpha = 2", "celu", "relu", "elu, alpha = 3", "hardtanh, min_val = -1, max_val = 2"]
+    assert [texts(ax) for ax in axes] == [[title] for title in titles]
+    for ax, function in zip(axes, [lambda x: fastact.elu(x, 2), fastact.celu], strict=False):
+        ((x, y),) = lines(ax, "-")
+        assert np.array_equal(y, function(x)) and ax.get_xlim() == (-4, 0.5)
+
+
+def test_help(capsys):
+    from fastact.__main__ import main
+
+    with pytest.raises(SystemExit, match="0"):
+        main(["plot", "--help"])
+    assert "without a display, by default ./fastact.svg" in " ".join(capsys.readouterr().out.split())
+
+
 WRONG = [
     ([], "name the activations"),
     (["relu", "--all"], "name the activations"),
     (["elus"], "unknown activation"),
-    (["relu", "alpha=1"], "relu has no parameter"),
+    (["relu", "alpha=1"], "relu cannot be drawn with 'alpha'"),
+    (["elu", "alpha=1", "relu", "alpha=1"], "relu cannot be drawn with 'alpha'"),
+    (["alpha=1", "elu"], "alpha=1 must come after the name that it belongs to"),
+    (["alpha=1", "--all"], "alpha=1 must come after the name that it belongs to"),
+    (["elu", "alpha=1", "alpha=2"], "elu is given alpha twice"),
+    (["glu"], "glu cannot be drawn"),
+    (["relu", "--xlim", "4"], "xlim must be two numbers"),
+    (["relu", "--xlim", "-4,a"], "xlim must be two numbers"),
     (["relu", "--out", "relu.txt"], "must end in one of"),
     (["relu", "--out", "not/there/relu.svg"], "No such file or directory"),
 ]
