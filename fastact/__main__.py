@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 
 import fastact
@@ -20,11 +19,10 @@ def run(arguments):
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("demo", help="recognise handwritten digits, and time every function")
     plot = commands.add_parser("plot", help="draw activations and their derivatives (needs Matplotlib)")
-    plot._negative_number_matcher = re.compile(r"-\.?\d")  # as in Python 3.14, so that -4,4 is none of the options
     names = "such as elu; after each its parameters, such as alpha=0.5,1,2"
     plot.add_argument("names", nargs="*", metavar="NAME", help=names)
     plot.add_argument("--all", action="store_true", help="draw all of them")
-    plot.add_argument("--xlim", metavar="LEFT,RIGHT", help="from where to where, such as -4,4")
+    plot.add_argument("--xlim", nargs=2, type=float, metavar=("LEFT", "RIGHT"), help="from where to where")
     out = "write a file (.svg, .png, .pdf) instead of opening a window; without a display, by default ./fastact.svg"
     plot.add_argument("--out", metavar="FILE", help=out)
     bench = commands.add_parser("bench", help="measure the speed, beside NumPy, SciPy, PyTorch and others")

@@ -155,15 +155,14 @@ def run(options):
         raise ValueError("name the activations to be drawn, or say --all")
     if options.all:
         names = NAMES
-    xlim = None if options.xlim is None else _parsed(options.xlim)
     if options.out is None:
         from matplotlib import pyplot
 
-        drawn = figure(names, parameters, xlim, pyplot.figure)
+        drawn = figure(names, parameters, options.xlim, pyplot.figure)
         if drawn.canvas.required_interactive_framework:  # there is a display
             return pyplot.show()
     else:
-        drawn = figure(names, parameters, xlim)
+        drawn = figure(names, parameters, options.xlim)
     to = options.out or "fastact.svg"
     save(drawn, to)
     print(f"written: {Path(to).absolute()}")
