@@ -234,9 +234,7 @@ class Reader:
             case ast.BinOp(base, ast.Pow(), exponent):
                 a, n = self.operand(base, names), self.operand(exponent, names)
                 if not isinstance(n, float) or not (n.is_integer() or n == 0.5) or abs(n) > 64:
-                    self.fail(
-                        node, "an exponent must be a whole number or 0.5; others are exp(exponent * log(base))"
-                    )
+                    self.fail(node, "an exponent must be a whole number or 0.5; others are exp(exponent * log(base))")
                 return self.trace.power(a, n)
             case ast.BinOp(left, operator, right) if type(operator) in OPERATORS:
                 return emit(OPERATORS[type(operator)], self.operand(left, names), self.operand(right, names))
