@@ -11,6 +11,7 @@ from fastact import _gated, grad, ufuncs
 from fastact._activation import activation
 from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
+from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS
 from fastact._functions import public
 from fastact._random import gumbel_softmax, rrelu_slopes
@@ -46,12 +47,10 @@ __all__ = [
 
 # Besides, `math`, which in a `from fastact import *` would hide Python's own.
 
+__dir__ = public_names(globals(), "math", "__version__")
+
 read_environment()
-del read_environment, public
-
-
-def __dir__():
-    return [*__all__, "math", "__version__", "__doc__", "__file__", "__name__", "__path__"]
+del read_environment, public, public_names
 
 
 def __getattr__(name):

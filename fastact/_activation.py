@@ -4,6 +4,9 @@ import functools
 import inspect
 import threading
 from numbers import Real
+from typing import Any
+
+import numpy as np
 
 from fastact import _backend
 from fastact._functions import function_of
@@ -87,6 +90,8 @@ def parameters_of(function):
 class Activation:
     """An activation of the user's own; see `fastact.activation`."""
 
+    __name__: str  # for type checkers: update_wrapper sets it
+
     def __init__(self, function, derivative):
         (self._x, _), *parameters = parameters_of(function).items()
         if derivative is not None and [*parameters_of(derivative)] != [*parameters_of(function)]:
@@ -97,20 +102,20 @@ class Activation:
         self._derivative = derivative
         self._lock = threading.RLock()
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._forward[0](*args, **kwargs)
 
-    def grad(self, *args, **kwargs):
+    def grad(self, *args: Any, **kwargs: Any) -> Any:
         """gy times the derivative at x, given gy, x and the parameters."""
         return self._backward[0](*args, **kwargs)
 
     @property
-    def ufunc(self):
+    def ufunc(self) -> np.ufunc:
         """The `numpy.ufunc` of x and the parameters."""
         return self._forward[1]
 
     @property
-    def grad_ufunc(self):
+    def grad_ufunc(self) -> np.ufunc:
         """The `numpy.ufunc` of gy, x and the parameters."""
         return self._backward[1]
 

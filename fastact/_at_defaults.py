@@ -6,10 +6,9 @@ They have the names of those in `fastact.ufuncs`; by these, and in a module of t
 from fastact import ufuncs
 from fastact._gates import UFUNCS
 
-globals().update(
-    {
-        name: ufuncs._make(row, len(row.arrays), tuple(row.parameters.values()))
-        for name, row in UFUNCS.items()
-        if row.has_defaults
-    }
-)
+
+def _make(row):  # mypy, which has the stub of ufuncs, does not look into this
+    return ufuncs._make(row, len(row.arrays), tuple(row.parameters.values()))
+
+
+globals().update({name: _make(row) for name, row in UFUNCS.items() if row.has_defaults})

@@ -91,6 +91,11 @@ def documented(function=None, **fields):
     return function
 
 
+def public_names(module, *others):
+    """A `__dir__` for the module with these globals, so that completion offers what is public and nothing else."""
+    return lambda: [*module["__all__"], *others, *(name for name in module if name.startswith("__"))]
+
+
 def dressed(function, name, module, doc, parameters=None):
     """A function with a name, documentation and maybe a signature of these, that it was not written with."""
     function.__name__ = function.__qualname__ = name

@@ -8,6 +8,11 @@ from fastact import _at_defaults, ufuncs
 from fastact._documentation import dressed
 from fastact._table import REQUIRED
 
+OF_UFUNCS = [
+    inspect.Parameter(keyword, inspect.Parameter.KEYWORD_ONLY, default=default)
+    for keyword, default in dict(out=None, where=True, casting="same_kind", order="K", dtype=None, subok=True).items()
+]
+
 
 def public(row, module="fastact"):
     """The public function for a row of the table."""
@@ -91,5 +96,4 @@ def as_row_says(function, row, module, own):
     """A function with the row's name, documentation and signature, with parameters of its `own`."""
     kind = inspect.Parameter
     arrays = [kind(array, kind.POSITIONAL_ONLY) for array in row.arrays]
-    parameters = [*arrays, *own, kind("kwargs", kind.VAR_KEYWORD)]
-    return dressed(function, row.name.removesuffix("_grad"), module, row.doc, parameters)
+    return dressed(function, row.name.removesuffix("_grad"), module, row.doc, [*arrays, *own, *OF_UFUNCS])

@@ -1,4 +1,4 @@
-"""Build time only: write `__init__.pyi` and `ufuncs.pyi`, for type checkers and editors, from the table.
+"""Build time only: write `__init__.pyi` and those of the public modules, for type checkers and editors, from the table.
 
 python fastact/_stubs.py OUTPUT_DIRECTORY
 """
@@ -6,15 +6,18 @@ python fastact/_stubs.py OUTPUT_DIRECTORY
 import _bootstrap  # noqa: F401  first: it takes math.py, which lies here, out of the way of Python's own
 
 # isort: split
+import re
 import sys
 from pathlib import Path
 
+from fastact import math
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATES, UFUNCS
+from fastact._specialise import Primitive
 from fastact._table import REDUCTIONS, REQUIRED, SPARSE, module_name
 
-INIT = """from collections.abc import Callable
-from typing import Any
+INIT = """from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +27,24 @@ from fastact import grad as grad
 from fastact import math as math
 from fastact import nn as nn
 from fastact import ufuncs as ufuncs
-from fastact._activation import activation as activation
+from fastact._activation import Activation
 
 __version__: str
 backend: str
+
+class _Array(Protocol):
+    def __array__(self) -> np.ndarray: ...
+
+# What a parameter may be: npt.ArrayLike would let strings pass.
+_Numbers: TypeAlias = float | _Array | Sequence[float | _Array] | Sequence[Sequence[float | _Array]]
+_Function: TypeAlias = Callable[..., Any]
+
+@overload
+def activation(function: _Function, *, derivative: _Function | None = None) -> Activation: ...
+@overload
+def activation(
+    function: None = None, *, derivative: _Function | None = None
+) -> Callable[[_Function], Activation]: ...
 
 def set_num_threads(n: int | None) -> None: ...
 def get_num_threads() -> int: ...
@@ -36,7 +53,7 @@ def plot(
     function: str | Callable[..., Any], /, ax: Any = None, xlim: tuple[float, float] | None = None, **parameters: Any
 ) -> Any: ...
 def rrelu_slopes(
-    x: npt.ArrayLike, lower: npt.ArrayLike = ..., upper: npt.ArrayLike = ..., *, rng: np.random.Generator
+    x: npt.ArrayLike, lower: _Numbers = ..., upper: _Numbers = ..., *, rng: np.random.Generator
 ) -> npt.NDArray[Any]: ...
 def gumbel_softmax(
     logits: npt.ArrayLike,
@@ -93,6 +110,16 @@ REDUCTION_GRADIENT = """def {name}(
 SPARSE_GRADIENT = REDUCTION_GRADIENT.replace("    temperature: float = 1.0,\n", "")
 GATED_GRADIENT = GATED_UNIT.replace("    x:", "    gy: npt.ArrayLike,\n    x:")
 
+GRAD = """from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastact import _Numbers
+
+def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: _Numbers) -> Any: ...
+"""
+
 OTHERS = (
     "rrelu_slopes",
     "gumbel_softmax",
@@ -110,15 +137,20 @@ OTHERS = (
 )
 
 
+def options_of(row):
+    """The keyword that chooses among functions, if there is one: name and type -> default."""
+    return {f"approximate: Literal{[*row.options]!r}": next(iter(row.options))} if row.options else {}
+
+
 def elementwise_stub(name, row):
     if not row.parameters and not row.options:
         return f"{name}: np.ufunc\n"
     arrays = "\n".join(f"    {array}: npt.ArrayLike," for array in row.arrays)
     parameters = "\n".join(
-        f"    {parameter}: npt.ArrayLike{'' if default is REQUIRED else f' = {default!r}'},"
+        f"    {parameter}: _Numbers{'' if default is REQUIRED else f' = {default!r}'},"
         for parameter, default in row.parameters.items()
     )
-    options = f"    approximate: str = {next(iter(row.options))!r},\n" if row.options else ""
+    options = "".join(f"    {option} = {default!r},\n" for option, default in options_of(row).items())
     return FUNCTION.format(name=name, arrays=arrays, parameters=parameters, options=options)
 
 
@@ -133,16 +165,26 @@ def init_stub():
 
 
 def grad_stub():
-    text = "from typing import Any\n\nimport numpy as np\nimport numpy.typing as npt\n\n"
-    text += f"__all__ = {[*ACTIVATIONS, 'prelu_weight', *REDUCTIONS, *SPARSE[1:], *GATES]!r}\n\n"
-    text += "def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: npt.ArrayLike) -> Any: ...\n"
+    names = [*ACTIVATIONS, "prelu_weight", *REDUCTIONS, *SPARSE[1:], *GATES]
+    text = GRAD.replace("def", f"__all__ = {names!r}\n\ndef", 1)
     text += "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
     text += "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
     text += "".join(SPARSE_GRADIENT.format(name=name) for name in SPARSE[1:])
     return text + "".join(GATED_GRADIENT.format(name=name) for name in GATES)
 
 
-NN = """from typing import Any
+def math_stub():
+    text = f"from collections.abc import Callable\n\n__all__ = {math.__all__!r}\n\n"
+    for name in math.__all__:
+        numbers = [f"{number}: float" for number in re.search(rf"`{name}\((.*?)\)`", math.__doc__)[1].split(", ")]
+        if isinstance(getattr(math, name), Primitive):  # called like a function, which for stubtest it is not
+            text += f"{name}: Callable[{['float'] * len(numbers)}, float]\n".replace("'", "")
+        else:
+            text += f"def {name}({', '.join(numbers)}) -> float: ...\n"
+    return text
+
+
+NN = """from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -172,8 +214,8 @@ class {name}(Module):
 
 
 def module_stub(row):
-    given = {"approximate: str": next(iter(row.options))} if row.options else {}
-    given |= {f"{name}: float": default for name, default in row.parameters.items()} | {"inplace: bool": False}
+    given = options_of(row) | {f"{name}: float": default for name, default in row.parameters.items()}
+    given["inplace: bool"] = False
     attributes = "".join(f"    {label}\n" for label in given)
     arguments = ", ".join(f"{label}{'' if d is REQUIRED else f' = {d!r}'}" for label, d in given.items())
     if row.name == "rrelu":
@@ -189,19 +231,19 @@ def nn_stub():
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
     for name in over_axis:
-        dim = "int | None = None" if name in REDUCTIONS else "int = -1"
+        dim = "int" if name in REDUCTIONS else "int = -1"
         text += MODULE_OVER_AXIS.format(name=module_name(name), dim=dim)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 
 
 def cuda_stub():
-    text = "from types import SimpleNamespace\nfrom typing import Any\n\n"
+    text = "from types import SimpleNamespace\nfrom typing import Any, Literal\n\n"
     names = [*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE, "logsumexp", "grad", "is_available", "why_not"]
     text += f"__all__ = {names!r}\n\n"
     text += "grad: SimpleNamespace\n\ndef is_available() -> bool: ...\ndef why_not() -> str | None: ...\n"
     for name, row in ACTIVATIONS.items():
         parameters = [f"{p}: Any{'' if d is REQUIRED else f' = {d!r}'}" for p, d in row.parameters.items()]
-        options = [f"approximate: str = {option!r}" for option in list(row.options)[:1]]
+        options = [f"{option} = {default!r}" for option, default in options_of(row).items()]
         given = ", ".join(["x: Any", "/", *parameters, "*", *options, "out: Any = None", "stream: Any = None"])
         text += f"def {name}({given}) -> Any: ...\n"
     given = "x: Any, axis: {} = -1, *, out: Any = None, stream: Any = None"
@@ -217,7 +259,14 @@ def ufuncs_stub():
     return f"import numpy as np\n\n__all__ = {names!r}\n\n" + "".join(f"{name}: np.ufunc\n" for name in names)
 
 
-STUBS = {"__init__": init_stub, "cuda": cuda_stub, "grad": grad_stub, "nn": nn_stub, "ufuncs": ufuncs_stub}
+STUBS = {
+    "__init__": init_stub,
+    "cuda": cuda_stub,
+    "grad": grad_stub,
+    "math": math_stub,
+    "nn": nn_stub,
+    "ufuncs": ufuncs_stub,
+}
 
 if __name__ == "__main__":
     for module, stub in STUBS.items():

@@ -77,8 +77,8 @@ OUT = """out : ndarray or tuple of one ndarray, optional
     Where the result goes; may be an input itself.
 where : array_like of bool, optional
     Elements to compute; the others of `out` are left as they are.
-**kwargs
-    `dtype`, `casting`, `order`, `subok`: as for every `numpy.ufunc`.
+casting, order, dtype, subok : optional
+    As for every `numpy.ufunc`.
 
 Returns
 -------

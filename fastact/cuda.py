@@ -23,7 +23,7 @@ from fastact import _cuda_arrays as arrays
 from fastact import _cuda_elementwise, _cuda_rows, _reduction_gradients, _reductions, _sparse
 from fastact._cuda_device import is_available, why_not
 from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
-from fastact._documentation import dressed
+from fastact._documentation import dressed, public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import choice_of, function_of
 from fastact._gated import half_of
@@ -710,3 +710,4 @@ grad = SimpleNamespace(
 )
 
 __all__ = [*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE, *_cuda_rows.SINGLE, "grad", "is_available", "why_not"]
+__dir__ = public_names(globals())

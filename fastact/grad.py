@@ -13,6 +13,7 @@ array([0.78644773, 7.86447733])
 import numpy as np
 
 from fastact import _gated, ufuncs
+from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
 from fastact._reduction_gradients import entmax15, log_softmax, softmax, softmin, sparsemax
@@ -28,7 +29,7 @@ __all__ = [
     "entmax15",
     *_gated.GRADIENTS,
 ]
-
+__dir__ = public_names(globals())
 
 globals().update({name: public(GRADIENTS[f"{name}_grad"], __name__) for name in ACTIVATIONS})
 globals().update(_gated.GRADIENTS)

@@ -18,6 +18,7 @@ These are functions of single numbers for use inside an activation; called outsi
 ...     return x / (1.0 + fastact.math.exp(-beta * x))
 """
 
+from fastact._documentation import public_names
 from fastact._formulas import sigmoid as sigmoid_formula
 from fastact._formulas import softplus as softplus_formula
 from fastact._formulas import tanh as tanh_formula
@@ -59,6 +60,7 @@ __all__ = [
     "sqrt",
     "tanh",
 ]
+__dir__ = public_names(globals())
 
 EXP_HIGH = Constant(131.0, 1000.0)
 EXPM1_HIGH = Constant(64.0, 512.0)  # e**x - 1 is e**x from here on

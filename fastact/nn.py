@@ -23,11 +23,13 @@ from numbers import Real
 import numpy as np
 
 import fastact
+from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
 from fastact._table import REDUCTIONS, SPARSE, module_name
 
 __all__ = ["Module", "PReLU", "Softmax2d"]
+__dir__ = public_names(globals())
 
 
 class Module:
@@ -501,6 +503,8 @@ def _over_axis(name, base, texts):
     init = base.__init__
     init = types.FunctionType(init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__)
     init.__qualname__ = f"{module_name(name)}.__init__"  # which Python names where arguments are wrong
+    if base is _Normalised:
+        init.__signature__ = inspect.signature(lambda self, dim: None)  # there is a default for the message's sake
     body = {
         "__init__": init,
         "__doc__": _documentation_over_axis(name, gradient, texts) if DOCUMENTED else "",

@@ -11,9 +11,11 @@ array([ 1., 10.])
 """
 
 from fastact import _backend
+from fastact._documentation import public_names
 from fastact._gates import UFUNCS
 
 __all__ = [*UFUNCS]
+__dir__ = public_names(globals())
 
 
 def _make(row, nin, defaults=()):

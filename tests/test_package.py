@@ -105,6 +105,53 @@ def test_public_names():
     assert sorted(fastact.ufuncs.__all__) == sorted([*ELEMENTWISE, *GATED])
 
 
+@pytest.mark.parametrize("name", ["", "cuda", "grad", "math", "nn", "ufuncs"])
+def test_completion(name):
+    module = getattr(fastact, name) if name else fastact
+    offered = [one for one in dir(module) if not one.startswith("__")]
+    assert offered == sorted([*module.__all__, *([] if name else ["math"])])
+    assert all(hasattr(module, one) for one in dir(module))
+
+
+TYPED = """import numpy as np, fastact
+from fastact import math, nn
+
+@fastact.activation
+def twice(x: float, factor: float = 2.0) -> float:
+    return factor * math.sqrt(math.exp(x) ** 2)
+
+@fastact.activation(derivative=lambda x: 2.0 * x)
+def square(x: float) -> float:
+    return x * x
+
+twice(np.ones(3), factor=3.0), square.grad(1.0, [2.0]), twice.ufunc.nin, square.grad_ufunc.at
+fastact.gelu([1.0], approximate="tanh"), fastact.grad.gelu(1, 2, approximate="none"), nn.GELU("tanh")
+fastact.elu(1, np.float32(0.5)), fastact.prelu(np.ones((2, 3)), [[0.1], [0.2]]), fastact.grad.elu(1, 2, alpha=1)
+nn.Softmax(-1), nn.Softmax2d(), nn.Sparsemax(), nn.GLU(dim=0)
+"""
+MISTYPED = (
+    "fastact.activation(1)",
+    "fastact.gelu(1.0, approximate='erf')",
+    "fastact.grad.gelu(1.0, 1.0, approximate='erf')",
+    "fastact.cuda.gelu(1.0, approximate='erf')",
+    "fastact.elu(1.0, 'a')",
+    "fastact.grad.elu(1.0, 1.0, alpha=None)",
+    "math.exp('a')",
+    "nn.Softmax()",
+    "nn.GELU('erf')",
+)
+
+
+def test_types(tmp_path):
+    pytest.importorskip("mypy")
+    if fastact.backend != BACKENDS[0] or not os.path.exists(fastact.__file__ + "i"):
+        pytest.skip("checked once, where the package was built: the stubs are made then")
+    source = tmp_path / "typed.py"
+    source.write_text(TYPED + "".join(f"{line}  # type: ignore\n" for line in MISTYPED))  # which strict wants needed
+    done = run("-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path), str(source))
+    assert done.returncode == 0, done.stdout
+
+
 SECTIONS = ["Parameters", "Returns", "Raises", "Notes", "Examples"]
 
 

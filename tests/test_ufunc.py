@@ -281,7 +281,10 @@ PARAMETERS = {
 @pytest.mark.parametrize("name", [*PARAMETERS, *(f"{name}_grad" for name in PARAMETERS)])
 def test_signature_and_keywords(name):
     function = function_of(name)
-    *arrays, _ = inspect.signature(public(name)).parameters.values()
+    arrays = [*inspect.signature(public(name)).parameters.values()]
+    keywords = {p.name: p.default for p in arrays if p.kind is p.KEYWORD_ONLY}
+    assert [*keywords] == ["out", "where", "casting", "order", "dtype", "subok"]
+    arrays = arrays[: -len(keywords)]
     arrays, parameters = arrays[: len(TABLE[name].arrays)], arrays[len(TABLE[name].arrays) :]
     assert [p.name for p in arrays] == (["gy", "x"] if name in GRADIENTS else ["x"])
     assert {p.name: p.default for p in parameters} == PARAMETERS[name.removesuffix("_grad")]
@@ -290,6 +293,7 @@ def test_signature_and_keywords(name):
     want = function(X, *arguments)
     assert np.array_equal(function(X, **dict(zip(names, arguments, strict=True))), want)
     assert np.array_equal(function(X, *arguments[:1], **dict(zip(names[1:], arguments[1:], strict=True))), want)
+    assert np.array_equal(function(X, *arguments, **keywords), want)
     if TABLE[name].has_defaults:
         assert np.array_equal(function(X), want)
 
