@@ -149,10 +149,18 @@ def exact(name, x, arguments):
         return getattr(_numpy, name)(*(a.astype(np.longdouble) for a in arrays), *arguments)
 
 
-def exact_reduction(name, x, axes, where=None, **temperature):
+def axes_of(axis, ndim):
+    """The axes as a tuple of numbers from 0 on; an array of no dimensions has none."""
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)) if ndim)
+
+
+def exact_reduction(name, x, axis, where=None, **temperature):
+    x = np.asarray(x).astype(np.longdouble)
     temperature = {key: np.longdouble(value) for key, value in temperature.items()}
     with np.errstate(all="ignore"):
-        return getattr(_numpy, name)(np.asarray(x).astype(np.longdouble), axes, where, **temperature)
+        return getattr(_numpy, name)(x, axes_of(axis, x.ndim), where, **temperature)
 
 
 def max_ulp(name):
@@ -168,14 +176,15 @@ def ulps(got, want):
 AT_THE_EDGE = {"float16": 0.0, "float32": 1e-15, "float64": 1e-17}
 
 
-def is_sparse_result(y, x, name, axes):
+def is_sparse_result(y, x, name, axis):
     """Whether y is x's sparsemax, entmax15 or hardmax, as near as promised."""
-    want, limits = exact_reduction(name, x, axes), np.finfo(y.dtype)
+    want, limits = exact_reduction(name, x, axis), np.finfo(y.dtype)
     edge = AT_THE_EDGE[y.dtype.name] + float(limits.smallest_subnormal)
     return np.all(np.abs(y - want) <= np.maximum(want * limits.eps, edge))
 
 
-def is_sparse_gradient(got, gy, y, name, axes):
+def is_sparse_gradient(got, gy, y, name, axis):
+    axes = axes_of(axis, gy.ndim)
     gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
     weights = np.sqrt(y) if name == "entmax15" else (y > 0).astype(np.longdouble)
     mean = np.sum(weights * gy, axes, keepdims=True) / np.sum(weights, axes, keepdims=True)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES, LAYOUTS, REDUCTIONS, SPARSE, WITHOUT_FMA, bits, compiled_only
+from cases import DTYPES, LAYOUTS, REDUCTIONS, SPARSE, WITHOUT_FMA, axes_of, bits, compiled_only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.exceptions import AxisError
-from test_softmax import SHAPES, arrays_and_axes, axes_of
+from test_softmax import SHAPES, arrays_and_axes
 
 import fastact
 from fastact import _numpy
