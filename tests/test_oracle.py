@@ -3,8 +3,8 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from cases import FUNCTIONS, REDUCTIONS, SPARSE, first_arguments, sample
-from definitions import ELEMENTWISE, exact
+from cases import FUNCTIONS, REDUCTIONS, SPARSE, exact_gradient, exact_reduction, first_arguments, sample
+from definitions import ELEMENTWISE, derivative, exact
 from definitions import REDUCTIONS as ROWS
 from definitions import SPARSE as SPARSE_ROWS
 
@@ -52,3 +52,15 @@ def test_sparse_rows(name, scale):
     for row, results in zip(x, got, strict=True):
         wanted = SPARSE_ROWS[name]([exact(value) for value in row])
         assert all(abs(exact(y) - want) <= mp.mpf(2) ** -60 for y, want in zip(results, wanted, strict=True))
+
+
+@pytest.mark.parametrize("name", REDUCTIONS + SPARSE[1:])
+def test_gradients_of_rows(name):
+    """By central differences of the definition, at a distance over which the support does not change."""
+    x, gy = np.random.default_rng(0).normal(size=(2, 20))
+    got = exact_gradient(name, gy, exact_reduction(name, x, 0), 0)
+    definition, row, weights = (ROWS | SPARSE_ROWS)[name], list(map(exact, x)), list(map(exact, gy))
+    with mp.workprec(300):
+        for k, result in enumerate(got):
+            want = derivative(lambda v: mp.fdot(weights, definition([*row[:k], v, *row[k + 1 :]])), row[k], ())
+            assert abs(exact(result) - want) < mp.mpf(2) ** -58
