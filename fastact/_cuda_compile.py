@@ -122,10 +122,6 @@ def lookup(rows, k):
     return function
 
 
-def either(two, specialised):
-    return specialised(two.by_pieces if two.by_pieces.__name__ in _cuda_elementwise.BY_PIECES else two.whole)
-
-
 @intrinsic
 def reciprocal(typing_context, b):
     """As the division does it, but without that branch for large and small numbers which keeps elements from being
@@ -280,7 +276,7 @@ FORMULA_PRIMITIVES = {
     "power_of_two": power_of_two,
     "half_octave": half_octave,
     "lookup": lookup,
-    "either": either,
+    "either": _cuda_elementwise.either,
     "product_error": _math.product_error_by_fma,
     "reciprocal": reciprocal,
     "root_and_inverse": root_and_inverse,

@@ -18,6 +18,11 @@ CONSTANT = "constant"  # one element for all of the dimension
 STRIDED = "strided"  # one element at a time, any step
 
 
+def either(two, specialised):
+    """One of the functions of a `ByPieces`."""
+    return specialised(two.by_pieces if two.by_pieces.__name__ in BY_PIECES else two.whole)
+
+
 def source(modes, ndim, width, sizes, few):
     """The text of a kernel over `formula`, and what its arguments are.
 

@@ -51,10 +51,6 @@ def lookup(rows, k):
     return partial(lambda index: np.float32(rows[k][int(index.view(np.uint32)) & 7]))
 
 
-def either(two, specialised):
-    return specialised(two.by_pieces if two.by_pieces.__name__ in _cuda_elementwise.BY_PIECES else two.whole)
-
-
 # A primitive that is a plain function would be specialised as a part of the formula; a partial is taken as it is.
 FORMULA_PRIMITIVES = {
     "fma": partial(fma),
@@ -64,7 +60,7 @@ FORMULA_PRIMITIVES = {
     "power_of_two": partial(power_of_two),
     "half_octave": partial(half_octave),
     "lookup": lookup,
-    "either": either,
+    "either": _cuda_elementwise.either,
     "product_error": _math.product_error_by_fma,
     "reciprocal": _math.reciprocal_by_division,
     "root_and_inverse": _math.root_and_inverse_by_division,
