@@ -1,5 +1,7 @@
 """What the tables of tests run over: functions, parameters, dtypes, inputs, layouts; and the measure of error."""
 
+from types import FunctionType
+
 import numpy as np
 import pytest
 from ulp import ulp_errors
@@ -7,6 +9,7 @@ from ulp import ulp_errors
 import fastact
 from fastact import _coefficients, _numpy
 from fastact._formulas import ACTIVATIONS, GRADIENTS
+from fastact._specialise import ByPieces
 
 FUNCTIONS = list(ACTIVATIONS)
 ELEMENTWISE = [*ACTIVATIONS, *GRADIENTS]  # the gradient of NAME is NAME_grad
@@ -66,13 +69,16 @@ ARGUMENTS = {
 }
 
 
+def is_by_pieces(value):
+    """Whether that is a `ByPieces`, or a function that uses one."""
+    if isinstance(value, FunctionType):
+        return any(is_by_pieces(value.__globals__.get(name)) for name in value.__code__.co_names)
+    return isinstance(value, ByPieces)
+
+
 # What is by pieces, or by eighths of octaves, in float32 on a CPU, and so has bits of its own there; the pieces, which
 # are half octaves of 1 + scale * abs(x), and that scale.
-BY_PIECES = [
-    *["tanh", "tanhshrink", "tanhshrink_grad", "gelu", "gelu_grad", "silu_grad", "swish_grad", "quick_gelu_grad"],
-    *["sigmoid", "softplus_grad", "log_sigmoid_grad", "silu", "swish", "quick_gelu", "gelu_tanh"],
-    *["sigmoid_grad", "tanh_grad"],
-]
+BY_PIECES = {name for name, row in TABLE.items() if is_by_pieces(row.formula)}
 PIECES = {
     "tanh_pieces": _coefficients.TANH_SCALE,
     "tanhshrink_pieces": _coefficients.TANHSHRINK_SCALE,
