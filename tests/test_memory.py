@@ -1,13 +1,11 @@
 """No call takes more memory than its result and a megabyte."""
 
 import os
-from pathlib import Path
 
 import pytest
 from cases import compiled_only
 from processes import run
 
-HERE = Path(__file__).parent
 BOUND = 2**20
 
 
@@ -15,8 +13,8 @@ BOUND = 2**20
 @compiled_only
 def test_peak_memory():
     done = run(
-        str(HERE / "peak_memory.py"),
-        PYTHONPATH=os.pathsep.join(filter(None, [str(HERE.parent / "bench"), os.environ.get("PYTHONPATH")])),
+        "-m",
+        "peak_memory",
         MALLOC_MMAP_THRESHOLD_="65536",  # whatever is freed goes back, so that nothing hides in what was taken before
         OMP_WAIT_POLICY="passive",
         OMP_NUM_THREADS="2",
