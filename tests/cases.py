@@ -106,8 +106,8 @@ def first_arguments(name):
 CALLS = [(name, arguments) for name in ELEMENTWISE for arguments in all_arguments(name)]
 
 
-def public(name):
-    return getattr(fastact.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(fastact, name)
+def public(name, module=fastact):
+    return getattr(module.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(module, name)
 
 
 def gy_for(x):
@@ -117,6 +117,10 @@ def gy_for(x):
     if x.dtype.kind != "f":
         return np.ones_like(x)
     return np.where(np.abs(x) > 1, x.dtype.type(-1), x.dtype.type(0.5))
+
+
+def inputs_of(name, x):
+    return [gy_for(x), x] if name in GRADIENTS else [x]
 
 
 def function_of(name):
@@ -149,10 +153,9 @@ def special(dtype):
 def exact(name, x, arguments):
     """`function_of(name)` in extended precision; `arguments` are first rounded to the dtype, as NumPy does."""
     x = np.asarray(x)
-    arrays = [gy_for(x), x] if name in GRADIENTS else [x]
     arguments = [np.asarray(a).astype(x.dtype).astype(np.longdouble) for a in arguments]
     with np.errstate(all="ignore"):
-        return getattr(_numpy, name)(*(a.astype(np.longdouble) for a in arrays), *arguments)
+        return getattr(_numpy, name)(*(a.astype(np.longdouble) for a in inputs_of(name, x)), *arguments)
 
 
 def axes_of(axis, ndim):

@@ -6,11 +6,10 @@ and what it is.
 """
 
 import numpy as np
-from cases import first_arguments
+from cases import TABLE, first_arguments, public
 
 import fastact
 from fastact._bench import cells
-from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATED, GATES
 from fastact._table import REDUCTIONS, SPARSE
 
@@ -43,9 +42,8 @@ def measure(call, *about, new=True):
 
 def elementwise(x):
     """name, function, its arguments."""
-    for name, row in (ACTIVATIONS | GRADIENTS).items():
-        module = fastact.grad if name in GRADIENTS else fastact
-        yield name, getattr(module, name.removesuffix("_grad")), ([x] * len(row.arrays) + [*first_arguments(name)])
+    for name, row in TABLE.items():
+        yield name, public(name), ([x] * len(row.arrays) + [*first_arguments(name)])
     for name, row in GATED.items():
         yield name, getattr(fastact.ufuncs, name), [x] * len(row.arrays)
 

@@ -21,7 +21,7 @@ from cases import (
     bits,
     exact,
     exact_reduction,
-    gy_for,
+    inputs_of,
     is_row_gradient,
     is_sparse_result,
     max_ulp,
@@ -104,14 +104,6 @@ def torch():
     return Torch().torch
 
 
-def on_device(name):
-    return getattr(cuda.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(cuda, name)
-
-
-def inputs(name, x):
-    return [gy_for(x), x] if name in GRADIENTS else [x]
-
-
 # ---- elementwise -----------------------------------------------------------------------------------
 
 
@@ -119,11 +111,11 @@ def inputs(name, x):
 @pytest.mark.parametrize("name, arguments", CALLS)
 def test_elementwise(name, arguments, dtype, numba):
     x = sample(dtype)
-    got = numba.back(on_device(name)(*map(numba.there, inputs(name, x)), *arguments))
+    got = numba.back(public(name, cuda)(*map(numba.there, inputs_of(name, x)), *arguments))
     assert got.dtype == dtype
     assert ulps(got, exact(name, x, arguments)) <= max_ulp(name)
     if AS_ON_A_GPU and dtype != "float16" and (name not in BY_PIECES or dtype != "float32"):
-        assert np.array_equal(bits(got), bits(public(name)(*inputs(name, x), *arguments)))
+        assert np.array_equal(bits(got), bits(public(name)(*inputs_of(name, x), *arguments)))
 
 
 CHUNK = 2**26
@@ -133,7 +125,7 @@ CHUNK = 2**26
 def test_all_float32(name, torch):
     """All 2**32 of them: at most 2 units in the last place from float64's results, which `test_elementwise` judges."""
     arguments = ARGUMENTS.get(name.removesuffix("_grad"), ())
-    function = on_device(name)
+    function = public(name, cuda)
     for start in range(-(2**31), 2**31, CHUNK):
         x = torch.arange(start, start + CHUNK, dtype=torch.int32, device="cuda").view(torch.float32)
         given = [torch.ones_like(x), x] if name in GRADIENTS else [x]
@@ -207,7 +199,7 @@ def test_all_halves(name, arguments, storage, torch):
     x = torch.arange(-(2**15), 2**15, dtype=torch.int16, device="cuda").view(getattr(torch, storage))
     given = [torch.ones_like(x), x] if name in GRADIENTS else [x]
     rounded = [float(np.dtype("float16" if storage == "float16" else "float32").type(a)) for a in arguments]
-    got, want = on_device(name)(*given, *arguments), on_device(name)(*(g.double() for g in given), *rounded)
+    got, want = public(name, cuda)(*given, *arguments), public(name, cuda)(*(g.double() for g in given), *rounded)
     assert got.dtype == x.dtype
     assert units_off(torch, got, want) <= MAX_ULP_OF_HALVES
 

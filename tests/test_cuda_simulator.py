@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from fractions import Fraction
 from importlib.util import find_spec
+from operator import attrgetter
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,7 +25,7 @@ from cases import (
     bits,
     exact,
     exact_reduction,
-    gy_for,
+    inputs_of,
     is_row_gradient,
     is_sparse_result,
     public,
@@ -101,9 +102,8 @@ def numbers(dtype, size=100, scale=4):
 def test_elementwise(name, arguments, dtype):
     """The CPU's bits: it is the same formula, but for those by pieces and for halves."""
     x = numbers(dtype, 50)
-    inputs = [gy_for(x), x] if name in GRADIENTS else [x]
-    function = getattr(cuda.grad, name.removesuffix("_grad")) if name in GRADIENTS else getattr(cuda, name)
-    got = function(*map(DeviceArray, inputs), *arguments)
+    inputs = inputs_of(name, x)
+    got = public(name, cuda)(*map(DeviceArray, inputs), *arguments)
     assert isinstance(got, DeviceArray) and got.host.dtype == dtype
     if AS_ON_A_GPU and dtype != "float16" and (name not in BY_PIECES or dtype != "float32"):
         assert np.array_equal(bits(got.host), bits(public(name)(*inputs, *arguments)))
@@ -801,9 +801,8 @@ BAD = [
 
 @pytest.mark.parametrize("name, arguments, keywords, exception, message", BAD)
 def test_errors(name, arguments, keywords, exception, message, nothing_launched):
-    function = getattr(cuda.grad, name[5:]) if name.startswith("grad.") else getattr(cuda, name)
     with pytest.raises(exception, match=message):
-        function(*arguments, **keywords)
+        attrgetter(name)(cuda)(*arguments, **keywords)
 
 
 def test_read_only_out(nothing_launched):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import CALLS, REDUCTIONS, SPARSE, bits, compiled_only, gy_for, public
+from cases import CALLS, REDUCTIONS, SPARSE, bits, compiled_only, inputs_of, public
 
 import fastact
 from fastact import _backend
@@ -44,15 +44,14 @@ def test_what_is_not_converted(source, target):
 @compiled_only
 @pytest.mark.parametrize("name, arguments", CALLS)
 def test_all_halves(name, arguments):
-    x, wide = HALVES, HALVES.astype(np.float32)
-    inputs = ([gy_for(x), x], [gy_for(x).astype(np.float32), wide]) if name in GRADIENTS else ([x], [wide])
+    inputs = inputs_of(name, HALVES)
     rounded = [np.float32(np.float16(value)) for value in arguments]
     with np.errstate(all="raise"):
-        got = public(name)(*inputs[0], *arguments)
-        want = public(name)(*inputs[1], *rounded)
+        got = public(name)(*inputs, *arguments)
+        want = public(name)(*(x.astype(np.float32) for x in inputs), *rounded)
     with np.errstate(all="ignore"):
         assert np.array_equal(bits(got), bits(want.astype(np.float16)))
-    every_other = np.repeat(x, 2)[::2]
+    every_other = np.repeat(HALVES, 2)[::2]
     if name not in GRADIENTS:
         assert np.array_equal(bits(public(name)(every_other, *arguments)), bits(got))
 

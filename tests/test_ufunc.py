@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from cases import COMPILED, DTYPES, ELEMENTWISE, TABLE, bits, first_arguments, function_of, gy_for, public, sample
+from cases import COMPILED, DTYPES, ELEMENTWISE, TABLE, bits, first_arguments, function_of, inputs_of, public, sample
 
 import fastact
 from fastact import _at_defaults
@@ -18,10 +18,6 @@ X = np.random.default_rng(0).normal(scale=3, size=(6, 50)).astype("f")
 
 def call(name, x=X, **keywords):
     return function_of(name)(x, *first_arguments(name), **keywords)
-
-
-def arrays_for(name, x=X):
-    return [gy_for(x), x] if name in GRADIENTS else [x]
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -35,7 +31,7 @@ def test_is_a_ufunc(name):
         assert f"{character * ufunc.nin}->{character}" in ufunc.types
     if not row.parameters and not row.options:
         assert public(name) is ufunc
-    assert np.array_equal(ufunc(*arrays_for(name), *first_arguments(name)), call(name))
+    assert np.array_equal(ufunc(*inputs_of(name, X), *first_arguments(name)), call(name))
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -47,7 +43,7 @@ def test_out(name):
     assert call(name, out=(out,)) is out and np.array_equal(out, want)
     if not TABLE[name].parameters:
         out = np.full_like(X, 7)
-        assert public(name)(*arrays_for(name), out) is out and np.array_equal(out, want)
+        assert public(name)(*inputs_of(name, X), out) is out and np.array_equal(out, want)
     for dtype in (">f4", "d", "F"):
         out = np.empty(X.shape, dtype)
         call(name, out=out)
@@ -111,8 +107,7 @@ def test_plain_calls_are_as_by_numpy(name, kind):
     """Those that do without NumPy's machinery, and those that nearly do; `where` needs it."""
     ufunc = getattr(fastact.ufuncs, name)
     x = ARRAYS[kind](X.copy())
-    gy = gy_for(x) if name in GRADIENTS else x
-    operands = [gy, x][-len(TABLE[name].arrays) :] + list(first_arguments(name))
+    operands = [*inputs_of(name, x), *first_arguments(name)]
     want = ufunc(*operands, where=True)
     for make in OUTS.values():
         out, other = make(np.asarray(want)), make(np.asarray(want))
@@ -133,7 +128,7 @@ def test_plain_calls_are_as_by_numpy(name, kind):
 def test_parameters_are_as_by_numpy(name, value):
     ufunc = getattr(fastact.ufuncs, name)
     for dtype in "fd":
-        operands = [*arrays_for(name, X[:, :2].astype(dtype)), value]
+        operands = [*inputs_of(name, X[:, :2].astype(dtype)), value]
         with np.errstate(all="ignore"):
             want = ufunc(*operands, where=True)
             got = ufunc(*operands)
@@ -314,7 +309,7 @@ def test_defaults_left_out(name):
     for dtype in DTYPES:
         x = sample(dtype)
         got, wide = function_of(name)(x), np.float32 if dtype == "float16" else dtype
-        arrays = arrays_for(name, x.astype(wide))
+        arrays = inputs_of(name, x.astype(wide))
         want = getattr(fastact.ufuncs, name)(*arrays, *defaults).astype(dtype)
         assert got.dtype == x.dtype and np.array_equal(bits(got), bits(want))
         out = np.empty_like(x)
