@@ -31,7 +31,7 @@ from ulp import ulp_errors
 import fastact
 from fastact import _numpy
 from fastact._bench.peers import PEERS, evaluate, missing
-from fastact._expressions import ARGUMENTS
+from fastact._expressions import arguments_of
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 
 TABLE = ACTIVATIONS | GRADIENTS  # gradients are measured with gy = 1
@@ -82,10 +82,6 @@ class Record:
         self.worst = sorted(self.worst + other.worst, reverse=True)[:KEEP]
 
 
-def default_arguments(name):
-    return ARGUMENTS.get(name.removesuffix("_grad")) or tuple(TABLE[name].parameters.values())
-
-
 def compare(record, got, name, x, arguments, wide):
     """Add the errors of `got`, the function at `x`, to the record."""
     with np.errstate(all="ignore"):
@@ -98,7 +94,7 @@ def compare(record, got, name, x, arguments, wide):
 def call_of(library, name):
     """The library's function, from array to array."""
     if name in GRADIENTS:
-        function, arguments = getattr(fastact.ufuncs, name), default_arguments(name)
+        function, arguments = getattr(fastact.ufuncs, name), arguments_of(name)
         return lambda x: function(x.dtype.type(1), x, *map(x.dtype.type, arguments))
     return partial(evaluate, library, name)
 
@@ -115,7 +111,7 @@ def float32_chunk(library, name, chunk):
         end = min(start + BLOCK + 1, 2**31 if not negative else 2**32)
         x = np.arange(start, end, dtype=np.uint32).view(np.float32)
         got = function(x)
-        compare(record, got[:BLOCK], name, x[:BLOCK], default_arguments(name), np.float64)
+        compare(record, got[:BLOCK], name, x[:BLOCK], arguments_of(name), np.float64)
         step = got[:-1] < got[1:] if negative else got[:-1] > got[1:]
         record.wrong_steps += int(np.count_nonzero(step))
     return record
@@ -141,7 +137,7 @@ def float64_inputs(chunk):
 def float64_chunk(library, name, chunk):
     record, function = Record(), call_of(library, name)
     for x in np.split(float64_inputs(chunk), CHUNK // BLOCK):
-        compare(record, function(x), name, x, default_arguments(name), np.longdouble)
+        compare(record, function(x), name, x, arguments_of(name), np.longdouble)
     if library == "fastact":
         record.worst = [[error_by_mpmath(name, x, function), x, *rest] for _, x, *rest in record.worst]
     return record
@@ -151,7 +147,7 @@ def error_by_mpmath(name, x, function):
     got = function(np.array([x]))[0]
     if not np.isfinite(got) or not np.isfinite(x):
         return 0.0
-    return error(name, x, map(float, default_arguments(name)), got)
+    return error(name, x, map(float, arguments_of(name)), got)
 
 
 def parameter_sets(name):

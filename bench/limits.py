@@ -32,7 +32,7 @@ from vectorised import REGISTERS, count, innermost_cycles, loops
 import fastact
 from fastact import _at_defaults
 from fastact._bench.cells import normal
-from fastact._expressions import ARGUMENTS
+from fastact._expressions import arguments_of
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 
 TABLE = ACTIVATIONS | GRADIENTS
@@ -115,12 +115,8 @@ def reached(name, dtype):
     row = TABLE[name]
     size = CACHED // np.dtype(dtype).itemsize // (len(row.arrays) + 1)
     arrays = [normal((size,), dtype, seed) for seed in range(len(row.arrays))]
-    function = getattr(fastact.ufuncs, name)
-    if row.has_defaults:
-        function = getattr(_at_defaults, name)
-        arguments = ()
-    else:
-        arguments = ARGUMENTS.get(name.removesuffix("_grad"), ())
+    function = getattr(_at_defaults if row.has_defaults else fastact.ufuncs, name)
+    arguments = () if row.has_defaults else arguments_of(name)
     out = np.empty_like(arrays[0])
     few = size // 8
     first, out_of_first = [array[:few] for array in arrays], out[:few]

@@ -6,7 +6,15 @@ cancellation or NaN. float32 stays float32.
 
 import numpy as np
 
+from fastact._formulas import ACTIVATIONS
+
 ARGUMENTS = {"prelu": (0.25,), "threshold": (0.0, -1.0)}  # what has no default
+
+
+def arguments_of(name):
+    """The values of all parameters of an elementwise function, or of a gradient NAME_grad."""
+    name = name.removesuffix("_grad")
+    return ARGUMENTS.get(name) or tuple(ACTIVATIONS[name].parameters.values())
 
 
 def softmax(x, axis=-1):

@@ -11,7 +11,7 @@ import numpy as np
 
 import fastact
 from fastact._activation import Activation
-from fastact._expressions import ARGUMENTS
+from fastact._expressions import arguments_of
 from fastact._formulas import ACTIVATIONS
 from fastact._mathtext import formula_of
 from fastact._table import REDUCTIONS, REQUIRED, SPARSE
@@ -216,7 +216,7 @@ def _drawable(function):
         name,
         getattr(fastact, name),
         partial(getattr(fastact.grad, name), 1.0),
-        row.parameters | dict(zip(row.parameters, ARGUMENTS.get(name, ()), strict=False)),
+        dict(zip(row.parameters, arguments_of(name), strict=True)),
         ("approximate",) if row.options else (),
         row.kinks,
         formula_of(row.doc),

@@ -11,7 +11,7 @@ import numpy as np
 from fastact import _numpy
 from fastact._bench.cells import ROWS, Cell, Rows, normal
 from fastact._bench.peers import PEERS, cores
-from fastact._expressions import EXPRESSIONS
+from fastact._expressions import EXPRESSIONS, arguments_of
 from fastact._gates import GATES
 
 
@@ -21,7 +21,7 @@ def forward(function, x, job):
         return a * getattr(_numpy, GATES[function].activation)(b)
     if function in ROWS:
         return getattr(_numpy, function)(x, (job.axis,), None)
-    return getattr(_numpy, function)(x, *job.defaults)
+    return getattr(_numpy, function)(x, *arguments_of(function))
 
 
 def derivative(job, x, v):

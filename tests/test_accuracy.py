@@ -27,15 +27,11 @@ from definitions import error
 from ulp import ulp_errors
 
 import fastact
-from fastact._expressions import ARGUMENTS
+from fastact._expressions import ARGUMENTS, arguments_of
 from fastact._table import GRADIENTS
 
 INF, NAN = np.inf, np.nan
 RESULTS = json.loads((Path(__file__).parents[1] / "bench" / "results" / "accuracy.json").read_text())
-
-
-def arguments(name):
-    return ARGUMENTS.get(name.removesuffix("_grad")) or tuple(TABLE[name].parameters.values())
 
 
 def bound(name, dtype):
@@ -81,14 +77,14 @@ def inputs(name, dtype):
 def test_bound(name, dtype):
     x = inputs(name, dtype)
     assert dtype != "float32" or len(worst_inputs(name, dtype)) >= 8
-    got = function_of(name)(x, *arguments(name))
-    errors = ulp_errors(got, exact(name, x, arguments(name)))
+    got = function_of(name)(x, *arguments_of(name))
+    errors = ulp_errors(got, exact(name, x, arguments_of(name)))
     # a long double holds what rounding once is compared with, but for one tie in 2000, and not beside a zero
     limit = bound(name, dtype) + 2**-10
     doubtful = np.flatnonzero(errors > limit)
     assert len(doubtful) < 10
     factors = gy_for(x) if name in GRADIENTS else np.ones_like(x)
-    assert all(error(name, x[k], map(float, arguments(name)), got[k] / factors[k]) <= limit for k in doubtful)
+    assert all(error(name, x[k], map(float, arguments_of(name)), got[k] / factors[k]) <= limit for k in doubtful)
 
 
 @pytest.mark.skipif(WITHOUT_FMA, reason="promised only with fused multiply-add")

@@ -154,11 +154,6 @@ class Job:
         """What follows `x`."""
         return (self.axis,) if self.function in ROWS else ARGUMENTS.get(self.function, ())
 
-    @property
-    def defaults(self):
-        """The values of all parameters of an elementwise function."""
-        return self.arguments or tuple(ACTIVATIONS[self.function].parameters.values())
-
     @cached_property
     def y(self):
         """The forward result, which backward functions may start from."""
