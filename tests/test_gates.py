@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.exceptions import AxisError
+from ulp import unit
 
 import fastact
 from fastact import _numpy, nn
@@ -66,12 +67,6 @@ def test_is_a_product(name, dtype):
             want_slope = gy * (a * getattr(fastact.grad, gate)(b.dtype.type(1), b))
             assert np.array_equal(bits(value), bits(want.astype(dtype)))
             assert np.array_equal(bits(slope), bits(want_slope.astype(dtype)))
-
-
-def unit(x, dtype):
-    """In the last place of x."""
-    info = np.finfo(dtype)
-    return np.ldexp(np.longdouble(1), np.maximum(np.frexp(x)[1], info.minexp + 1) - 1 - info.nmant)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.exceptions import AxisError
 from test_softmax import SHAPES, arrays_and_axes
+from ulp import unit
 
 import fastact
 
@@ -18,15 +19,12 @@ def error(got, x, axis, where=None):
     """In units in the last place of the largest of the result, the maximum and their difference."""
     want = exact_reduction("logsumexp", x, axis, where)
     assert got.shape == want.shape
-    info = np.finfo(got.dtype)
     where = np.isfinite(x) & (True if where is None else where)
     m = np.max(np.asarray(x, np.longdouble), axis=axis, keepdims=True, initial=-np.inf, where=where)
     with np.errstate(all="ignore"):
         scale = np.fmax(np.abs(want), np.fmax(np.abs(m), np.abs(want - m)))
-    with np.errstate(all="ignore"):
-        unit = np.exp2(np.floor(np.log2(np.maximum(scale, info.tiny))) - info.nmant)
-        errors = np.abs(got.astype(np.longdouble) - want) / unit
-        agree = (got.astype(want.dtype) == want) | (np.isnan(got) & np.isnan(want)) | (np.abs(want) > info.max)
+        errors = np.abs(got.astype(np.longdouble) - want) / unit(scale, got.dtype)
+        agree = (got == want) | (np.isnan(got) & np.isnan(want)) | (np.abs(want) > np.finfo(got.dtype).max)
     return np.max(np.where(agree, 0, errors), initial=0)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.exceptions import AxisError
 from test_softmax import SHAPES, arrays_and_axes
+from ulp import unit
 
 import fastact
 from fastact import _reduction_gradients as grad
@@ -28,7 +29,6 @@ def error(name, got, gy, y, axis, dtype=None):
     axes = axes_of(axis, gy.ndim)
     want = exact_gradient(name, gy, y, axis)
     dtype = dtype or got.dtype.name
-    info = np.finfo(dtype)
     gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
     with np.errstate(all="ignore"):
         if name in SPARSE:
@@ -41,11 +41,8 @@ def error(name, got, gy, y, axis, dtype=None):
             terms = np.abs(y) * np.maximum(np.abs(gy), np.sum(np.abs(gy * y), axes, keepdims=True))
         part = OF_TERMS["softmax" if name == "softmin" else name].get(dtype, 0)
         part = max(part, 4.0) if WITHOUT_FMA else part
-        of_want, of_terms = (
-            np.exp2(np.floor(np.log2(np.maximum(scale, info.tiny))) - info.nmant) for scale in (np.abs(want), terms)
-        )
-        unit = np.maximum(of_want, part * of_terms)
-        errors = np.abs(got.astype(np.longdouble) - want) / unit
+        units = np.maximum(unit(want, dtype), part * unit(terms, dtype))
+        errors = np.abs(got.astype(np.longdouble) - want) / units
     agree = (got == want) | (np.isnan(got) & np.isnan(want))
     return float(np.max(np.where(agree, 0, errors), initial=0))
 
