@@ -18,6 +18,7 @@ from ulp import unit
 
 import fastact
 from fastact import _numpy, nn
+from fastact._bench.peers import TORCH_COMPOSED
 from fastact._gates import GATED, GATES
 from fastact._table import module_name
 
@@ -369,20 +370,12 @@ def test_module(name):
         assert np.array_equal(module(X), y) and np.array_equal(module.backward(y), gradient(y, X, *arguments))
 
 
-TORCH = {
-    "glu": lambda torch, a, b: torch.nn.functional.glu(torch.cat([a, b], 1), 1),
-    "swiglu": lambda torch, a, b: a * torch.nn.functional.silu(b),
-    "geglu": lambda torch, a, b: a * torch.nn.functional.gelu(b),
-    "reglu": lambda torch, a, b: a * torch.nn.functional.relu(b),
-}
-
-
 @pytest.mark.parametrize("name", GATES)
 def test_pytorch(name):
     torch = pytest.importorskip("torch")
     x, gy = X.astype("d"), GY.astype("d")
     given = torch.from_numpy(x).requires_grad_()
-    want = TORCH[name](torch, *given.chunk(2, 1))
+    want = torch.nn.functional.glu(given, 1) if name == "glu" else TORCH_COMPOSED[name](torch, *given.chunk(2, 1))
     want.backward(torch.from_numpy(gy))
     assert np.allclose(getattr(fastact, name)(x), want.detach().numpy(), rtol=1e-13)
     assert np.allclose(getattr(fastact.grad, name)(gy, x), given.grad.numpy(), rtol=1e-12)

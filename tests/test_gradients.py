@@ -10,6 +10,8 @@ from definitions import exact as to_mpmath
 
 import fastact
 from fastact import _numpy
+from fastact._bench.cells import Job
+from fastact._bench.peers import TORCH_BACKWARD, TORCH_BACKWARD_COMPOSED, torch_backward_call
 from fastact._table import ACTIVATIONS, GRADIENTS
 
 INF, NAN = np.inf, np.nan
@@ -211,33 +213,15 @@ def test_slopes_of_rrelu(dtype):
         fastact.rrelu_slopes(x, -3e38, 3e38, rng=np.random.default_rng(1))
 
 
-# ours, PyTorch's own backward function; where it takes the result in place of x, that is given.
-TORCH = {
-    "relu": lambda aten, gy, x: aten.threshold_backward(gy, x, 0),
-    "relu6": lambda aten, gy, x: aten.hardtanh_backward(gy, x, 0, 6),
-    "elu": lambda aten, gy, x: aten.elu_backward(gy, 1.0, 1, 1, False, x),
-    "leaky_relu": lambda aten, gy, x: aten.leaky_relu_backward(gy, x, 0.01, False),
-    "hardtanh": lambda aten, gy, x: aten.hardtanh_backward(gy, x, -1, 1),
-    "sigmoid": lambda aten, gy, x: aten.sigmoid_backward(gy, x.sigmoid()),
-    "tanh": lambda aten, gy, x: aten.tanh_backward(gy, x.tanh()),
-    "softplus": lambda aten, gy, x: aten.softplus_backward(gy, x, 1, 20),
-    "softshrink": lambda aten, gy, x: aten.softshrink_backward(gy, x, 0.5),
-    "hardswish": lambda aten, gy, x: aten.hardswish_backward(gy, x),
-    "hardsigmoid": lambda aten, gy, x: aten.hardsigmoid_backward(gy, x),
-    "hardshrink": lambda aten, gy, x: aten.hardshrink_backward(gy, x, 0.5),
-    "silu": lambda aten, gy, x: aten.silu_backward(gy, x),
-    "mish": lambda aten, gy, x: aten.mish_backward(gy, x),
-    "gelu": lambda aten, gy, x: aten.gelu_backward(gy, x),
-    "gelu_tanh": lambda aten, gy, x: aten.gelu_backward(gy, x, approximate="tanh"),
-}
-
-
-@pytest.mark.parametrize("name", TORCH)
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name in TORCH_BACKWARD | TORCH_BACKWARD_COMPOSED])
 def test_pytorch(name):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     gy, x = rng.normal(size=(2, 10_000))
     x[:6] = 0.0, 6.0, 0.5, -0.5, 3.0, -3.0
-    want = TORCH[name](torch.ops.aten, torch.from_numpy(gy), torch.from_numpy(x)).numpy()
+    job = Job(name, x, gradient=gy)
+    arguments = (torch.tensor(job.arguments, dtype=torch.float64),) if name == "prelu" else job.arguments
+    want = torch_backward_call(torch, job, torch.from_numpy(x), arguments, None)()
+    want = want[0] if name == "prelu" else want  # after it comes that for the weight
     rtol = 1e-7 if name == "hardsigmoid" else 1e-12  # PyTorch's 1/6 is a float32
-    assert np.allclose(getattr(fastact.grad, name)(gy, x), want, rtol=rtol, atol=1e-15)
+    assert np.allclose(getattr(fastact.grad, name)(gy, x, *job.arguments), want.numpy(), rtol=rtol, atol=1e-15)
