@@ -202,16 +202,22 @@ MATHEMATICS = {
 }
 
 
+@functools.cache
+def of_mathematics(name):
+    function = getattr(fast, name)
+
+    @fastact.activation
+    def activation(x):
+        return function(x)
+
+    return activation
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", MATHEMATICS)
 def test_mathematics(name, dtype):
     reference, (low, high), at_special = MATHEMATICS[name]
-    compiled = getattr(fast, name)
-
-    @fastact.activation
-    def function(x):
-        return compiled(x)
-
+    function = of_mathematics(name)
     x = np.concatenate([sample(dtype, 20_000), 1 + np.logspace(-7, -0.5, 500), 1 - np.logspace(-7, -0.5, 500)])
     x = x.astype(dtype)
     x = x[(x > low) & (x < high)]
