@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cases import CALLS, DTYPES, FUNCTIONS, REDUCTIONS, SPARSE, all_arguments, bits, first_arguments, gy_for, sample
+from cases import CALLS, DTYPES, FUNCTIONS, REDUCTIONS, SPARSE, all_arguments, bits, gy_for, sample
 
 import fastact
 from fastact import nn
@@ -407,13 +407,6 @@ def test_documentation(name):
 
 def test_documentation_of_fastact_nn():
     assert doctest.testmod(nn).failed == 0
-
-
-def test_arguments_of_first_calls():
-    """The defaults of a module are those of its function."""
-    for name in FUNCTIONS:
-        if name != "prelu" and ACTIVATIONS[name].has_defaults:
-            assert MODULES[name]()._values(MODULES[name]()) == first_arguments(name)
 
 
 @pytest.mark.parametrize("name", sorted(nn._MODULES))
