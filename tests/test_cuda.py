@@ -1,15 +1,11 @@
 """`fastact.cuda` as a module: what it says where there is no GPU. The kernels have tests of their own."""
 
-import doctest
-import inspect
-
 import numpy as np
 import pytest
-from cases import FUNCTIONS, REDUCTIONS
 from processes import run
 
 import fastact
-from fastact import _cuda_device, cuda
+from fastact import cuda
 
 NO_DEVICE = cuda.why_not()
 without_device = pytest.mark.skipif(NO_DEVICE is None, reason="there is a device")
@@ -48,22 +44,3 @@ def test_configuration(capsys):
     fastact.show_config()
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("CUDA:")]
     assert NO_DEVICE is None or NO_DEVICE in row or "not installed" in row
-
-
-@pytest.mark.parametrize(
-    "name", [*FUNCTIONS, *REDUCTIONS, "logsumexp", *(f"grad.{name}" for name in FUNCTIONS + REDUCTIONS)]
-)
-def test_docstring(name):
-    function = getattr(cuda.grad, name[5:]) if name.startswith("grad.") else getattr(cuda, name)
-    text = inspect.cleandoc(function.__doc__)
-    assert function.__name__ == name.removeprefix("grad.") and "{" not in text
-    sections = ["Parameters", "Returns", "Raises", "Notes", "Examples"]
-    places = [text.index(f"{section}\n{'-' * len(section)}") for section in sections]
-    assert places == sorted(places)
-    assert max(map(len, text.splitlines())) <= 120
-
-
-@pytest.mark.parametrize("function", [_cuda_device.why_not, _cuda_device.is_available])
-def test_examples(function):
-    test = doctest.DocTestParser().get_doctest(inspect.getdoc(function), {}, function.__name__, None, None)
-    assert test.examples and doctest.DocTestRunner(verbose=False).run(test).failed == 0

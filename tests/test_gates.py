@@ -1,8 +1,5 @@
 """The gated linear units: the product of one half and the gate of the other, in every layout."""
 
-import doctest
-import inspect
-
 import mpmath as mp
 import numpy as np
 import pytest
@@ -379,23 +376,3 @@ def test_pytorch(name):
     want.backward(torch.from_numpy(gy))
     assert np.allclose(getattr(fastact, name)(x), want.detach().numpy(), rtol=1e-13)
     assert np.allclose(getattr(fastact.grad, name)(gy, x), given.grad.numpy(), rtol=1e-12)
-
-
-SECTIONS = ["Parameters", "Returns", "Raises", "Notes", "Examples"]
-
-
-@pytest.mark.parametrize("name", [*GATES, *(f"grad.{name}" for name in GATES), *(f"ufuncs.{name}" for name in GATED)])
-def test_documentation(name):
-    module, _, last = name.rpartition(".")
-    function = getattr(getattr(fastact, module) if module else fastact, last)
-    text = inspect.getdoc(function)
-    places = [text.index(f"{section}\n{'-' * len(section)}") for section in SECTIONS]
-    assert places == sorted(places) and "{" not in text
-    assert max(map(len, text.splitlines())) <= 120
-    for word in ("NaN", "inf", "float32", "TypeError", "ValueError", "out :"):
-        assert word in text, word
-    names = GATED[last].arrays if module == "ufuncs" else inspect.signature(function).parameters
-    for parameter in names:
-        assert f"\n{parameter} : " in text, parameter
-    test = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
-    assert test.examples and doctest.DocTestRunner(verbose=False).run(test).failed == 0

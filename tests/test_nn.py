@@ -1,7 +1,6 @@
 """The modules, beside the functions that they are made from, and beside PyTorch's where it is installed."""
 
 import copy
-import doctest
 import inspect
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -386,27 +385,6 @@ def test_pytorchs_gradients(name):
         assert np.allclose(ours.backward(gy), given.grad.numpy(), **close)
         if name == "PReLU":
             assert np.allclose(ours.weight_grad, theirs.weight.grad.numpy(), rtol=1e-6)
-
-
-SECTIONS = ["Raises", "Notes", "Examples"]
-
-
-@pytest.mark.parametrize("name", ["Module", *ALL])
-def test_documentation(name):
-    kind = getattr(nn, name)
-    text = inspect.getdoc(kind)
-    places = [text.find(f"\n{section}\n{'-' * len(section)}\n") for section in SECTIONS]
-    assert places == sorted(places) and (name == "Module" or places[0] > 0)
-    assert max(map(len, text.splitlines())) <= 120
-    for parameter in inspect.signature(kind).parameters:
-        assert f"{parameter} : " in text or f"{parameter}, " in text or f", {parameter} : " in text, parameter
-    test = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
-    assert test.examples
-    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
-
-
-def test_documentation_of_fastact_nn():
-    assert doctest.testmod(nn).failed == 0
 
 
 @pytest.mark.parametrize("name", sorted(nn._MODULES))

@@ -8,13 +8,15 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from cases import ELEMENTWISE, FUNCTIONS, REDUCTIONS, SPARSE, TABLE, public
+from cases import FUNCTIONS, REDUCTIONS, SPARSE, TABLE
 from processes import run
 
 import fastact
 from fastact import _backend
-from fastact._gates import GATES
+from fastact._gates import GATED, GATES
+from fastact._table import GRADIENTS
 
 BACKENDS = _backend.available()
 
@@ -151,37 +153,62 @@ def test_types(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
-SECTIONS = ["Parameters", "Returns", "Raises", "Notes", "Examples"]
+PLACES = {
+    "": fastact.__all__,
+    "grad.": fastact.grad.__all__,
+    "ufuncs.": fastact.ufuncs.__all__,
+    "nn.": fastact.nn.__all__,
+    "cuda.": fastact.cuda.__all__,
+    "cuda.grad.": vars(fastact.cuda.grad),
+}
+NAMES = [place + name for place, names in PLACES.items() for name in names]
+NAMES = [name for name in NAMES if callable(operator.attrgetter(name)(fastact))]
+SECTIONS = ["Parameters", "Returns", "Attributes", "Raises", "Notes", "References", "Examples"]
+# those that need not have all but attributes and references; modules return what their functions do
+REQUIRED = {
+    **{name: ["Examples"] for name in ("show_config", "get_num_threads", "cuda.is_available", "cuda.why_not")},
+    "set_num_threads": ["Parameters", "Raises", "Examples"],
+    "nn.Module": ["Notes", "Examples"],
+    "nn.Softmax2d": ["Raises", "Notes", "Examples"],
+}
+WORDS = {"NaN", "inf", "float32", "TypeError", "ValueError"}  # in what is said about a function of numbers
+WITHOUT_WORDS = {"activation", "plot", "grad.prelu_weight"}
+LONG = {*(f"grad.{name}" for name in FUNCTIONS), *(f"ufuncs.{name}" for name in GRADIENTS)}  # made from a template
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE + REDUCTIONS + SPARSE)
-def test_docstring(name):
-    text = inspect.cleandoc(public(name).__doc__)
-    places = [text.index(f"{section}\n{'-' * len(section)}") for section in SECTIONS]
-    assert places == sorted(places)
-    for word in ("NaN", "inf", "float32", "TypeError", "ValueError", "out :", "where :"):
-        assert word in text or (name, word) == ("hardmax", "where :"), word
-    parameters = text[places[0] : places[1]]
-    if name in ELEMENTWISE:
-        for parameter in (*TABLE[name].arrays, *TABLE[name].parameters):
-            assert re.search(rf"\b{parameter}\b.* :", parameters), parameter
+def parameters_of(thing):
+    if isinstance(thing, np.ufunc):
+        row = (TABLE | GATED)[thing.__name__]
+        return {*row.arrays, *row.parameters, "out", "where"}
+    names = inspect.signature(thing).parameters.keys()
+    return (names - {"kwargs", "parameters"}) | ({"out", "where"} if "kwargs" in names else set())
 
 
-OTHERS = ["set_num_threads", "get_num_threads", "show_config", "rrelu_slopes", "gumbel_softmax", "grad", "ufuncs"]
+@pytest.mark.parametrize("name", NAMES)
+def test_documentation(name):
+    thing = operator.attrgetter(name)(fastact)
+    text, (place, _, last) = inspect.getdoc(thing), name.rpartition(".")
+    sections = re.findall(r"^(\w+)\n-+$", text, re.MULTILINE)
+    required = ["Parameters", "Raises", "Notes", "Examples"] + ["Returns"] * (place != "nn")
+    assert sections == [section for section in SECTIONS if section in sections]
+    assert set(REQUIRED.get(name, required)) <= set(sections)
+    lines = text.splitlines()
+    assert not [line for line in lines if "{" in line and "\\" not in line and '"' not in line]  # of TeX, and a set's
+    assert max(map(len, lines)) <= 120 or name in LONG
+    for parameter in parameters_of(thing):
+        documented = re.search(rf"^(\w+, )*{parameter}(, \w+)* : ", text, re.MULTILINE)
+        assert documented or (place.startswith("cuda") and parameter == "approximate"), parameter
+    if place.startswith("cuda"):
+        assert thing.__name__ == last
+    elif place != "nn" and name not in WITHOUT_WORDS | REQUIRED.keys():
+        assert [word for word in WORDS if word not in text] == []
 
 
-def test_example_of_an_activation():
-    pytest.importorskip("numba")
-    test = doctest.DocTestFinder().find(fastact.activation, "activation")[0]
-    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
-
-
-@pytest.mark.parametrize(
-    "name",
-    [*ELEMENTWISE, *REDUCTIONS, *SPARSE, *(f"grad.{name}" for name in REDUCTIONS + SPARSE[1:]), *OTHERS],
-)
+@pytest.mark.parametrize("name", [*NAMES, "grad", "ufuncs", "nn", "math"])
 def test_examples(name):
-    text = inspect.getdoc(operator.attrgetter(name)(fastact) if name.startswith("grad.") else public(name))
+    if name == "activation":
+        pytest.importorskip("numba")
+    text = inspect.getdoc(operator.attrgetter(name)(fastact))
     test = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
     assert test.examples
     assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
