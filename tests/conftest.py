@@ -9,5 +9,5 @@ import fastact
 def threads_as_before():
     before = fastact.get_num_threads()
     yield
-    if fastact.get_num_threads() != before:
+    if fastact.get_num_threads() != before:  # else it stays what OpenMP says
         fastact.set_num_threads(before)

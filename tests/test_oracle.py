@@ -63,4 +63,4 @@ def test_gradients_of_rows(name):
     with mp.workprec(300):
         for k, result in enumerate(got):
             want = derivative(lambda v: mp.fdot(weights, definition([*row[:k], v, *row[k + 1 :]])), row[k], ())
-            assert abs(exact(result) - want) < mp.mpf(2) ** -58
+            assert abs(exact(result) - want) < mp.mpf(2) ** -60
