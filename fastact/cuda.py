@@ -503,7 +503,7 @@ ELEMENTWISE_DOC = """{summary}
 
 Parameters
 ----------
-{labels} : {arrays} They broadcast, and `x` alone needs to be an array.
+{labels} : {arrays} They broadcast, and `x` alone needs to be an array.{option}
 {out}
 ValueError
     Where shapes do not broadcast, or devices differ. {after}
@@ -593,6 +593,9 @@ def _elementwise_function(row):
         ELEMENTWISE_DOC,
         summary=_summary(row.doc),
         labels=", ".join(labels),
+        option="".join(
+            f"\napproximate : str, default {o!r}\n    As for `fastact.{name}`." for o in list(row.options)[:1]
+        ),
         shape=" broadcast",
         notes=f"As `{module.replace('.cuda', '')}.{name}` at kinks, infinities and NaN: it is the same formula.",
         call=f"{module}.{name}({', '.join(['x'] * len(row.arrays) + ['0.5'] * len(row.parameters))})",

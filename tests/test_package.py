@@ -197,7 +197,7 @@ def test_documentation(name):
     assert max(map(len, lines)) <= 120 or name in LONG
     for parameter in parameters_of(thing):
         documented = re.search(rf"^(\w+, )*{parameter}(, \w+)* : ", text, re.MULTILINE)
-        assert documented or (place.startswith("cuda") and parameter == "approximate"), parameter
+        assert documented, parameter
     if place.startswith("cuda"):
         assert thing.__name__ == last
     elif place != "nn" and name not in WITHOUT_WORDS | REQUIRED.keys():
