@@ -170,7 +170,8 @@ def _gradient(name):
                 kept = new_result(a[piece], result_type)
                 _call(ufunc, result_type, gy[piece], b[piece], kept)
                 _call(ufunc_grad, result_type, gy[piece], a[piece], b[piece], for_b[piece])
-                for_a[piece] = kept
+                with np.errstate(all="ignore"):  # `out` may be narrower
+                    for_a[piece] = kept
         else:
             _call(ufunc, result_type, gy, b, for_a)
             _call(ufunc_grad, result_type, gy, a, b, for_b)

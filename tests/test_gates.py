@@ -376,3 +376,13 @@ def test_pytorch(name):
     want.backward(torch.from_numpy(gy))
     assert np.allclose(getattr(fastact, name)(x), want.detach().numpy(), rtol=1e-13)
     assert np.allclose(getattr(fastact.grad, name)(gy, x), given.grad.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_gradients_too_large_for_out(name):
+    """In place as elsewhere: infinite, and no warning."""
+    gy, x = np.full(4, 1e300), np.ones(8, "f")
+    with np.errstate(all="raise"):
+        want = getattr(fastact.grad, name)(gy, x, dtype="d", out=np.empty_like(x))
+        got = getattr(fastact.grad, name)(gy, x, dtype="d", out=x)
+    assert got is x and np.array_equal(got, want) and np.isinf(got).all()
