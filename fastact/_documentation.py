@@ -1,4 +1,5 @@
-"""What the docstrings of softmax, its kin and their gradients have in common, for the {fields} in them."""
+"""What `help` and completion show: docstrings of softmax, its kin and their gradients, by the {fields} that they
+have in common, and the names and signatures of functions and modules that are made."""
 
 import inspect
 from functools import partial
