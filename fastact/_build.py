@@ -24,18 +24,29 @@ from fastact._gates import UFUNCS
 COMPUTED_AS = {"e": "float32"}  # everything else is computed in its own dtype
 
 
-def at_defaults(row):
+def computed_as(character):
+    return COMPUTED_AS.get(character, np.dtype(character).name)
+
+
+def defaults(row, dtype):
+    """The parameters' defaults, rounded as NumPy rounds parameters that are given."""
+    return [float(np.dtype(dtype).type(value)) for value in row.parameters.values()]
+
+
+def rounded_as(row, character):
+    """The dtype of the defaults that are compiled in: float16, though it is computed in float32, if they are others."""
+    dtype = computed_as(character)
+    return dtype if defaults(row, character) == defaults(row, dtype) else np.dtype(character).name
+
+
+def at_defaults(row, dtype):
     """The formula as a function of the arrays alone."""
     if row.special_case:
         return row.special_case
     scope = {"formula": row.formula}
     arrays = ", ".join(row.arrays)
-    exec(f"def {row.name}({arrays}): return formula({arrays}, {', '.join(map(repr, row.parameters.values()))})", scope)
+    exec(f"def {row.name}({arrays}): return formula({arrays}, {', '.join(map(repr, defaults(row, dtype)))})", scope)
     return scope[row.name]
-
-
-def computed_as(character):
-    return COMPUTED_AS.get(character, np.dtype(character).name)
 
 
 def loops():
@@ -47,8 +58,9 @@ def loops():
             yield symbol, "compile_loop", row.formula, arrays, row.nin, dtype
             if row.parameters:
                 yield f"{symbol}_scalar", "compile_scalar_loop", row.formula, arrays, row.nin, dtype
-            if row.has_defaults:
-                yield f"{symbol}_default", "compile_loop", at_defaults(row), arrays, arrays, dtype
+        for rounded, dtype in {rounded_as(row, c): computed_as(c) for c in row.types if row.has_defaults}.items():
+            symbol = f"fastact_{row.name}_{rounded}_default"
+            yield symbol, "compile_loop", at_defaults(row, rounded), arrays, arrays, dtype
 
 
 def part(name):
@@ -86,7 +98,8 @@ def table():
             scalar = f"{symbol}_scalar" if row.parameters else "0"
             lines.append(f"{start}{row.nin}, {symbol}, {scalar}, &{symbol}_elements}},")
             if row.has_defaults:
-                lines.append(f"{start}{arrays}, {symbol}_default, 0, &{symbol}_default_elements}},")
+                default = f"fastact_{row.name}_{rounded_as(row, character)}_default"
+                lines.append(f"{start}{arrays}, {default}, 0, &{default}_elements}},")
     lines += ["    {0, 0, 0, 0, 0, 0, 0},", "};", ""]
     return "\n".join(lines)
 

@@ -322,7 +322,7 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
 
 
 cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogil:
-    """Up to WIDEST columns. False, and nothing written, where a sum is not finite."""
+    """Up to WIDEST columns. False, and nothing written, where something may overflow."""
     cdef Columns some = all[0]
     cdef Sums sums
     cdef ptrdiff_t together = evenly(all.width), c, start
@@ -338,7 +338,7 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
         else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
         factors_of_kind(&sums, high + start, high + start, low + start, some.width, SOFTMAX_GRADIENT)
     for c in range(all.width):
-        if not isfinite(high[c]):
+        if may_overflow(high[c], <real>all.factor.r, kind):
             return False
     finish_columns(all, high, low, kind_of_finish(kind, &all.factor))
     return True

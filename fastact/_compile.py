@@ -146,6 +146,11 @@ def times_power(typing_context, a, t):
 
 
 @bitwise
+def leading_half(builder, bits, mantissa):
+    return builder.and_(bits, bits.type(-1 << (mantissa + 2) // 2))
+
+
+@bitwise
 def half_octave(builder, bits, mantissa):
     return builder.lshr(bits, bits.type(mantissa - 1))
 
@@ -170,6 +175,7 @@ PRIMITIVES = {
     "copysign": copysign,
     "power_of_two": power_of_two,
     "times_power": times_power,
+    "leading_half": leading_half,
     "half_octave": half_octave,
     "lookup": lookup,
     "either": either,

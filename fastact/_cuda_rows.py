@@ -617,7 +617,7 @@ def scaled_log_share(x, s, u, top, q, q_low, r, r_low):
     """(x - top) / temperature - (q + q_low); none of these is positive but the last."""
     d, d_low = scaled_by(x, top, r, r_low)
     rest = d_low - q_low
-    return (d - q) + (rest if rest == rest else 0.0)
+    return (d - q) + (rest if fabs(rest) < INF else 0.0)
 
 
 # ---- their gradients -------------------------------------------------------------------------------
@@ -635,9 +635,9 @@ def alone(gy, y):
 def softmax_gradient(gy, y, high, low, r, r_low):
     """y (gy - sum(gy y)); its negative where SIGN is -1."""
     d, rest = two_sum(gy, -high)
-    rest = rest - low
     y = SIGN * y
-    return fma(y, d, y * (rest if rest == rest else 0.0))
+    rest = y * (rest - low)
+    return fma(y, d, rest if fabs(rest) < INF else 0.0)
 
 
 def log_softmax_gradient(gy, y, high, low, r, r_low):

@@ -191,7 +191,12 @@ def elu(x, alpha=1.0):
     return fma(alpha, high, rest) if x < 0.0 else x
 
 
-@derivative(elu)
+def elu_derivative_at_defaults(x):
+    high, _, s = exp_parts(not_below(0.0 if x > 0.0 else x, EXP_LOW), -0.0)
+    return 1.0 if x > 0.0 else high * s * DOWN
+
+
+@derivative(elu, special_case=elu_derivative_at_defaults)
 def elu_derivative(x, alpha=1.0):
     """(1 if x > 0, else alpha * exp(x))
 
@@ -202,6 +207,7 @@ def elu_derivative(x, alpha=1.0):
     array([0.73575888, 2.        , 1.        ])
     """
     high, _, s = exp_parts(not_below(0.0 if x > 0.0 else x, EXP_LOW), -0.0)
+    high = 0.0 if x < EXP_LOW else high  # beside a large alpha it would not vanish
     tiny = x < TINY_LOG
     e = high * (s if tiny else s * DOWN)
     return 1.0 if x > 0.0 else alpha * e * (DOWN if tiny else 1.0)
@@ -488,9 +494,9 @@ def softplus(x, beta=1.0, threshold=20.0):
         Sharpness of the bend. Broadcasts against `x`. 0 gives inf; -inf and inf give the limits
         min(x, 0) and max(x, 0) where `x` is not 0.
     threshold : array_like, default 20.0
-        Where beta * x exceeds it, the result is `x`; NaN stands for inf. The default costs float32 nothing
-        (the exact result rounds to `x` there); in float64 it cuts off up to 2e-9, and inf gives the
-        unabridged function.
+        Where beta * x, in the dtype of the result, exceeds it, the result is `x`; NaN stands for inf. The default
+        costs float32 nothing (the exact result rounds to `x` there); in float64 it cuts off up to 2e-9, and inf
+        gives the unabridged function.
     {out}
 
     Notes
@@ -518,7 +524,8 @@ def softplus(x, beta=1.0, threshold=20.0):
     y, y_low, back = log1p_exp_parts(z, z_low)
     q, rest, inverse = divide_by_any(y, y_low, beta, 0.0)
     bent = fma(rest, inverse, q) if fabs(rest) < LARGE else q
-    bent = plain if beta + 0.0 * x == 1.0 else bent * back  # a comparison of vectors, not of a number
+    bent = 0.0 if z < EXP_LOW else bent * back  # beside a small beta it would not vanish
+    bent = plain if beta + 0.0 * x == 1.0 else bent  # a comparison of vectors, not of a number
     return x if (z - limit) + z_low > 0.0 else bent
 
 
@@ -713,11 +720,13 @@ def selu_derivative(x):
 
 
 def celu_quotient(x, alpha):
-    """x / alpha and its rounding error, 0 where it is positive or does not matter."""
+    """x / abs(alpha) and its rounding error, 0 where it is positive or does not matter."""
     x = 0.0 if x > 0.0 else x
-    z = x / alpha
-    p = z * alpha
-    return z, ((x - p) - product_error(z, alpha, p)) / alpha if z > EXP_LOW else 0.0
+    a = fabs(alpha)  # a negative one gives NaN anyway, but for -0.0
+    z = x / a
+    p = z * a
+    z_low = ((x - p) - product_error(z, a, p)) * (1.0 / a)
+    return z, z_low if fabs(z_low) < 1.0 else 0.0
 
 
 def nan_below_zero(alpha):
@@ -726,7 +735,11 @@ def nan_below_zero(alpha):
     return -(root - root)
 
 
-@activation
+def celu_at_defaults(x):
+    return elu(x, 1.0)
+
+
+@activation(special_case=celu_at_defaults)
 def celu(x, alpha=1.0):
     """Continuously differentiable exponential linear unit: x if x > 0, else alpha * (exp(x / alpha) - 1).
 
@@ -758,7 +771,7 @@ def celu(x, alpha=1.0):
     return bent if x < 0.0 else x
 
 
-@derivative(celu)
+@derivative(celu, special_case=elu_derivative_at_defaults)
 def celu_derivative(x, alpha=1.0):
     """(1 if x > 0, else exp(x / alpha))
 

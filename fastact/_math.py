@@ -25,6 +25,7 @@ product_error = Primitive("product_error", "product_error(a, b, p) = a * b - p, 
 reciprocal = Primitive("reciprocal", "1 / b, rounded, for abs(b) from 2**-100 to 2**100; a NaN or a wrong number else")
 binary_exponent = Primitive("binary_exponent", "n, for x = m * 2**n with m from sqrt(1/2) to below sqrt(2); x normal")
 binary_fraction = Primitive("binary_fraction", "that m")
+leading_half = Primitive("leading_half", "a number, without the second half of its significand")
 half_octave = Primitive("half_octave", "the bits of a positive number, without all but the first of its significand")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
 times_power = Primitive(
@@ -90,8 +91,6 @@ SQUARE_HIGH = Constant(2.0**60, 2.0**500)
 LARGEST = Constant(float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
 THIRD, THIRD_LOW = split(1 / 3, 2.0**-54 / 3)
 SIXTH, SIXTH_LOW = split(1 / 6, 2.0**-55 / 3)
-# Half of the bits of a significand.
-SPLITTER = Constant(2.0**12 + 1.0, 2.0**27 + 1.0)
 
 
 # gelu vanishes below minus this.
@@ -128,8 +127,7 @@ def product_error_by_fma(a, b, p):
 
 def product_error_by_splitting(a, b, p):
     """Without fma: T. J. Dekker's product of halves."""
-    a_high = a * SPLITTER - (a * SPLITTER - a)
-    b_high = b * SPLITTER - (b * SPLITTER - b)
+    a_high, b_high = leading_half(a), leading_half(b)
     a_low, b_low = a - a_high, b - b_high
     return ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
 

@@ -54,7 +54,8 @@ def log_sigmoid(x):
 
 def softplus(x, beta, threshold):
     z = beta * x
-    return np.where(z > threshold, x, (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta)
+    limit = np.fmin(threshold, 1e30)  # from there on the result is x, also where z is infinite
+    return np.where(z > limit, x, (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta)
 
 
 def softshrink(x, lambd):
@@ -88,12 +89,12 @@ def selu(x):
 
 def celu(x, alpha):
     # the limits are those of alpha * expm1(x / alpha) from above
-    bent = np.where(np.isinf(alpha), x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+    bent = np.where(np.isinf(alpha), x, alpha * np.expm1(np.minimum(x, 0) / np.abs(alpha)))
     return np.where(x >= 0, x, np.where(alpha >= 0, bent, np.nan) + 0 * np.where(np.isnan(x), x, 0))
 
 
 def hardswish(x):
-    return np.where(x >= 3, x, np.where(x <= -3, 0, x * (x + 3) / 6))
+    return np.where(x >= 3, x, np.where(x <= -3, 0, x * (x + 3) / 6 + 0.0))
 
 
 def hardsigmoid(x):
@@ -265,7 +266,7 @@ def selu_grad(gy, x):
 
 
 def celu_grad(gy, x, alpha):
-    z = np.where(np.isinf(alpha), 0, np.minimum(x, 0) / alpha)
+    z = np.where(np.isinf(alpha), 0, np.minimum(x, 0) / np.abs(alpha))
     bent = np.where(alpha >= 0, np.exp(z), np.nan) + 0 * np.where(np.isnan(x), x, 0)
     return gy * np.where(x >= 0, 1, bent)
 
@@ -519,8 +520,7 @@ def callback(name, defaults=()):
     def fill(out, *inputs):
         with np.errstate(all="ignore"):
             if out.dtype.kind == "f":
-                computed = np.promote_types(out.dtype, np.float32)
-                inputs = [np.asarray(v, computed).astype(np.longdouble) for v in (*inputs, *defaults)]
+                inputs = [np.asarray(v, out.dtype).astype(np.longdouble) for v in (*inputs, *defaults)]
             out[...] = function(*inputs)
 
     return fill

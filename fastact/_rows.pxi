@@ -279,7 +279,7 @@ cdef inline void finish_of_kind(
     cdef real *out
     for k in range(count):
         x, second, out = <const real *>rows[k].x + start, <const real *>rows[k].second + start, <real *>rows[k].out + start
-        if is_overflown(high[k], kind):
+        if may_overflow(high[k], r, kind):
             for i in range(n):
                 out[i] = finish_overflown(x[i], second[i], high[k], r, kind)
         else:
@@ -287,7 +287,7 @@ cdef inline void finish_of_kind(
     # afterwards: after a masked store, CPUs are slow to read what is beside it
     for k in range(count if n % LANES else 0):
         x, second, out = <const real *>rows[k].x + last, <const real *>rows[k].second + last, <real *>rows[k].out + last
-        if not is_overflown(high[k], kind):
+        if not may_overflow(high[k], r, kind):
             finish_some(x, second, out, high[k], low[k], r, r_low, <int>(n % LANES), kind)
 
 

@@ -167,7 +167,7 @@ cdef inline real finish_one(
         # of large numbers, a difference may overflow that their quotients do not have
         half, twice = 0.5 if r <= 1.0 else 1.0, 2.0 if r <= 1.0 else 1.0
         d, r, r_low = x * half - high * half, r * twice, r_low * twice
-        return multiply_add(d, r, multiply_add(d, r_low, -low) if d > -INFINITY else -low)
+        return multiply_add(d, r, multiply_add(d, r_low, -low) if d * r > -INFINITY else -low)
     d = x - high
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
         if kind == SOFTMAX_GRADIENT:
@@ -183,14 +183,17 @@ cdef inline real finish_one(
 
 
 cdef inline real finish_overflown(real x, real second, real total, real r, int kind) noexcept nogil:
-    """The same for a gradient whose sum is not finite: as IEEE arithmetic has it."""
+    """The same for a gradient where low parts may overflow: as IEEE arithmetic has it."""
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
         return second * (x - total) * r
     return (x - <real>exp(second) * total) * r
 
 
-cdef inline bint is_overflown(real total, int kind) noexcept nogil:
-    return is_gradient(kind) and not isfinite(total)
+cdef inline bint may_overflow(real total, real r, int kind) noexcept nogil:
+    """Whether it is a gradient whose sum is not finite, or divided by a temperature so small that the rounding error of a
+    quotient may be larger than the number."""
+    cdef real most = 2.0**24 if real is float else 2.0**53
+    return is_gradient(kind) and not (isfinite(total) and fabs(r) <= most)
 
 
 cdef inline int kind_of_finish(int kind, const Factor *factor) noexcept nogil:

@@ -45,12 +45,15 @@ EDGES_OF_ALL = [
     ([0.0, -0.0], [0.5, 0.5]),
 ]
 
-# (x, temperature, its log_softmax): the difference of these numbers is none.
-BEYOND_THE_RANGE = {
-    "float32": ([-3 * 2.0**126, -INF, 3 * 2.0**126], 2.0**127, [-3.0485873, -INF, -0.048587352]),
-    "float64": ([-3 * 2.0**1022, -INF, 3 * 2.0**1022], 2.0**1023, [-3.048587351573742, -INF, -0.04858735157374206]),
-    "float16": ([-6e4, -INF, 6e4], 4e4, [-3.0485873, -INF, -0.048587352]),
-}
+# (dtype, x, temperature, its log_softmax): the difference of these numbers, or a quotient, is none.
+BEYOND_THE_RANGE = [
+    ("float32", [-3 * 2.0**126, -INF, 3 * 2.0**126], 2.0**127, [-3.0485873, -INF, -0.048587352]),
+    ("float64", [-3 * 2.0**1022, -INF, 3 * 2.0**1022], 2.0**1023, [-3.048587351573742, -INF, -0.04858735157374206]),
+    ("float16", [-6e4, -INF, 6e4], 4e4, [-3.0485873, -INF, -0.048587352]),
+    ("float32", [0, 1e30, -1e30], 1e-20, [-INF, 0, -INF]),
+    ("float64", [0, 1e300, -1e300], 7e-30, [-INF, 0, -INF]),
+    ("float16", [0, 6e4, -6e4], 1e-38, [-INF, 0, -INF]),
+]
 
 # Every function with each of these; where it has defaults, they come first.
 ARGUMENTS = {

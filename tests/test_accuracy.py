@@ -197,6 +197,9 @@ ABSURD = [
     ("softplus", 2.0, (NAN,), NAN),
     ("softplus", 90.0, (1.0, NAN), 90.0),
     ("softplus", -90.0, (1.0, -INF), -90.0),
+    ("softplus", -INF, (1e-38,), 0.0),
+    ("softplus", 1.0, (INF, INF), 1.0),
+    ("celu", -1.0, (-0.0,), 0.0),
     ("softshrink", 0.0, (-1.0,), 1.0),
     ("softshrink", 5.0, (INF,), 0.0),
     ("softshrink", 5.0, (NAN,), 0.0),
@@ -211,3 +214,34 @@ def test_absurd_parameters(name, x, parameters, want, dtype):
     with_arrays = getattr(fastact, name)(x, *(np.full_like(x, p) for p in parameters))
     for y in (got, with_arrays):
         assert np.array_equal(y, np.full_like(x, want), equal_nan=True)
+
+
+# Which of them have no promised result.
+UNDEFINED = {
+    # a product beyond the range, to be compared with the threshold
+    "softplus": lambda x, beta, threshold: np.isin(beta * x, [0, -INF]) & (beta != 0) & (x != 0),
+    "celu": lambda x, alpha: np.isinf(x) & np.isinf(alpha),
+    "squareplus": lambda x, b: (b != 0) & ~((b >= 2.0**-100) & (b <= 2.0**100)),
+    "rrelu": lambda x, lower, upper: (lower + upper != 0) & (abs(lower + upper) < 4 * np.finfo(x.dtype).tiny),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if TABLE[name].parameters])
+def test_parameters_beyond_reason(name, dtype):
+    """The smallest and the largest numbers give no NaN of their own, nor anything that is far off."""
+    limits = np.finfo(dtype)
+    some = [0, limits.smallest_subnormal, limits.tiny, 1e-10, 0.5, 1, 2, 30, 1e10, limits.max / 8, limits.max, INF]
+    both_signs = np.array([*some, *(-np.array(some))], dtype)
+    x, *parameters = (a.ravel() for a in np.meshgrid(*[both_signs] * (1 + len(TABLE[name].parameters))))
+    with np.errstate(all="ignore"):
+        undefined = UNDEFINED.get(name.removesuffix("_grad"), lambda x, *parameters: np.zeros(x.shape, bool))
+        x, *parameters = (a[~undefined(x, *parameters)] for a in (x, *parameters))
+    got = function_of(name)(x, *parameters)
+    with np.errstate(all="ignore"):
+        want = exact(name, x, parameters)
+        rounded = want.astype(dtype)
+        near = abs(got - want) <= 1e-3 * abs(want) + 1e-30 * abs(x) + limits.tiny
+    finite = np.isfinite(rounded)
+    assert np.array_equal(got[~finite], rounded[~finite], equal_nan=True)
+    assert np.all(near[finite])

@@ -568,14 +568,22 @@ def test_edges_at_a_temperature(row, want, temperature):
     check_edges(row, want, "float32", temperature=temperature)
 
 
-@pytest.mark.parametrize("dtype", BEYOND_THE_RANGE)
-def test_differences_beyond_the_range(dtype):
-    x, temperature, want = BEYOND_THE_RANGE[dtype]
+@pytest.mark.parametrize("dtype, x, temperature, want", BEYOND_THE_RANGE)
+def test_beyond_the_range(dtype, x, temperature, want):
     x = DeviceArray(np.array(x, dtype))
     got = cuda.log_softmax(x, temperature=temperature).host
     np.testing.assert_allclose(got, np.array(want, dtype), rtol=4 * np.finfo(dtype).eps)
     got = cuda.softmax(x, temperature=temperature).host
     np.testing.assert_allclose(got, np.exp(np.array(want, dtype)), rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype, size, temperature", [("float32", 1e30, 1e-20), ("float64", 1e300, 7e-30)])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_gradients_beyond_the_range(name, dtype, size, temperature):
+    gy, y = np.array([[size, 0, 0]], dtype), np.array([[0.5, 0.3, 0.2]], dtype)
+    y = np.log(y) if name == "log_softmax" else y
+    got = getattr(cuda.grad, name)(DeviceArray(gy), DeviceArray(y), temperature=temperature).host
+    assert np.array_equal(got, [[-INF, INF, INF] if name == "softmin" else [INF, -INF, -INF]])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

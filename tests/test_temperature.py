@@ -210,14 +210,26 @@ def test_half_precision_and_integers():
 
 
 @pytest.mark.parametrize("layout", [(1, 0), (40, 0), (40, 1)])
-@pytest.mark.parametrize("dtype", BEYOND_THE_RANGE)
-def test_differences_beyond_the_range(dtype, layout):
+@pytest.mark.parametrize("dtype, x, temperature, want", BEYOND_THE_RANGE)
+def test_beyond_the_range(dtype, x, temperature, want, layout):
     """As rows and as columns."""
     count, axis = layout
-    x, temperature, want = BEYOND_THE_RANGE[dtype]
     x, want = (np.tile(np.array(a, dtype), (count, 1)) for a in (x, want))
     x, want = (x.T.copy(), want.T) if axis else (x, want)
     got = fastact.log_softmax(x, axis=1 - axis, temperature=temperature)
     np.testing.assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps)
     got = fastact.softmax(x, axis=1 - axis, temperature=temperature)
     np.testing.assert_allclose(got, np.exp(want), rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+@pytest.mark.parametrize("dtype, size, temperature", [("float32", 1e30, 1e-20), ("float64", 1e300, 7e-30)])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_gradients_beyond_the_range(name, dtype, size, temperature, count):
+    gy = np.tile(np.array([size, 0, 0], dtype), (count, 1))
+    y = np.tile(np.array([0.5, 0.3, 0.2], dtype), (count, 1))
+    sign = -1 if name == "softmin" else 1
+    y = np.log(y) if name == "log_softmax" else y
+    want = np.tile([sign * np.inf, -sign * np.inf, -sign * np.inf], (count, 1))
+    assert np.array_equal(getattr(grad, name)(gy, y, temperature=temperature), want)
+    assert np.array_equal(getattr(grad, name)(gy.T.copy(), y.T.copy(), 0, temperature=temperature), want.T)
