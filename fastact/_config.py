@@ -10,6 +10,7 @@ import numpy as np
 from fastact import _backend, _cuda_device
 
 OPTIONAL = ("numba", "matplotlib", "torch")
+MOST = 4096  # threads: where they are more than the system gives, OpenMP ends the process
 
 
 def set_num_threads(n):
@@ -18,14 +19,14 @@ def set_num_threads(n):
     Parameters
     ----------
     n : int or None
-        At least 1. None leaves it to OpenMP, as if nothing had been set.
+        From 1 to 4096. None leaves it to OpenMP, as if nothing had been set, up to as many.
 
     Raises
     ------
     TypeError
         If `n` is neither an int nor None.
     ValueError
-        If `n` is less than 1.
+        If `n` is less than 1 or more than 4096.
 
     Examples
     --------
@@ -41,10 +42,12 @@ def set_num_threads(n):
             n = operator.index(n)
         except TypeError:
             raise TypeError(f"n must be an int or None, got {type(n).__name__}") from None
-        if not 1 <= n <= 4096:
-            raise ValueError(f"n must be from 1 to 4096, got {n}")
+        if not 1 <= n <= MOST:
+            raise ValueError(f"n must be from 1 to {MOST}, got {n}")
     for module in (_backend.ufunc_module, _backend.kernels_module, _backend.simplex_module):
         module.set_num_threads(n or 0)
+    if get_num_threads() > MOST:  # as OMP_NUM_THREADS may say
+        set_num_threads(MOST)
 
 
 def get_num_threads():
@@ -93,10 +96,9 @@ def show_config():
 
 
 def read_environment():
-    """Take FASTACT_NUM_THREADS over."""
+    """Take FASTACT_NUM_THREADS over, or else what OpenMP says."""
     wanted = os.environ.get("FASTACT_NUM_THREADS")
-    if wanted:
-        try:
-            set_num_threads(int(wanted))
-        except ValueError:
-            raise ImportError(f"FASTACT_NUM_THREADS must be a whole number from 1 to 4096, got {wanted!r}") from None
+    try:
+        set_num_threads(int(wanted) if wanted else None)
+    except ValueError:
+        raise ImportError(f"FASTACT_NUM_THREADS must be a whole number from 1 to {MOST}, got {wanted!r}") from None

@@ -141,6 +141,12 @@ def test_number_of_threads_from_the_environment(variable):
     assert done.stdout == "3\n", done.stderr
 
 
+def test_more_threads_than_a_system_has():
+    code = "import fastact as f; a = f.get_num_threads(); f.set_num_threads(None); print(a, f.get_num_threads())"
+    done = run("-c", code, OMP_NUM_THREADS="100000")
+    assert done.stdout == "4096 4096\n", done.stderr
+
+
 def test_no_number_of_threads():
     """Once one was set, too: as the environment says, in which it was not set."""
     code = "import fastact as f; f.set_num_threads(2); f.set_num_threads(None); print(f.get_num_threads())"
