@@ -535,10 +535,10 @@ def reduce(name, x, axes, out, second, temperature=1.0):
     """As `_kernels.reduce`."""
     # the reduced axes last: a row's sum must not depend on how the rows lie in memory
     order = [k for k in range(x.ndim) if k not in axes] + sorted(axes)
-    x = np.array(x.transpose(order), dtype=np.longdouble, order="C")
-    if second is not None:
-        second = np.array(second.transpose(order), dtype=np.longdouble, order="C")
     with np.errstate(all="ignore"):
+        x = np.array(x.transpose(order), dtype=np.longdouble, order="C")
+        if second is not None:
+            second = np.array(second.transpose(order), dtype=np.longdouble, order="C")
         last = tuple(range(x.ndim - len(axes), x.ndim))
         rest = (np.longdouble(temperature),) if name.removesuffix("_gradient") in REDUCTIONS else ()
         out.transpose(order)[...] = globals()[name](x, last, second, *rest)

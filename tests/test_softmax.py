@@ -237,6 +237,21 @@ def test_edges(row, want, dtype):
                     assert np.all((got == expected) | (np.isnan(got) & np.isnan(expected))), name
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*REDUCTIONS, *SPARSE, "logsumexp"])
+def test_signalling_nan(name, dtype):
+    """As any other NaN, without a warning."""
+    x = np.array([[1, 1], [1, INF], [1, 1]], dtype)
+    x.view(f"i{x.itemsize}")[1, 1] += 1  # the next after infinity
+    gradient = getattr(fastact.grad, name, None)
+    with np.errstate(all="raise"):
+        results = [
+            getattr(fastact, name)(x, axis=1),
+            *([gradient(x, x), gradient(np.ones_like(x), x)] if gradient else []),
+        ]
+    assert all(np.isnan(got[1]).any() and np.isfinite(got[[0, 2]]).all() for got in results)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_extreme_numbers(dtype):
     info = np.finfo(dtype)
