@@ -468,7 +468,7 @@ def _projection(x, axes, where, tau_of):
     infinities = np.sum((x == np.inf) & where, axis=axes, keepdims=True)
     z = np.where(where, np.where(x == m, 0, x - m), -np.inf)
     kept = [k for k in range(x.ndim) if k not in axes]
-    rows = z.transpose(kept + list(axes)).reshape(*(x.shape[k] for k in kept), -1)
+    rows = z.transpose(*kept, *axes).reshape(m.size, -1)
     s = -np.sort(-rows, axis=-1)
     first, second, k = np.cumsum(s, axis=-1), np.cumsum(s * s, axis=-1), np.arange(1, s.shape[-1] + 1)
     candidates = tau_of(s, first, second, k)

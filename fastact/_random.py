@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastact._reductions import axes_of, result_type_of, softmax, temperature_of
+from fastact._reductions import axes_of, broadcast, result_type_of, softmax, temperature_of
 from fastact._sparse import hardmax
 
 
@@ -60,7 +60,7 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
     for name, bound in (("lower", lower), ("upper", upper)):  # before anything is drawn
         if bound.dtype.kind not in "biuf":
             raise TypeError(f"rrelu_slopes: {name} must be real numbers, got dtype {bound.dtype}")
-        np.broadcast_to(bound, x.shape)  # or a ValueError
+        broadcast(bound, name, x.shape)
     slopes = np.asarray(rng.random(x.shape, drawn))
     with np.errstate(all="ignore"):
         slopes *= np.subtract(upper, lower, dtype=drawn)

@@ -365,10 +365,17 @@ def _mask(where, shape):
     where = np.asarray(where)
     if where.dtype != bool:
         raise TypeError(f"where must be bool, got dtype {where.dtype}")
+    return broadcast(where, "where", shape)
+
+
+def broadcast(array, argument, shape, of="x"):
+    """An argument, broadcast to the shape of others."""
     try:
-        return np.broadcast_to(where, shape)
+        return np.broadcast_to(array, shape)
     except ValueError:
-        raise ValueError(f"where of shape {where.shape} does not broadcast to the shape of x, {shape}") from None
+        raise ValueError(
+            f"{argument} of shape {array.shape} does not broadcast to the shape of {of}, {shape}"
+        ) from None
 
 
 def checked_out(name, out, argument, shape, result_type):

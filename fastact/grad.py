@@ -17,7 +17,7 @@ from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
 from fastact._reduction_gradients import entmax15, log_softmax, softmax, softmin, sparsemax
-from fastact._reductions import COPIED, pieces
+from fastact._reductions import COPIED, broadcast, pieces, result_type_of
 
 __all__ = [
     *ACTIVATIONS,
@@ -72,17 +72,19 @@ def prelu_weight(gy, x, weight):
     array([[-4. ],
            [-4.5]])
     """
+    given = {"gy": gy, "x": x, "weight": weight}
+    gy, x, weight = arrays = [np.asarray(a) for a in given.values()]
+    for argument, a in zip(given, arrays, strict=True):
+        result_type_of("prelu_weight", argument, a.dtype, None)  # or a TypeError
     # a Python number is of no particular dtype
-    kinds = [type(a) if type(a) in (int, float) else np.asarray(a).dtype for a in (gy, x, weight)]
+    kinds = [type(a) if type(a) in (int, float) else np.asarray(a).dtype for a in given.values()]
     dtype = ufuncs.prelu_grad.resolve_dtypes((*kinds, None))[-1]
-    shape = np.shape(weight)
-    gy, x = np.broadcast_arrays(gy, x)
-    try:
-        fits = np.broadcast_shapes(x.shape, shape) == x.shape
+    try:  # numpy.broadcast_arrays has at most 32 dimensions
+        gy, x = np.nditer((gy, x), ("multi_index", "zerosize_ok"), order="C").itviews
     except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"weight of shape {shape} does not broadcast to the shape of x and gy, {x.shape}")
+        raise ValueError(f"gy and x must broadcast, got the shapes {gy.shape} and {x.shape}") from None
+    shape = weight.shape
+    broadcast(weight, "weight", x.shape, "x and gy")
     missing = x.ndim - len(shape)
     axes = tuple(k for k in range(x.ndim) if k < missing or shape[k - missing] == 1)
     wide = np.promote_types(dtype, np.float32)

@@ -1,5 +1,7 @@
 """What is particular to the gradients; all else of them runs through the tables of the other tests."""
 
+import re
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -174,12 +176,37 @@ def test_weight_of_prelu(dtype):
         slack = eps * np.sqrt(x.size / weight.size) if dtype == "float64" else eps / 8
         assert np.all(error <= eps * np.abs(want[finite]) + slack * size[finite])
     assert np.isnan(fastact.grad.prelu_weight(1.0, np.array([NAN, 1.0]), 0.25))
-    with pytest.raises(ValueError, match="weight"):
-        fastact.grad.prelu_weight(gy[0], x[0], np.ones((4, 1, 1, 1), dtype))
-    with pytest.raises(ValueError):
-        fastact.grad.prelu_weight(gy, x, np.ones(7, dtype))
-    with pytest.raises(TypeError):
-        fastact.grad.prelu_weight(gy * 1j, x, 0.25)
+    assert fastact.grad.prelu_weight(1, gy, 0.25).dtype == fastact.grad.prelu_weight(gy, -1.0, 1).dtype == dtype
+
+
+def test_weight_of_prelu_in_64_dimensions():
+    x, gy = np.random.default_rng(0).normal(size=(2, 3, 4))
+    want = fastact.grad.prelu_weight(gy, x, np.ones((3, 1)))
+    shape = (3, *(1,) * 62, 4)
+    got = fastact.grad.prelu_weight(gy.reshape(shape), x.reshape(shape), np.ones((3, *(1,) * 63)))
+    assert np.array_equal(got.reshape(3, 1), want)
+
+
+X = np.ones((2, 3, 4))
+BAD_WEIGHTS = [
+    ((X[0], X[1], np.ones((4, 1, 1))), ValueError, r"weight of shape \(4, 1, 1\) does not broadcast to the shape of x"),
+    (
+        (X, X, np.ones(7)),
+        ValueError,
+        r"weight of shape \(7,\) does not broadcast to the shape of x and gy, \(2, 3, 4\)",
+    ),
+    ((X, X[:, :2], 0.25), ValueError, r"gy and x must broadcast, got the shapes \(2, 3, 4\) and \(2, 2, 4\)"),
+    ((X * 1j, X, 0.25), TypeError, "^prelu_weight: gy must be real numbers of at most 64 bits, got dtype complex128"),
+    ((X, "a", 0.25), TypeError, "^prelu_weight: x must be real numbers of at most 64 bits, got dtype <U1"),
+    ((10**400, X, 0.25), TypeError, "^prelu_weight: gy must be real numbers of at most 64 bits, got dtype object"),
+    ((X, X, 10**400), TypeError, "^prelu_weight: weight must be real numbers of at most 64 bits, got dtype object"),
+]
+
+
+@pytest.mark.parametrize("arguments, exception, message", BAD_WEIGHTS)
+def test_bad_weight_of_prelu(arguments, exception, message):
+    with pytest.raises(exception, match=message):
+        fastact.grad.prelu_weight(*arguments)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -198,8 +225,10 @@ def test_slopes_of_rrelu(dtype):
         fastact.rrelu_slopes(x, rng=0)
     with pytest.raises(TypeError):
         fastact.rrelu_slopes(x * 1j, rng=np.random.default_rng(1))
-    with pytest.raises(ValueError):
-        fastact.rrelu_slopes(x, np.zeros(7), rng=np.random.default_rng(1))
+    for shape in ((7,), (2, 1, 1)):
+        message = re.escape(f"upper of shape {shape} does not broadcast to the shape of x, (200, 300)")
+        with pytest.raises(ValueError, match=message):
+            fastact.rrelu_slopes(x, 0.1, np.zeros(shape), rng=np.random.default_rng(1))
     for wrong in (None, "0.1", 1j):
         with pytest.raises(TypeError, match="lower must be real numbers"):
             fastact.rrelu_slopes(x, wrong, rng=np.random.default_rng(1))
