@@ -277,10 +277,15 @@ def test_numpy_scalars_leave_the_dtype():
     assert nn.ReLU(np.bool_(True)).inplace is True
 
 
+def some(name, channels):
+    """A module of that name; of PReLU, with so many channels."""
+    arguments = {"Threshold": (0.5, 2.0), "PReLU": (channels, 0.5)}
+    return getattr(nn, name)(*arguments.get(name, (1,) * (name in map(module_name, REDUCTIONS))))
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_pickles_and_copies(name):
-    arguments = {"Threshold": (0.5, 2.0), "PReLU": (3, 0.5)}.get(name, (1,) * (name in map(module_name, REDUCTIONS)))
-    module = getattr(nn, name)(*arguments)
+    module = some(name, 3)
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 6))
     y = module(x)
     gy = y + 1
@@ -291,6 +296,28 @@ def test_pickles_and_copies(name):
         with pytest.raises(RuntimeError, match=f"{name}.backward needs a call"):
             again.backward(gy)
         assert np.array_equal(again(x), y) and np.array_equal(again.backward(gy), gx)
+
+
+# What NumPy makes arrays of.
+LIKES = {
+    "list": np.ndarray.tolist,
+    "memoryview": memoryview,
+    "masked": np.ma.asarray,
+    "pandas": lambda x: pytest.importorskip("pandas").DataFrame(x),
+    "dask": lambda x: pytest.importorskip("dask.array").from_array(x, chunks=2),
+}
+
+
+@pytest.mark.parametrize("kind", LIKES)
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"Softmax2d"}))
+def test_what_is_like_an_array(name, kind):
+    x = np.random.default_rng(0).normal(size=(4, 6))
+    module, like = some(name, 6), some(name, 6)
+    y = module(x)
+    assert np.array_equal(np.asarray(like(LIKES[kind](x))), y)
+    assert np.array_equal(np.asarray(like.backward(LIKES[kind](y))), module.backward(y))
+    if name == "PReLU":
+        assert np.array_equal(like.weight_grad, module.weight_grad)
 
 
 def test_shared_by_threads():
