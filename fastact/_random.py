@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastact._reductions import axes_of, broadcast, result_type_of, softmax, temperature_of
+from fastact._reductions import axes_of, bool_of, broadcast, result_type_of, softmax, temperature_of
 from fastact._sparse import hardmax
 
 
@@ -96,7 +96,8 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     numpy.exceptions.AxisError
         Where `logits` has no such axis.
     TypeError
-        Where `rng` is not a Generator or `tau` not a number, and for complex numbers, objects, strings and dates.
+        Where `rng` is not a Generator, `tau` not a number or `hard` not a bool, and for complex numbers, objects,
+        strings and dates.
     ValueError
         Where `tau` is not positive and finite, or an axis is repeated.
 
@@ -128,7 +129,7 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     array([0.1, 0.2, 0.7])
     """
     check_generator(rng)
-    tau = temperature_of(tau, "tau")
+    tau, hard = temperature_of(tau, "tau"), bool_of("hard", hard)
     logits = np.asarray(logits)
     dtype = result_type_of("gumbel_softmax", "logits", logits.dtype, None)
     axes_of(axis, logits.ndim)  # or an error, before anything is drawn

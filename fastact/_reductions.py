@@ -326,6 +326,12 @@ def temperature_of(temperature, argument="temperature"):
     return temperature
 
 
+def bool_of(argument, value):
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{argument} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def int_of(axis):
     """What NumPy takes for an axis: anything that is a whole number, but not True and False."""
     if isinstance(axis, bool):

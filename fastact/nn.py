@@ -26,6 +26,7 @@ import fastact
 from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
+from fastact._reductions import bool_of
 from fastact._table import REDUCTIONS, SPARSE, module_name
 
 __all__ = ["Module", "PReLU", "Softmax2d"]
@@ -125,6 +126,19 @@ class Module:
         return f"{type(self).__name__}()"
 
 
+def _number_of(argument, value):
+    """An int or a float: these leave the dtype of x as it is."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, Real):
+        raise TypeError(f"{argument} must be a real number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{argument} must be within the range of float64") from None
+    return value if isinstance(value, int) else number
+
+
 class _Elementwise(Module):
     """A module with the parameters of a row of the table. Made by `_elementwise`."""
 
@@ -132,16 +146,12 @@ class _Elementwise(Module):
 
     def _set(self, given):
         """Check the arguments of the constructor, and make them attributes."""
-        name, parameters = type(self).__name__, self._row.parameters
+        name = type(self).__name__
         for parameter, value in given.items():
-            kind, wanted = (bool, "True or False") if parameter == "inplace" else (Real, "a real number")
-            if isinstance(value, np.generic):
-                value = value.item()  # a Python number leaves the dtype of x as it is
-            if not isinstance(value, kind):
-                raise TypeError(f"{name}: {parameter} must be {wanted}, got {value!r}")
-            setattr(self, parameter, value)
+            checked = bool_of if parameter == "inplace" else _number_of
+            setattr(self, parameter, checked(f"{name}: {parameter}", value))
         holds, condition = _CONDITIONS.get(self._row.name, (lambda *values: True, ""))
-        values = [given[parameter] for parameter in parameters]
+        values = self._values(self)
         if not holds(*values):
             raise ValueError(f"{name}: {condition}, got {', '.join(map(repr, values))}")
 
@@ -328,7 +338,8 @@ class PReLU(Module):
     TypeError
         Where a parameter has the wrong type; in a call, as `fastact.prelu`.
     ValueError
-        Where num_parameters < 1; in a call, where `x` has not so many channels.
+        Where num_parameters < 1, or `init` is out of the range of `dtype`; in a call, where `x` has not so many
+        channels.
 
     Notes
     -----
@@ -362,12 +373,14 @@ class PReLU(Module):
             raise TypeError(f"PReLU: num_parameters must be an int, got {num_parameters!r}") from None
         if self.num_parameters < 1:
             raise ValueError(f"PReLU: num_parameters must be at least 1, got {num_parameters}")
-        if not isinstance(init, Real):
-            raise TypeError(f"PReLU: init must be a real number, got {init!r}")
-        if np.dtype(dtype).char not in "efd":
-            raise TypeError(f"PReLU: dtype must be float16, float32 or float64, got {np.dtype(dtype)}")
-        self.init = float(init)
-        self.weight = np.full(self.num_parameters, init, dtype)
+        dtype = np.dtype(dtype)
+        if dtype.char not in "efd":
+            raise TypeError(f"PReLU: dtype must be float16, float32 or float64, got {dtype}")
+        self.init = float(_number_of("PReLU: init", init))
+        with np.errstate(all="ignore"):
+            self.weight = np.full(self.num_parameters, self.init, dtype)
+        if np.isinf(self.weight[0]) and not np.isinf(self.init):
+            raise ValueError(f"PReLU: init must be within the range of {dtype}, got {init!r}")
         self.weight_grad = None
 
     def forward(self, x):

@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -275,6 +276,8 @@ def test_numpy_scalars_leave_the_dtype():
     module = nn.ELU(np.float64(2))
     assert module(np.ones(3, "f")).dtype == "f" and repr(module) == "ELU(alpha=2.0)"
     assert nn.ReLU(np.bool_(True)).inplace is True
+    for half in (np.longdouble(0.5), Fraction(1, 2)):
+        assert repr(nn.ELU(half)) == "ELU(alpha=0.5)" and nn.PReLU(1, half).init == 0.5
 
 
 def some(name, channels):
@@ -351,7 +354,10 @@ ERRORS = [
     ("Softshrink(-1)", ValueError, "Softshrink: lambd must not be negative, got -1"),
     ("PReLU(0)", ValueError, "PReLU: num_parameters must be at least 1, got 0"),
     ("PReLU(1.5)", TypeError, "PReLU: num_parameters must be an int, got 1.5"),
+    ("ELU(10**400)", ValueError, "ELU: alpha must be within the range of float64"),
     ("PReLU(1, 'a')", TypeError, "PReLU: init"),
+    ("PReLU(2, 10**400)", ValueError, "PReLU: init must be within the range of float64"),
+    ("PReLU(2, 1e300)", ValueError, r"PReLU: init must be within the range of float32, got 1e\+300"),
     ("PReLU(dtype=int)", TypeError, "PReLU: dtype must be"),
     ("RReLU(rng=3)", TypeError, "RReLU: rng must be a numpy.random.Generator or None, got 3"),
     ("RReLU(1, 0.5)", ValueError, "RReLU: upper must not be less than lower"),

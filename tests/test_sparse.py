@@ -226,6 +226,8 @@ def test_gumbel_softmax_at_infinities():
         (([1.0], -1.0), {"rng": rng()}, ValueError, "tau must be"),
         (([1.0], NAN), {"rng": rng()}, ValueError, "tau must be"),
         (([1.0], "a"), {"rng": rng()}, TypeError, "tau must be a real number, got 'a'"),
+        (([1.0],), {"hard": "no", "rng": rng()}, TypeError, "hard must be True or False, got 'no'"),
+        (([1.0],), {"hard": np.array([1, 0]), "rng": rng()}, TypeError, "hard must be True or False"),
         (([1j],), {"rng": rng()}, TypeError, "logits must be real numbers"),
         (([1.0],), {"axis": 1, "rng": rng()}, np.exceptions.AxisError, "axis 1"),
         (([1.0], 1.0, False, -1, rng()), {}, TypeError, "positional"),
@@ -234,6 +236,8 @@ def test_gumbel_softmax_at_infinities():
 def test_gumbel_softmax_errors(arguments, keywords, exception, message):
     with pytest.raises(exception, match=message):
         fastact.gumbel_softmax(*arguments, **keywords)
+    if isinstance(generator := keywords.get("rng"), np.random.Generator):
+        assert generator.random() == rng().random()  # nothing was drawn
 
 
 def test_gumbel_softmax_at_a_tiny_temperature():
