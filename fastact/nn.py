@@ -201,7 +201,7 @@ _RESULT_TELLS = {
     "relu": lambda: True,
     "relu6": lambda: True,
     "hardtanh": lambda min_val, max_val: True,
-    "leaky_relu": lambda negative_slope: 0 < negative_slope < np.inf,
+    "leaky_relu": lambda negative_slope: 2**-24 <= negative_slope <= 65504,  # in float16, too, neither 0 nor inf
     "threshold": lambda threshold, value: value <= threshold,
 }
 

@@ -171,14 +171,21 @@ def test_in_place(name, arguments, dtype):
     assert np.array_equal(bits(inside.backward(gy_for(x))), bits(want[1]))
 
 
-@pytest.mark.parametrize("arguments", [(0.25,), (0.0,), (-2.0,), (np.inf,), (np.nan,)])
-def test_leaky_relu_in_place(arguments):
-    test_in_place("leaky_relu", arguments, "float32")
+SLOPES = [0.25, 0.0, -2.0, np.inf, np.nan, 2.0**-25, 2.0**-24, 65504, 65520, 1e-30, 1e-46, 1e300]
 
 
-@pytest.mark.parametrize("arguments", [(1.0, 0.5), (1.0, 1.0), (1.0, 3.0), (np.nan, 1.0), (0.0, np.nan)])
-def test_threshold_in_place(arguments):
-    test_in_place("threshold", arguments, "float32")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("negative_slope", SLOPES)
+def test_leaky_relu_in_place(negative_slope, dtype):
+    """Some of these are 0 or inf in some dtypes, so that the sign of x is lost."""
+    with np.errstate(over="ignore"):  # of a parameter that is cast
+        test_in_place("leaky_relu", (negative_slope,), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("arguments", [(1, 0.5), (1, 1), (1, 3), (np.nan, 1), (0, np.nan), (1e-30, 0)])
+def test_threshold_in_place(arguments, dtype):
+    test_in_place("threshold", arguments, dtype)
 
 
 @pytest.mark.parametrize("dim", [0, 1, -1])
