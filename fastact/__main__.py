@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 
 import fastact
@@ -23,6 +24,7 @@ def run(arguments):
     plot.add_argument("names", nargs="*", metavar="NAME", help=names)
     plot.add_argument("--all", action="store_true", help="draw all of them")
     plot.add_argument("--xlim", nargs=2, type=float, metavar=("LEFT", "RIGHT"), help="from where to where")
+    plot._negative_number_matcher = re.compile(r"-\.?\d")  # such as -1e3, too, which else were an option
     out = "write a file (.svg, .png, .pdf) instead of opening a window; without a display, by default ./fastact.svg"
     plot.add_argument("--out", metavar="FILE", help=out)
     bench = commands.add_parser("bench", help="measure the speed, beside NumPy, SciPy, PyTorch and others")

@@ -22,6 +22,8 @@ BANDS = ["#0072B2", "#56B4E9", "#009E73", "#E69F00"]
 AXIS, GRID = "#444444", "#E4E4E4"
 SIZE = (5, 4)  # inches
 POINTS = 101  # on each smooth piece
+LARGEST = 1e300  # Matplotlib computes the limits of axes from sums and products of what is drawn
+NAMED = 8  # of many curves, whose colours follow each other
 FINE = 1001  # likewise, where the range is given, or where the kinks are is not known
 SCORES = {"x": None, "1": 1.0, "0": 0.0, "-1": -1.0}  # what softmax and its kin are drawn for, by their labels
 # Files are the same, byte for byte, whenever they are written.
@@ -64,7 +66,7 @@ def plot(function, /, ax=None, xlim=None, **parameters):
     ax : matplotlib.axes.Axes, optional
         Where it is drawn; by default in a new figure.
     xlim : tuple of two floats, optional
-        From where to where; by default from -5 to 5, or as far as there are kinks to be seen.
+        From where to where, at most 1e300; by default from -5 to 5, or as far as there are kinks to be seen.
     **parameters
         Those of the function, each a value or a sequence of values, which give a curve each. Of softmax and its kin it
         is `temperature`.
@@ -84,8 +86,8 @@ def plot(function, /, ax=None, xlim=None, **parameters):
 
     Notes
     -----
-    In float64. NaN and ±inf among the parameters are not drawn. Where functions of your own have kinks is not known:
-    their jumps are drawn as steep lines.
+    In float64. NaN, ±inf and what is larger than 1e300 are not drawn. Of many curves, the legend names eight. Where
+    functions of your own have kinks is not known: their jumps are drawn as steep lines.
 
     Examples
     --------
@@ -185,8 +187,8 @@ def _checked(xlim):
         left, right = map(float, xlim)
     except (TypeError, ValueError):
         left = right = np.nan
-    if not -np.inf < left < right < np.inf:
-        raise ValueError(f"xlim must be two numbers, the smaller first, got {xlim!r}")
+    if not -LARGEST <= left < right <= LARGEST:
+        raise ValueError(f"xlim must be two numbers, the smaller first, of at most {LARGEST:g}, got {xlim!r}")
     return left, right
 
 
@@ -261,8 +263,18 @@ def _draw(ax, drawn, curves, xlim=None, details=True, legend=True):
     else:
         ax.set_title(title, fontsize=10, color=AXIS)
     if legend:
-        under = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08), "ncols": len(entries)}
-        ax.legend(*zip(*entries, strict=True), **under, fontsize=8, frameon=False, columnspacing=1.2)
+        _draw_legend(ax, entries)
+
+
+def _draw_legend(ax, entries):
+    """Under the axes, in as many columns as there is room for."""
+    place = ax.get_subplotspec()
+    room = ax.figure.bbox.width / (place.get_gridspec().ncols if place else 1)
+    style = {"fontsize": 8, "frameon": False, "columnspacing": 1.2}
+    for columns in range(len(entries), 0, -1):
+        under = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08), "ncols": columns}
+        if ax.legend(*zip(*entries, strict=True), **under, **style).get_window_extent().width <= room:
+            break
 
 
 def _draw_curves(ax, drawn, curves, varied, xlim):
@@ -270,20 +282,23 @@ def _draw_curves(ax, drawn, curves, varied, xlim):
     from matplotlib import colormaps
     from matplotlib.lines import Line2D
 
-    kinks = [sorted({float(kink) for kink in drawn.kinks(*c.values())}) if drawn.kinks else [] for c in curves]
+    kinks = [drawn.kinks(*values.values()) if drawn.kinks else () for values in curves]
+    kinks = [sorted({float(kink) for kink in places if abs(kink) <= LARGEST}) for places in kinks]
     reach = max([5.0, *(1.4 * abs(kink) for places in kinks for kink in places)])
     points = POINTS if drawn.kinks and not xlim else FINE
     xlim = xlim or (-reach, reach)
     several = len(curves) > 1
     colours = colormaps["viridis"](np.linspace(0, 0.75, len(curves))) if several else [FUNCTION]
+    named = np.linspace(0, len(curves) - 1, min(len(curves), NAMED)).round()
     entries = []
-    for values, places, colour in zip(curves, kinks, colours, strict=True):
+    for k, (values, places, colour) in enumerate(zip(curves, kinks, colours, strict=True)):
         ends = [xlim[0], *(kink for kink in places if xlim[0] < kink < xlim[1]), xlim[1]]
         second = colour if several else DERIVATIVE
         _draw_pieces(ax, partial(drawn.derivative, **values), ends, points, color=second, ls="--", lw=1.5)
         _draw_pieces(ax, partial(drawn.function, **values), ends, points, color=colour, lw=2)
-        text = _text({key: values[key] for key in varied}) or drawn.name
-        entries.append((Line2D([], [], color=colour, lw=2), text))
+        if k in named:
+            text = _text({key: values[key] for key in varied}) or drawn.name
+            entries.append((Line2D([], [], color=colour, lw=2), text))
     _draw_axes(ax, xlim)
     of_derivative = Line2D([], [], color=AXIS if several else DERIVATIVE, lw=1.5, ls="--")
     return [*entries, (of_derivative, "derivative")]
@@ -300,9 +315,9 @@ def _draw_pieces(ax, function, ends, points, color, **style):
     x = [np.linspace(left, right, points) for left, right in itertools.pairwise(ends)]
     for piece in x:
         piece[0], piece[-1] = np.nextafter(piece[0], piece[-1]), np.nextafter(piece[-1], piece[0])
-    y = [function(piece) for piece in x]
+    y = [_shown(function(piece)) for piece in x]
     for k, kink in enumerate(ends[1:-1]):
-        before, at, after = y[k][-1], function(kink), y[k + 1][0]
+        before, at, after = y[k][-1], _shown(function(kink)), y[k + 1][0]
         if np.allclose([before, after], at):
             continue
         for limit in (before, after):
@@ -311,6 +326,11 @@ def _draw_pieces(ax, function, ends, points, color, **style):
         ax.plot(kink, at, "o", ms=4.5, color=color, zorder=4)
         y[k][-1] = np.nan  # the gap
     ax.plot(np.concatenate(x), np.concatenate(y), color=color, zorder=3, **style)
+
+
+def _shown(y):
+    """NaN where numbers are too large to be drawn."""
+    return np.where(np.abs(y) <= LARGEST, y, np.nan)
 
 
 def _draw_axes(ax, xlim):
@@ -344,8 +364,8 @@ def _draw_scores(ax, drawn, parameters, xlim):
     points = FINE if xlim else 121  # with the kinks of sparsemax among them
     xlim = xlim or (-6.0, 6.0)
     x = np.linspace(*xlim, points)
-    y = _results(drawn.name, x, **parameters)
-    derivative = drawn.derivative(x, **parameters)
+    y = _shown(_results(drawn.name, x, **parameters))
+    derivative = _shown(drawn.derivative(x, **parameters))
     if np.allclose(y.sum(axis=0), 1):
         shapes = ax.stackplot(x, y, colors=BANDS, alpha=0.6, lw=0)
     else:

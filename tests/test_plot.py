@@ -11,6 +11,7 @@ import fastact
 from fastact import _mathtext, _plot
 from fastact._table import ACTIVATIONS, REDUCTIONS
 
+INF = np.inf
 DOCS = Path(__file__).parents[1] / "docs"
 
 FORMULAS = {
@@ -221,6 +222,38 @@ def test_xlim(name, xlim, axes):
     assert all(xlim[0] < x < xlim[1] for x in dots)
 
 
+def draw(names, parameters):
+    """Warnings are errors."""
+    drawn = _plot.figure(names, parameters)
+    drawn.canvas.draw()
+    return drawn.axes
+
+
+@pytest.mark.parametrize("count", [9, 14, 100])
+@pytest.mark.parametrize("names", [["hardtanh"], ["hardtanh", "elu", "relu"]])
+def test_legend_of_many_curves(names, count, axes):
+    values = (np.arange(count) / 3).tolist()
+    parameters = [{"max_val": values, "min_val": [-v - 1 for v in values]}, {"alpha": values}, {}]
+    ax, *_ = draw(names, parameters[: len(names)])
+    first, *_, last, derivative = (text.get_text() for text in ax.get_legend().get_texts())
+    assert first == "min_val = -1, max_val = 0" and derivative == "derivative"
+    assert last == f"min_val = {-values[-1] - 1:g}, max_val = {values[-1]:g}"
+    assert len(ax.get_legend().get_texts()) == 9 and len(lines(ax, "-")) == count
+
+
+HUGE = [(name, dict.fromkeys(row.parameters, 1e308)) for name, row in ACTIVATIONS.items() if row.parameters]
+HUGE += [("elu", {"alpha": -1e308}), ("hardtanh", {"min_val": -1e308, "max_val": 1e308})]
+HUGE += [("hardtanh", {"min_val": -INF, "max_val": INF}), ("softplus", {"beta": 1e-308})]
+HUGE += [(name, {"temperature": t}) for name in REDUCTIONS for t in (1e308, 1e-308)]
+
+
+@pytest.mark.parametrize("name, parameters", HUGE)
+def test_numbers_too_large_to_be_drawn(name, parameters, axes):
+    (ax,) = draw([name], [parameters])
+    assert np.all(np.abs([ax.get_xlim(), ax.get_ylim()]) < 1e301)
+    draw([name], [{key: [value, 1.5] for key, value in parameters.items()}])
+
+
 ERRORS = [
     ("elus", {}, ValueError, "unknown activation 'elus'; there are: relu, "),
     ("glu", {}, ValueError, "^glu cannot be drawn; those that can are: relu, "),
@@ -237,8 +270,8 @@ ERRORS = [
     ("softmax", {"temperature": 0}, ValueError, "temperature must be positive"),
     ("gelu", {"approximate": "tan"}, ValueError, "approximate must be 'none' or 'tanh', got 'tan'"),
     *(
-        ("elu", {"xlim": xlim}, ValueError, "xlim must be two numbers, the smaller first, got ")
-        for xlim in [4, (4,), (4, -4), (1, 1), (0, 1, 2), ("a", "b"), (0, np.inf), (np.nan, 1)]
+        ("elu", {"xlim": xlim}, ValueError, r"xlim must be two numbers, the smaller first, of at most 1e\+300, got ")
+        for xlim in [4, (4,), (4, -4), (1, 1), (0, 1, 2), ("a", "b"), (0, np.inf), (np.nan, 1), (-1e308, 1e308)]
     ),
     ("hardtanh", {"min_val": [-1, -2], "max_val": [1, 2, 3]}, ValueError, "min_val and max_val must have"),
     ("elu", {"alpha": []}, ValueError, "alpha must have"),
@@ -300,6 +333,8 @@ def test_parameters_belong_to_the_name_before_them(axes, monkeypatch):
     drawn = []
     monkeypatch.setattr(_plot, "save", lambda figure, to: drawn.append(figure))
     main("plot elu alpha=2 celu relu elu alpha=3 hardtanh max_val=2 --xlim -4 .5 --out some.svg".split())
+    main("plot elu --xlim -1e3 -.5e1 --out some.svg".split())
+    assert drawn[1].axes[0].get_xlim() == (-1000, -5)
     axes = drawn[0].axes
     titles = ["elu, alpha = 2", "celu", "relu", "elu, alpha = 3", "hardtanh, min_val = -1, max_val = 2"]
     assert [texts(ax) for ax in axes] == [[title] for title in titles]
