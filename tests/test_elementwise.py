@@ -7,7 +7,6 @@ from cases import (
     DTYPES,
     ELEMENTWISE,
     LAYOUTS,
-    TABLE,
     bits,
     compiled_only,
     exact,
@@ -87,15 +86,6 @@ def test_parameters_broadcast(name):
                 continue
             got = function_of(name)(view, *values)
             assert ulps(got, exact(name, view, values)) <= max_ulp(name)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if TABLE[name].has_defaults])
-def test_defaults_given_are_defaults_left_out(name, dtype):
-    x, defaults = sample(dtype), TABLE[name].parameters.values()
-    want = bits(function_of(name)(x))
-    assert np.array_equal(bits(function_of(name)(x, *map(float, defaults))), want)
-    assert np.array_equal(bits(function_of(name)(x, *(np.full_like(x, value) for value in defaults))), want)
 
 
 @pytest.mark.parametrize("name", [name for name in ELEMENTWISE if first_arguments(name)])

@@ -304,14 +304,14 @@ def test_a_weight_for_each_channel():
 
 @pytest.mark.parametrize("name", [row.name for row in TABLE.values() if row.has_defaults])
 def test_defaults_left_out(name):
-    """They are compiled in; in float16 they are not rounded to it."""
+    """They are compiled in, rounded to the dtype as those that are given are."""
     defaults = list(TABLE[name].parameters.values())
     for dtype in DTYPES:
         x = sample(dtype)
-        got, wide = function_of(name)(x), np.float32 if dtype == "float16" else dtype
-        arrays = inputs_of(name, x.astype(wide))
-        want = getattr(fastact.ufuncs, name)(*arrays, *defaults).astype(dtype)
+        got, arrays, ufunc = function_of(name)(x), inputs_of(name, x), getattr(fastact.ufuncs, name)
+        want = ufunc(*arrays, *defaults)
         assert got.dtype == x.dtype and np.array_equal(bits(got), bits(want))
+        assert np.array_equal(bits(ufunc(*arrays, *(np.full_like(x, value) for value in defaults))), bits(want))
         out = np.empty_like(x)
         assert function_of(name)(x, out=out, where=x > 0) is out
         assert np.array_equal(out[x > 0], want[x > 0])
