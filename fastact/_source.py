@@ -92,6 +92,10 @@ class Value(NamedTuple):
     is_bool: bool = False
 
 
+def is_condition(value):
+    return value.is_bool if isinstance(value, Value) else isinstance(value, bool)
+
+
 class Operation(NamedTuple):
     result: Value
     operator: str | Callable  # an operator's sign, "if", or a function
@@ -114,7 +118,14 @@ class Trace:
         return self.emit("if", value, 1.0, 0.0) if isinstance(value, Value) and value.is_bool else value
 
     def select(self, condition, a, b):
-        return a if repr(a) == repr(b) else self.emit("if", condition, self.number(a), self.number(b))
+        """One of two; where either is None, it does not matter which."""
+        if isinstance(condition, bool):
+            return a if condition else b
+        if a is None or b is None or repr(a) == repr(b):
+            return b if a is None else a
+        if is_condition(a) and is_condition(b):
+            return condition if (a, b) == (True, False) else self.emit("if", condition, a, b, is_bool=True)
+        return self.emit("if", condition, self.number(a), self.number(b))
 
     def power(self, base, exponent):
         if exponent == 0.5:
@@ -157,8 +168,8 @@ class Reader:
             raise TypeError(f"{function.__name__} calls itself: an activation cannot")
         self.trace, self.function, self.depth = trace, function, depth
         self.outside = {**vars(builtins), **function.__globals__, **inspect.getclosurevars(function).nonlocals}
-        result = self.run(definition(function), dict(arguments))
-        if result is None:
+        returns, result = self.run(definition(function), dict(arguments))
+        if returns is not True:
             raise TypeError(f"{function.__name__} must return a number, whatever its arguments are")
         self.result = trace.number(result)
 
@@ -166,13 +177,14 @@ class Reader:
         raise TypeError(f"{self.function.__name__}, line {node.lineno} of its definition: {what}")
 
     def run(self, statements, names):
-        """What is returned; None where the end is reached. `names` holds the local variables."""
-        for k, statement in enumerate(statements):
+        """Whether they return, which may be a condition, and what. `names` holds the local variables if they don't."""
+        exits = []  # the same of each statement that may return: the first that does counts
+        for statement in statements:
             match statement:
                 case ast.Expr(ast.Constant()) | ast.Pass():
                     pass
                 case ast.Return(ast.expr() as value):
-                    return self.value(value, names)
+                    exits.append((True, self.value(value, names)))
                 case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), value=ast.expr() as value):
                     names[name] = self.value(value, names)
                 case ast.Assign([ast.Tuple(targets)], ast.Tuple(values)) if len(targets) == len(values):
@@ -182,22 +194,35 @@ class Reader:
                     load = ast.copy_location(ast.Name(name, ast.Load()), target)
                     names[name] = self.value(ast.copy_location(ast.BinOp(load, operator, value), statement), names)
                 case ast.If(test, body, orelse):
-                    condition = self.value(test, names)
-                    branches = [(body, dict(names)), (orelse, dict(names))]
-                    if any(isinstance(node, ast.Return) for node in ast.walk(statement)):
-                        rest = statements[k + 1 :]
-                        a, b = (self.run([*branch, *rest], local) for branch, local in branches)
-                        return None if a is None or b is None else self.trace.select(condition, a, b)
-                    for branch, local in branches:
-                        self.run(branch, local)
-                    (_, first), (_, second) = branches
-                    names.clear()
-                    for name in first.keys() & second.keys():
-                        names[name] = self.trace.select(condition, first[name], second[name])
+                    exits.append(self.branch(self.condition(test, names), body, orelse, names))
                 case _:
                     line = ast.unparse(statement).partition("\n")[0]
                     self.fail(statement, f"`{line}` has no place in an activation's formula")
-        return None
+            if exits and exits[-1][0] is True:
+                break
+        result = (False, None)
+        for returns, value in reversed(exits):
+            result = self.either(returns, (True, value), result)
+        return result
+
+    def branch(self, condition, body, orelse, names):
+        """`run` of one of two blocks."""
+        first, second = dict(names), dict(names)
+        a, b = self.run(body, first), self.run(orelse, second)
+        names.clear()
+        if True in (a[0], b[0]):
+            names.update(second if a[0] is True else first)
+        else:
+            names.update({k: self.trace.select(condition, first[k], second[k]) for k in first if k in second})
+        return self.either(condition, a, b)
+
+    def either(self, condition, a, b):
+        """One of two results of `run`."""
+        return tuple(self.trace.select(condition, *pair) for pair in zip(a, b, strict=True))
+
+    def condition(self, node, names):
+        value = self.value(node, names)
+        return value if is_condition(value) else self.trace.emit("!=", value, 0.0, is_bool=True)
 
     def value(self, node, names):
         """A number, known or not."""
@@ -248,7 +273,7 @@ class Reader:
             case ast.BoolOp(operator, operands):
                 values = [self.value(one, names) for one in operands]
                 for one, value in zip(operands, values, strict=True):
-                    if not (isinstance(value, Value) and value.is_bool):
+                    if not is_condition(value):
                         self.fail(one, f"{ast.unparse(one)} is no condition, which `and` and `or` need")
                 return self.join(OPERATORS[type(operator)], values)
             case ast.IfExp(test, a, b):

@@ -14,6 +14,7 @@ from definitions import derivative, exact
 from processes import run
 
 import fastact
+from fastact import _source
 from fastact import math as fast
 
 INF, NAN = np.inf, np.nan
@@ -350,6 +351,40 @@ BAD = [
 def test_what_cannot_be_compiled(function, message):
     with pytest.raises(TypeError, match=message):
         fastact.activation(function)(1.0)
+
+
+def many_returns(x, a=0.5):
+    """What a function goes on with after an `if` within which it may have returned, it reads once."""
+    y = a * x
+    if x > 0:
+        if x > 0.5:
+            return y
+        y = y + 1
+    if x > 1:
+        if x > 1.5:
+            return y + 1
+        y = y + 1
+    if x > 2:
+        if x > 2.5:
+            return y + 2
+    else:
+        if x < -2:
+            if x < -3:
+                return -y
+        elif x < -1:
+            return y - 1
+        y = y * 2
+    if x > 3:
+        if x > 3.5:
+            return y + 3
+        y = y + 1
+    return y
+
+
+def test_many_returns():
+    x = np.linspace(-5, 10, 500)
+    assert np.array_equal(fastact.activation(many_returns)(x), [many_returns(one) for one in x])
+    assert len(_source.traced(many_returns).trace.operations) < 50
 
 
 def test_equivalents_of_numpys():
