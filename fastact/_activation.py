@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import threading
 from numbers import Real
 from typing import Any
 
@@ -87,12 +86,22 @@ def parameters_of(function):
     }
 
 
+class once(functools.cached_property):
+    """What is computed when it is first wanted, by one thread at a time."""
+
+    def __get__(self, instance, owner=None):
+        with instance._lock:
+            return super().__get__(instance, owner)
+
+
 class Activation:
     """An activation of the user's own; see `fastact.activation`."""
 
     __name__: str  # for type checkers: update_wrapper sets it
 
     def __init__(self, function, derivative):
+        from fastact._lock import LOCK
+
         (self._x, _), *parameters = parameters_of(function).items()
         if derivative is not None and [*parameters_of(derivative)] != [*parameters_of(function)]:
             raise TypeError(f"derivative must take the parameters of {function.__name__}")
@@ -100,7 +109,7 @@ class Activation:
         self._parameters = dict(parameters)
         self._name = self.__name__ if self.__name__.isidentifier() else "activation"  # of a lambda
         self._derivative = derivative
-        self._lock = threading.RLock()
+        self._lock = LOCK
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._forward[0](*args, **kwargs)
@@ -125,20 +134,20 @@ class Activation:
     def __reduce__(self):
         return self.__qualname__
 
-    @functools.cached_property
+    @once
     def _traced(self):
         """The function and the derivative, if that is given, read at the same time."""
         from fastact import _source
 
         return _source.traced(self.__wrapped__), self._derivative and _source.traced(self._derivative)
 
-    @functools.cached_property
+    @once
     def _forward(self):
         from fastact import _source
 
         return self._compile(self._name, _source.formula(self._traced[0]), (self._x,))
 
-    @functools.cached_property
+    @once
     def _backward(self):
         from fastact import _source
 
@@ -151,9 +160,7 @@ class Activation:
         """The public function, and the ufunc."""
         doc = inspect.getdoc(self) or ""
         row = Elementwise(name, formula, arrays, self._parameters, FLOAT_TYPES, float("nan"), False, no_kinks, doc, {})
-        with self._lock:
-            compiled = compile_loops(row)
-        ufunc = _backend.ufunc_module.make_ufunc(name, doc, row.nin, row.types, compiled=compiled)
+        ufunc = _backend.ufunc_module.make_ufunc(name, doc, row.nin, row.types, compiled=compile_loops(row))
         return function_of(row, ufunc, module=self.__module__), ufunc
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import pickle
 import threading
 from fractions import Fraction
@@ -189,6 +190,24 @@ def test_first_call_from_many_threads():
     for thread in threads:
         thread.join()
     assert results == [9.0] * 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("delay", [0.0, 0.7])  # while Numba is being imported, and after
+def test_fork_while_another_thread_compiles(delay):
+    code = """
+import os, sys, threading, time
+from test_activation import swish
+threading.Thread(target=swish, args=(1.0,)).start()
+time.sleep(float(sys.argv[1]))
+if (child := os.fork()) == 0:
+    os._exit(int(swish(0.0)))
+threading.Timer(60, os.kill, (child, 9)).start()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+os._exit(0)
+"""
+    done = run("-c", code, str(delay))
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 # function, its reference, inputs where it is a number, values at -inf, -0.0, 0.0, inf

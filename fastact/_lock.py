@@ -1,0 +1,13 @@
+"""The lock of what reads and compiles functions.
+
+A fork waits for it: a child has none of the other threads, and what they had locked, Numba, LLVM or a module that was
+being imported, would stay so.
+"""
+
+import logging  # noqa: F401  Numba's: it locks itself for a fork, too, and must do so after this
+import os
+import threading
+
+LOCK = threading.RLock()
+if hasattr(os, "register_at_fork"):  # the last that is registered comes first
+    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
