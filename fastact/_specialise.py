@@ -116,6 +116,7 @@ class Primitive:
         raise TypeError(f"{self.name} works only inside a compiled formula")
 
 
+@np.errstate(all="ignore")  # numbers beyond the dtype become infinite or 0
 def specialise(function, dtype, primitives, jit, done=None, prepare=lambda function: function):
     """Return `function` for `dtype`, its helpers compiled by `jit` and its primitives replaced.
 

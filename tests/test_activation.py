@@ -443,6 +443,7 @@ def test_mathematics_outside_of_an_activation():
 
 
 FACTOR = 3.0
+LARGE = np.longdouble(2e300)
 
 
 def test_surroundings_are_read_once(monkeypatch):
@@ -469,6 +470,16 @@ def test_names_of_parameters():
     for taken in ("out", "gy", "kwargs"):
         with pytest.raises(TypeError, match=f"{taken} is taken by ufuncs"):
             fastact.activation(eval(f"lambda x, {taken}=1.0: x"))
+
+
+def test_constants_beyond_float32():
+    @fastact.activation
+    def beyond(x, a=1e-300):
+        return x * 1e300 + LARGE * x if x > 1e-300 else x - a + 1e-310
+
+    with np.errstate(all="raise"):
+        assert np.array_equal(beyond(np.array([1, -1], "f")), np.array([INF, -1], "f"))
+        assert np.array_equal(beyond(np.array([1.0, -1.0])), [1e300 + LARGE, -1.0])
 
 
 def test_signs_of_zero():
