@@ -41,15 +41,16 @@ def choice_of(row, options, module):
     return as_row_says(function, row, module, [own])
 
 
+# {_} is longer than any name of the row
 SOURCE = """def {name}({arrays}, /, {parameters}, *, out=None, **kwargs):
     if kwargs and out is not None:
         kwargs["out"] = out
     try:
         if {all_at_defaults}:
-            return _at_defaults({arrays}, **kwargs) if kwargs else _at_defaults({arrays}, out=out)
-        return _ufunc({arrays}, {parameters}, **kwargs) if kwargs else _ufunc({arrays}, {parameters}, out=out)
-    except TypeError as error:
-        _blame(error, {names!r}, ({arrays}, {parameters}))
+            return {_}at_defaults({arrays}, **kwargs) if kwargs else {_}at_defaults({arrays}, out=out)
+        return {_}ufunc({arrays}, {parameters}, **kwargs) if kwargs else {_}ufunc({arrays}, {parameters}, out=out)
+    except {_}TypeError as {_}error:
+        {_}blame({_}error, {names!r}, ({arrays}, {parameters}))
         raise
 """
 
@@ -74,18 +75,22 @@ def function_of(row, ufunc, at_defaults=None, module="fastact"):
     defaults = {
         p: d if d is REQUIRED or type(d) is not float else float.fromhex(d.hex()) for p, d in row.parameters.items()
     }
+    name = row.name.removesuffix("_grad")
+    names = (name, *row.arrays, *defaults)
+    prefix = "_" * (1 + max(map(len, names)))
     source = SOURCE.format(
-        name=row.name.removesuffix("_grad"),
+        _=prefix,
+        name=name,
         arrays=", ".join(row.arrays),
         parameters=", ".join(defaults),
-        names=(row.name.removesuffix("_grad"), *row.arrays, *defaults),
-        all_at_defaults=" and ".join(f"{p} is _default_{p}" for p in defaults) if at_defaults else "False",
+        names=names,
+        all_at_defaults=" and ".join(f"{p} is {prefix}default_{p}" for p in defaults) if at_defaults else "False",
     )
-    scope = {"_ufunc": ufunc, "_at_defaults": at_defaults, "_blame": blame} | {
-        f"_default_{p}": d for p, d in defaults.items()
-    }
+    scope = {"ufunc": ufunc, "at_defaults": at_defaults, "blame": blame, "TypeError": TypeError}
+    scope |= {f"default_{p}": d for p, d in defaults.items()}
+    scope = {prefix + key: value for key, value in scope.items()}
     exec(source, scope)  # Python itself sorts arguments out faster than code in it could
-    function = scope[row.name.removesuffix("_grad")]
+    function = scope[name]
     function.__defaults__ = tuple(d for d in defaults.values() if d is not REQUIRED)
     kind = inspect.Parameter
     own = [kind(parameter, kind.POSITIONAL_OR_KEYWORD, default=default) for parameter, default in defaults.items()]

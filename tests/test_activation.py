@@ -467,6 +467,14 @@ def test_names_of_parameters():
     inner = x * x * 3 + 1.0 - 2.0
     assert np.allclose(cubic(x, v1=1.0), np.tanh(inner), rtol=1e-15)
     assert np.allclose(cubic.grad(1.0, x), 6 * x * (1 - np.tanh(inner) ** 2), rtol=1e-15)
+
+    @fastact.activation
+    def _ufunc(_blame, error=1.0, TypeError=2.0, _default_error=3.0, _at_defaults=4.0):
+        return _blame * error + TypeError + _default_error + _at_defaults
+
+    assert _ufunc(1.0) == 10.0 and _ufunc.grad(2.0, 1.0, 3.0) == 6.0
+    with pytest.raises(TypeError, match="error must be real numbers"):
+        _ufunc(1.0, "a")
     for taken in ("out", "gy", "kwargs"):
         with pytest.raises(TypeError, match=f"{taken} is taken by ufuncs"):
             fastact.activation(eval(f"lambda x, {taken}=1.0: x"))
