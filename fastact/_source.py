@@ -32,8 +32,8 @@ def square(x):
     return x * x
 
 
-def clip(x, low, high):
-    return fast.minimum(fast.maximum(x, low), high)
+def clip(a, a_min=None, a_max=None, *, min=None, max=None):
+    """NumPy's parameters; `Reader.clip` does what it does."""
 
 
 # What stands for a function of fastact.math, or one of these, in a user's source.
@@ -187,7 +187,9 @@ class Reader:
                     exits.append((True, self.value(value, names)))
                 case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), value=ast.expr() as value):
                     names[name] = self.value(value, names)
-                case ast.Assign([ast.Tuple(targets)], ast.Tuple(values)) if len(targets) == len(values):
+                case ast.Assign([ast.Tuple(targets)], ast.Tuple(values)) if len(targets) == len(values) and all(
+                    isinstance(target, ast.Name) for target in targets
+                ):
                     results = [self.value(value, names) for value in values]
                     names.update({target.id: result for target, result in zip(targets, results, strict=True)})
                 case ast.AugAssign(ast.Name(name) as target, operator, value):
@@ -241,7 +243,7 @@ class Reader:
             case ast.Constant(value):
                 return known(value)
             case ast.Name(name):
-                if name not in names and name not in self.outside:
+                if name not in names and (name in self.function.__code__.co_varnames or name not in self.outside):
                     self.fail(node, f"{name} is not defined here, or not on every path")
                 return names[name] if name in names else known(self.outside[name])
             case ast.Attribute(base, name):
@@ -290,6 +292,8 @@ class Reader:
 
     def call(self, node, names):
         callee = formula_of(self.thing(node.func, names))
+        if callee is clip:
+            return self.clip(node, names)
         arguments = [self.operand(argument, names) for argument in node.args]
         keywords = {keyword.arg: self.operand(keyword.value, names) for keyword in node.keywords}
         if callee is float and len(arguments) == 1:
@@ -310,15 +314,29 @@ class Reader:
             self.fail(node, f"{ast.unparse(node.func)} is over an axis, and an activation a function of single numbers")
         if not isinstance(callee, types.FunctionType):
             self.fail(node, f"{ast.unparse(node.func)} cannot be compiled; fastact.math has {', '.join(fast.__all__)}")
-        try:
-            bound = inspect.signature(callee).bind(*arguments, **keywords)
-        except TypeError as error:
-            self.fail(node, f"{ast.unparse(node.func)}: {error}")
+        bound = self.bind(node, callee, arguments, keywords)
         bound.apply_defaults()
         given = {name: known(value) for name, value in bound.arguments.items()}
         if callee in LEAVES:
             return self.trace.emit(callee, *given.values())
         return Reader(self.trace, callee, given, self.depth + 1).result
+
+    def bind(self, node, callee, arguments, keywords):
+        try:
+            return inspect.signature(callee).bind(*arguments, **keywords)
+        except TypeError as error:
+            self.fail(node, f"{ast.unparse(node.func)}: {error}")
+
+    def clip(self, node, names):
+        """np.clip, each of whose bounds may be missing or None."""
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+        a, *bounds = self.bind(node, clip, node.args, keywords).arguments.items()
+        result = self.operand(a[1], names)
+        for name, bound in bounds:
+            if ast.unparse(bound) != "None":
+                operation = fast.maximum if name.endswith("min") else fast.minimum
+                result = self.trace.emit(operation, result, self.operand(bound, names))
+        return result
 
 
 def known(value):
@@ -357,6 +375,8 @@ def definition(function):
     """The statements of a function."""
     if hasattr(function, "__wrapped__"):
         raise TypeError(f"{function.__name__} is decorated: what its decorator does cannot be compiled")
+    if function.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        raise TypeError(f"{function.__name__} is a coroutine or a generator, and must be a plain function")
     try:
         text = textwrap.dedent(inspect.getsource(function))
         try:
@@ -368,7 +388,7 @@ def definition(function):
             f"the source of {function.__name__} cannot be read: Python keeps none of what is typed at its plain prompt "
             "or given to exec or python -c; define it by def in a file, or in IPython or a notebook"
         ) from None
-    if function.__name__ != "<lambda>":
+    if function.__code__.co_name != "<lambda>":
         return tree.body[0].body
     lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
     if len(lambdas) != 1:

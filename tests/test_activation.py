@@ -1,5 +1,6 @@
 """Activations of the user's own: compiled, derived, and driven like fastact's."""
 
+import copy
 import functools
 import math
 import os
@@ -156,6 +157,24 @@ def test_layouts(layout, dtype):
     assert swish(x).dtype == dtype and swish(x).shape == x.shape
 
 
+@functools.cache
+def local():
+    @fastact.activation
+    def inner(x):
+        return x
+
+    return inner
+
+
+def test_pickles_by_reference():
+    for one in (swish, swish.ufunc, swish.grad_ufunc, identity.ufunc, swish.grad, np.exp, fastact.ufuncs.elu):
+        for again in (pickle.loads(pickle.dumps(one)), copy.copy(one), copy.deepcopy(one)):
+            assert again == one
+    for one in (local(), local().ufunc, local().grad_ufunc):
+        with pytest.raises((pickle.PicklingError, AttributeError), match=r"local.<locals>.inner"):
+            pickle.dumps(one)
+
+
 def test_is_a_ufunc():
     x = np.random.default_rng(0).normal(size=(200, 300)).astype("f")
     assert type(swish.ufunc) is type(swish.grad_ufunc) is np.ufunc
@@ -168,7 +187,6 @@ def test_is_a_ufunc():
     assert np.array_equal(swish(x, 2.0), want)
     assert swish(3).dtype == np.float64
     assert repr(swish) == "<fastact.activation swish>" and swish.__doc__ == "x times sigmoid."
-    assert pickle.loads(pickle.dumps(swish)) is swish
     for bad in (1j, "a", None):
         with pytest.raises(TypeError):
             swish(bad)
@@ -265,7 +283,9 @@ def wrong_keyword(x):
 
 
 def squared_and_clipped(x):
-    return np.clip(np.square(x), 0.5, 2.0)
+    y = np.clip(np.square(x), 0.5, 2.0)
+    y = np.clip(np.clip(a=y, a_max=1.75, a_min=0.625), min=0.75, max=1.5)
+    return np.clip(np.clip(np.clip(y, 0.875, None), a_min=None, a_max=1.25), max=1.125)
 
 
 def not_everywhere(x):
@@ -343,7 +363,41 @@ def too_few(x):
     return max(x)
 
 
+def target(x):
+    a, c.q = x, x  # noqa: F821
+    return a
+
+
+async def asynchronous(x):
+    return x
+
+
+def generator(x):
+    return x
+    yield
+
+
+def of_generator(x):
+    return generator(x)
+
+
+def local_on_one_path(x):
+    if x > 0:
+        LIMIT = 1.0
+    return x + LIMIT
+
+
+def clipped_elsewhere(x):
+    return np.clip(x, 0, 1, out=x)
+
+
 BAD = [
+    (clipped_elsewhere, "line 2 of its definition: np.clip: got an unexpected keyword argument 'out'"),
+    (target, r"line 2 of its definition: `.*c\.q.*` has no place"),
+    (asynchronous, "asynchronous is a coroutine or a generator"),
+    (generator, "generator is a coroutine or a generator"),
+    (of_generator, "generator is a coroutine or a generator"),
+    (local_on_one_path, "LIMIT is not defined here, or not on every path"),
     (loops, r"line 2 of its definition: `for _ in range\(3\):` has no place"),
     (over_an_axis, "fastact.softmax is over an axis"),
     (wrong_keyword, "line 2 of its definition: fastact.elu: got an unexpected keyword argument 'out'"),
