@@ -86,7 +86,7 @@ LEAVES = {*CHAIN, fast.minimum, fast.maximum, fast.copysign, fast.fma}
 
 
 class Value(NamedTuple):
-    """What an operation gave, or an input; numbers that are known are plain floats instead."""
+    """What an operation gave, or an input; what is known is a plain float or bool instead."""
 
     name: str
     is_bool: bool = False
@@ -115,7 +115,7 @@ class Trace:
 
     def number(self, value):
         """True and False as 1 and 0."""
-        return self.emit("if", value, 1.0, 0.0) if isinstance(value, Value) and value.is_bool else value
+        return self.select(value, 1.0, 0.0) if is_condition(value) else value
 
     def select(self, condition, a, b):
         """One of two; where either is None, it does not matter which."""
@@ -196,7 +196,11 @@ class Reader:
                     load = ast.copy_location(ast.Name(name, ast.Load()), target)
                     names[name] = self.value(ast.copy_location(ast.BinOp(load, operator, value), statement), names)
                 case ast.If(test, body, orelse):
-                    exits.append(self.branch(self.condition(test, names), body, orelse, names))
+                    condition = self.condition(test, names)
+                    if isinstance(condition, bool):
+                        exits.append(self.run(body if condition else orelse, names))
+                    else:
+                        exits.append(self.branch(condition, body, orelse, names))
                 case _:
                     line = ast.unparse(statement).partition("\n")[0]
                     self.fail(statement, f"`{line}` has no place in an activation's formula")
@@ -224,12 +228,14 @@ class Reader:
 
     def condition(self, node, names):
         value = self.value(node, names)
+        if isinstance(value, float):
+            return bool(value)
         return value if is_condition(value) else self.trace.emit("!=", value, 0.0, is_bool=True)
 
     def value(self, node, names):
-        """A number, known or not."""
+        """A number or condition, known or not."""
         result = self.thing(node, names)
-        if not isinstance(result, Value | float):
+        if not isinstance(result, Value | float | bool):
             self.fail(node, f"{ast.unparse(node)} is not a number, but {type(result).__name__}")
         return result
 
@@ -248,7 +254,7 @@ class Reader:
                 return names[name] if name in names else known(self.outside[name])
             case ast.Attribute(base, name):
                 owner = self.thing(base, names)
-                if isinstance(owner, Value | float) or not hasattr(owner, name):
+                if isinstance(owner, Value | float | bool) or not hasattr(owner, name):
                     self.fail(node, f"{ast.unparse(node)} has no place in an activation's formula")
                 return known(getattr(owner, name))
             case ast.UnaryOp(ast.Not(), value):

@@ -460,6 +460,32 @@ def test_many_returns():
     assert len(_source.traced(many_returns).trace.operations) < 50
 
 
+LEAKY = True
+
+
+def inverse_or_not(x, inverse=False, factor=0):
+    if inverse:
+        return 1 / x
+    if factor:
+        return nothing_of_this_name  # noqa: F821
+    return x
+
+
+@fastact.activation
+def flags(x):
+    low = 0.5 * x if LEAKY and x < 1 else not LEAKY
+    if not LEAKY or x > 2:
+        low += LEAKY
+    if LEAKY:
+        return low + inverse_or_not(x) - inverse_or_not(x, inverse=True)
+    return nothing_of_this_name  # noqa: F821
+
+
+def test_known_conditions():
+    assert np.array_equal(flags([0.5, 2.0, 4.0]), [0.25 + 0.5 - 2, 2 - 0.5, 1 + 4 - 0.25])
+    assert np.array_equal(flags.grad(1.0, [0.5, 2.0, 4.0]), [0.5 + 1 + 4, 1 + 0.25, 1 + 0.0625])
+
+
 def test_equivalents_of_numpys():
     f, x = fastact.activation(squared_and_clipped), np.array([-3.0, -1.0, 0.1, NAN])
     assert np.array_equal(f(x), squared_and_clipped(x), equal_nan=True)
