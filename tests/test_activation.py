@@ -167,12 +167,11 @@ def local():
 
 
 def test_pickles_by_reference():
-    for one in (swish, swish.ufunc, swish.grad_ufunc, identity.ufunc, swish.grad, np.exp, fastact.ufuncs.elu):
+    for one in (swish, swish.grad):
         for again in (pickle.loads(pickle.dumps(one)), copy.copy(one), copy.deepcopy(one)):
             assert again == one
-    for one in (local(), local().ufunc, local().grad_ufunc):
-        with pytest.raises((pickle.PicklingError, AttributeError), match=r"local.<locals>.inner"):
-            pickle.dumps(one)
+    with pytest.raises((pickle.PicklingError, AttributeError), match=r"local.<locals>.inner"):
+        pickle.dumps(local())
 
 
 def test_is_a_ufunc():
