@@ -35,6 +35,7 @@ from fastact._math import (
     two_sum,
 )
 from fastact._specialise import Constant, Primitive
+from fastact._table import REDUCTIONS
 
 WARP = 32
 THREADS = 128  # in a block of several rows
@@ -666,7 +667,6 @@ GRADIENT_PARTS = {
     "softmin": {"SIGN": -1.0, "summand": product, "finish_gradient": softmax_gradient},
     "log_softmax": {"SIGN": 1.0, "summand": alone, "finish_gradient": log_softmax_gradient},
 }
-SINGLE = ("logsumexp",)  # with one result for a row, and no temperature
 LOGARITHMIC = ("log_softmax", "logsumexp")  # by the logarithm of the sum
 # what is instead of these parts at a temperature
 SCALED = {
@@ -689,4 +689,4 @@ def kernel_of(name, rows, sizes, dtype, scaled):
     parts = parts | {"SIGN": np.dtype(dtype).type(parts["SIGN"])}
     if name in LOGARITHMIC and not gradient:  # what 1 is taken from is a pair in `_cuda_halves.py`, too
         parts |= {add: add, two_sum: two_sum}
-    return kernel(rows, sizes, gradient, name in SINGLE, name in LOGARITHMIC, scaled), parts
+    return kernel(rows, sizes, gradient, REDUCTIONS[name].single, name in LOGARITHMIC, scaled), parts

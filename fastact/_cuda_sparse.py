@@ -17,7 +17,6 @@ from fastact._cuda_rows import (
 )
 from fastact._math import INF, add, divide, fma, multiply, normalise, product_error, sqrt, two_sum
 from fastact._specialise import Primitive
-from fastact._table import SPARSE
 
 PASSES = 64  # suffice; see `_simplex.pyx`
 FAR = -4.0  # from the maximum on: nothing there is above tau
@@ -286,7 +285,7 @@ GRADIENT_PARTS = {"sparsemax": {"weight": one_where_positive}, "entmax15": {"wei
 
 def kernel_of(name, rows, sizes, dtype, scaled, of_halves):
     """As `_cuda_rows.kernel_of`, for its functions, too; those have parts `of_halves` for such results."""
-    if name not in SPARSE:
+    if name not in PARTS:
         function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
         return function, of_halves | parts
     gradient = len(sizes) == 3

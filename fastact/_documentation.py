@@ -4,7 +4,7 @@ have in common, and the names and signatures of functions and modules that are m
 import inspect
 from functools import partial
 
-from fastact._table import documentation
+from fastact._table import REDUCTIONS, documentation
 
 PARAMETERS = {
     "x": """x : array_like
@@ -48,7 +48,6 @@ ndarray or scalar
 {raises}"""
 
 FIELDS = {
-    "left_out": "0",
     "kept": """float16, float32 and float64 are kept{wider}; integers are promoted as by `numpy.exp`,
     int64 to float64.""",
     "raises": """Raises
@@ -79,6 +78,7 @@ def documented(function=None, **fields):
         "parameters": "\n".join(parameters.get(name, "") for name in names),
         "shape": "The gradient for x, of the shape of `gy`." if gradient else "Of the shape of `x`.",
         **parameters,
+        "left_out": f"{REDUCTIONS[function.__name__].result_left_out:g}",
         **FIELDS,
         **fields,
         "wider": ", the wider of two" if gradient else "",

@@ -540,5 +540,5 @@ def reduce(name, x, axes, out, second, temperature=1.0):
         if second is not None:
             second = np.array(second.transpose(order), dtype=np.longdouble, order="C")
         last = tuple(range(x.ndim - len(axes), x.ndim))
-        rest = (np.longdouble(temperature),) if name.removesuffix("_gradient") in REDUCTIONS else ()
+        rest = (np.longdouble(temperature),) if REDUCTIONS[name.removesuffix("_gradient")].temperature else ()
         out.transpose(order)[...] = globals()[name](x, last, second, *rest)

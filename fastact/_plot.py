@@ -14,9 +14,9 @@ from fastact._activation import Activation
 from fastact._expressions import arguments_of
 from fastact._formulas import ACTIVATIONS
 from fastact._mathtext import formula_of
-from fastact._table import REDUCTIONS, REQUIRED, SPARSE
+from fastact._table import REDUCTIONS, REQUIRED, WITH_GRADIENT
 
-NAMES = [*ACTIVATIONS, *REDUCTIONS, *SPARSE[1:]]  # those that have a derivative
+NAMES = [*ACTIVATIONS, *WITH_GRADIENT]
 FUNCTION, DERIVATIVE = "#0072B2", "#D55E00"  # two that also the colour-blind tell apart (Okabe and Ito, 2008)
 BANDS = ["#0072B2", "#56B4E9", "#009E73", "#E69F00"]
 AXIS, GRID = "#444444", "#E4E4E4"
@@ -209,7 +209,7 @@ def _drawable(function):
             lambda x, **temperature: _results(name, x, **temperature)[0],
             lambda x, **temperature: _slope(name, x, **temperature),
             {},
-            ("temperature",) if name in REDUCTIONS else (),
+            ("temperature",) if REDUCTIONS[name].temperature else (),
             formula=formula_of(inspect.getdoc(getattr(fastact, name))),
             scores=f" of ({', '.join(SCORES)})",
         )

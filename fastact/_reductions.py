@@ -10,6 +10,7 @@ from numpy.exceptions import AxisError
 
 from fastact import _backend, _dispatch
 from fastact._documentation import documented
+from fastact._table import REDUCTIONS
 
 convert = _backend.ufunc_module.convert
 MODULES: list = []
@@ -34,9 +35,6 @@ RESULT_TYPES = {
 }
 COMPUTED_AS = {"e": np.dtype("f"), "f": np.dtype("f"), "d": np.dtype("d")}
 COPIED = 2**18  # bytes of operands that have another dtype, at a time
-# What is in the place of elements that `where` leaves out, so that they take no part; and their results.
-LEFT_OUT = {"softmin": np.inf}
-RESULT_LEFT_OUT = {"log_softmax": -np.inf}
 
 
 @documented
@@ -94,7 +92,7 @@ def softmin(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     return _apply("softmin", x, axis, out, where, dtype, temperature)
 
 
-@documented(left_out="-inf")
+@documented
 def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     """Logarithm of softmax: x - log(sum(exp(x))), over one axis, several, or all.
 
@@ -246,10 +244,11 @@ def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
 
 def _reduce_selected(name, x, axes, between, where, temperature, out):
     """By way of `between`, which may be x or `out`: those that take no part do so as infinities."""
-    select(x, where, LEFT_OUT.get(name, -np.inf), between)
+    row = REDUCTIONS[name]
+    select(x, where, row.left_out, between)
     REDUCE[name](name, between, axes, out, None, temperature)
-    if name != "logsumexp":
-        select(out, where, RESULT_LEFT_OUT.get(name, 0.0), out)
+    if not row.single:
+        select(out, where, row.result_left_out, out)
 
 
 def converted(x, dtype):

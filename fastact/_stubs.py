@@ -14,7 +14,7 @@ from fastact import math
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATES, UFUNCS
 from fastact._specialise import Primitive
-from fastact._table import REDUCTIONS, REQUIRED, SPARSE, module_name
+from fastact._table import REDUCTIONS, REQUIRED, SPARSE, WITH_GRADIENT, WITH_TEMPERATURE, Reduction, module_name
 
 INIT = """from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, overload
@@ -65,21 +65,8 @@ def gumbel_softmax(
 ) -> Any: ...
 """
 
-REDUCTION = """def {name}(
-    x: npt.ArrayLike,
-    axis: int | tuple[int, ...] | None = -1,
-    *,
-    out: np.ndarray | tuple[np.ndarray] | None = None,
-    where: npt.ArrayLike | None = None,
-    dtype: npt.DTypeLike | None = None,
-    temperature: float = 1.0,
-) -> Any: ...
-"""
-
-SPARSEMAX = REDUCTION.replace("    temperature: float = 1.0,\n", "")
-HARDMAX = SPARSEMAX.replace("    where: npt.ArrayLike | None = None,\n", "")
-GATED_UNIT = HARDMAX.replace("int | tuple[int, ...] | None", "int")
-LOGSUMEXP = SPARSEMAX.replace("    *,\n", "    *,\n    keepdims: bool = False,\n").format(name="logsumexp")
+AXES = "int | tuple[int, ...] | None"
+OF_GATES = Reduction(where=False)
 
 FUNCTION = """def {name}(
 {arrays}
@@ -96,20 +83,6 @@ FUNCTION = """def {name}(
 """
 
 
-REDUCTION_GRADIENT = """def {name}(
-    gy: npt.ArrayLike,
-    y: npt.ArrayLike,
-    axis: int | tuple[int, ...] | None = -1,
-    *,
-    out: np.ndarray | tuple[np.ndarray] | None = None,
-    dtype: npt.DTypeLike | None = None,
-    temperature: float = 1.0,
-) -> Any: ...
-"""
-
-SPARSE_GRADIENT = REDUCTION_GRADIENT.replace("    temperature: float = 1.0,\n", "")
-GATED_GRADIENT = GATED_UNIT.replace("    x:", "    gy: npt.ArrayLike,\n    x:")
-
 GRAD = """from typing import Any, Literal
 
 import numpy as np
@@ -123,7 +96,6 @@ def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: _Numbers) -> Any: 
 OTHERS = (
     "rrelu_slopes",
     "gumbel_softmax",
-    "logsumexp",
     "activation",
     "cuda",
     "grad",
@@ -154,23 +126,34 @@ def elementwise_stub(name, row):
     return FUNCTION.format(name=name, arrays=arrays, parameters=parameters, options=options)
 
 
+def over_axes_stub(name, row, *arrays, axis=AXES):
+    keywords = {
+        "keepdims: bool = False": row.single,
+        "out: np.ndarray | tuple[np.ndarray] | None = None": True,
+        "where: npt.ArrayLike | None = None": row.where,
+        "dtype: npt.DTypeLike | None = None": True,
+        "temperature: float = 1.0": row.temperature,
+    }
+    lines = [*(f"{array}: npt.ArrayLike" for array in arrays), f"axis: {axis} = -1", "*"]
+    lines += [keyword for keyword, there in keywords.items() if there]
+    return f"def {name}(\n" + "".join(f"    {line},\n" for line in lines) + ") -> Any: ...\n"
+
+
 def init_stub():
-    names = [*ACTIVATIONS, *REDUCTIONS, *SPARSE, *GATES, *OTHERS]
+    names = [*ACTIVATIONS, *REDUCTIONS, *GATES, *OTHERS]
     text = INIT.replace("__version__", f"__all__ = {names!r}\n\n__version__")
     text += "".join(elementwise_stub(name, row) for name, row in ACTIVATIONS.items())
-    text += "".join(REDUCTION.format(name=name) for name in REDUCTIONS)
-    text += "".join(SPARSEMAX.format(name=name) for name in SPARSE[1:])
-    text += HARDMAX.format(name="hardmax") + LOGSUMEXP
-    return text + "".join(GATED_UNIT.format(name=name) for name in GATES)
+    text += "".join(over_axes_stub(name, row, "x") for name, row in REDUCTIONS.items())
+    return text + "".join(over_axes_stub(name, OF_GATES, "x", axis="int") for name in GATES)
 
 
 def grad_stub():
-    names = [*ACTIVATIONS, "prelu_weight", *REDUCTIONS, *SPARSE[1:], *GATES]
+    names = [*ACTIVATIONS, "prelu_weight", *WITH_GRADIENT, *GATES]
     text = GRAD.replace("def", f"__all__ = {names!r}\n\ndef", 1)
     text += "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
-    text += "".join(REDUCTION_GRADIENT.format(name=name) for name in REDUCTIONS)
-    text += "".join(SPARSE_GRADIENT.format(name=name) for name in SPARSE[1:])
-    return text + "".join(GATED_GRADIENT.format(name=name) for name in GATES)
+    rows = {name: REDUCTIONS[name]._replace(where=False) for name in WITH_GRADIENT}
+    text += "".join(over_axes_stub(name, row, "gy", "y") for name, row in rows.items())
+    return text + "".join(over_axes_stub(name, OF_GATES, "gy", "x", axis="int") for name in GATES)
 
 
 def math_stub():
@@ -226,19 +209,19 @@ def module_stub(row):
 
 def nn_stub():
     rows = [row for row in ACTIVATIONS.values() if row.name != "prelu"]
-    over_axis = [*REDUCTIONS, *SPARSE, *GATES]
+    over_axis = [*WITH_TEMPERATURE, *SPARSE, *GATES]
     names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, over_axis)]
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
     for name in over_axis:
-        dim = "int" if name in REDUCTIONS else "int = -1"
+        dim = "int" if name in WITH_TEMPERATURE else "int = -1"
         text += MODULE_OVER_AXIS.format(name=module_name(name), dim=dim)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 
 
 def cuda_stub():
     text = "from types import SimpleNamespace\nfrom typing import Any, Literal\n\n"
-    names = [*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE, "logsumexp", "grad", "is_available", "why_not"]
+    names = [*ACTIVATIONS, *GATES, *REDUCTIONS, "grad", "is_available", "why_not"]
     text += f"__all__ = {names!r}\n\n"
     text += "grad: SimpleNamespace\n\ndef is_available() -> bool: ...\ndef why_not() -> str | None: ...\n"
     for name, row in ACTIVATIONS.items():
@@ -246,12 +229,12 @@ def cuda_stub():
         options = [f"{option} = {default!r}" for option, default in options_of(row).items()]
         given = ", ".join(["x: Any", "/", *parameters, "*", *options, "out: Any = None", "stream: Any = None"])
         text += f"def {name}({given}) -> Any: ...\n"
-    given = "x: Any, axis: {} = -1, *, out: Any = None, stream: Any = None"
-    gated, reduced = given.format("int"), given.format("int | tuple[int, ...] | None")
-    given = dict.fromkeys(GATES, gated) | dict.fromkeys(REDUCTIONS, f"{reduced}, temperature: float = 1.0")
-    given |= dict.fromkeys(SPARSE, reduced)
-    given["logsumexp"] = reduced.replace("*,", "*, keepdims: bool = False,")
-    return text + "".join(f"def {name}({given[name]}) -> Any: ...\n" for name in given)
+    for name, row in (dict.fromkeys(GATES, OF_GATES) | REDUCTIONS).items():
+        axis, keepdims = AXES if name in REDUCTIONS else "int", "keepdims: bool = False, " * row.single
+        temperature = ", temperature: float = 1.0" * row.temperature
+        given = f"x: Any, axis: {axis} = -1, *, {keepdims}out: Any = None, stream: Any = None{temperature}"
+        text += f"def {name}({given}) -> Any: ...\n"
+    return text
 
 
 def ufuncs_stub():

@@ -1,17 +1,16 @@
-"""The table of elementwise functions, and the decorators that enter a formula into it.
+"""The tables of elementwise functions and of functions over axes, and the decorators that fill the first of them.
 
-Ufuncs, signatures, documentation, type stubs, tests, benchmarks and plots are made from its rows.
+Ufuncs, signatures, documentation, type stubs, tests, benchmarks and plots are made from their rows.
 """
 
 import inspect
 from collections.abc import Callable
+from math import inf
 from typing import NamedTuple
 
 FLOAT_TYPES = "efd"  # float16 is computed in float32
 INTEGER_TYPES = "bBhHiIlLqQ"
 REQUIRED = inspect.Parameter.empty
-REDUCTIONS = ("softmin", "softmax", "log_softmax")
-SPARSE = ("hardmax", "sparsemax", "entmax15")  # the first has no gradient and no `where`
 
 
 class Elementwise(NamedTuple):
@@ -44,6 +43,31 @@ class Elementwise(NamedTuple):
         """Whether there are parameters, and all of them may be left out."""
         return bool(self.parameters) and REQUIRED not in self.parameters.values()
 
+
+class Reduction(NamedTuple):
+    """A row of the table of functions over axes: softmax and its kin."""
+
+    temperature: bool = False  # whether that is an argument, of the gradient, too
+    where: bool = True  # whether that is an argument
+    gradient: bool = True  # whether there is one, which takes the result
+    sparse: bool = False  # whether most results are 0, as none but the largest elements count
+    single: bool = False  # whether there is one result for a row, and `keepdims` an argument
+    left_out: float = -inf  # what is in the place of an element that takes no part
+    result_left_out: float = 0.0  # its result
+
+
+REDUCTIONS = {
+    "softmin": Reduction(temperature=True, left_out=inf),
+    "softmax": Reduction(temperature=True),
+    "log_softmax": Reduction(temperature=True, result_left_out=-inf),
+    "hardmax": Reduction(sparse=True, where=False, gradient=False),
+    "sparsemax": Reduction(sparse=True),
+    "entmax15": Reduction(sparse=True),
+    "logsumexp": Reduction(single=True, gradient=False),
+}
+WITH_TEMPERATURE = [name for name, row in REDUCTIONS.items() if row.temperature]
+WITH_GRADIENT = [name for name, row in REDUCTIONS.items() if row.gradient]
+SPARSE = [name for name, row in REDUCTIONS.items() if row.sparse]
 
 _SPELLED = {
     "relu": "ReLU",

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import fastact
 from fastact import _cuda_arrays as arrays
-from fastact import _cuda_elementwise, _cuda_rows, _reduction_gradients, _reductions, _sparse
+from fastact import _cuda_elementwise, _cuda_rows, _reductions
 from fastact._cuda_device import is_available, why_not
 from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
 from fastact._documentation import dressed, public_names
@@ -28,7 +29,7 @@ from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import choice_of, function_of
 from fastact._gated import half_of
 from fastact._gates import GATED, GATES, UFUNCS
-from fastact._table import FLOAT_TYPES, REDUCTIONS, SPARSE
+from fastact._table import FLOAT_TYPES, REDUCTIONS, WITH_GRADIENT
 
 COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
 
@@ -391,7 +392,7 @@ def _reduction_plan(name, labels, given, axis, keepdims, out):
         if place.shape != like.shape:
             raise ValueError(f"{name}: {label} must have the shape of {labels[-1]}, {like.shape}, got {place.shape}")
     axes = _reductions.axes_of(axis, like.ndim)
-    if name in _cuda_rows.SINGLE:
+    if REDUCTIONS[name].single:
         like = arrays.reduced(like, axes, keepdims)
     return _plan(name, result, like, out)._replace(axes=axes)
 
@@ -399,9 +400,9 @@ def _reduction_plan(name, labels, given, axis, keepdims, out):
 @lru_cache(maxsize=4096)
 def _reduction_launch(name, dtype, axes, given, scaled, room):
     """`given` are the Layouts of the inputs and of the output; a block has `room` bytes of shared memory."""
-    like, single = given[-2], name in _cuda_rows.SINGLE
+    like, row = given[-2], REDUCTIONS[name]
     shape, steps, storages = like.shape, [place.steps for place in given], [place.storage for place in given]
-    if single:
+    if row.single:
         steps[-1] = arrays.steps_of_reduced(given[-1], axes, like.ndim)
     kept = sorted((k for k in range(len(shape)) if k not in axes), key=lambda k: -abs(like.steps[k]))
     row_sizes, row_steps = arrays.merged_dimensions([shape[k] for k in kept], *([s[k] for k in kept] for s in steps))
@@ -409,11 +410,11 @@ def _reduction_launch(name, dtype, axes, given, scaled, room):
     sizes, along = arrays.merged_dimensions([shape[k] for k in reduced], *([s[k] for k in reduced] for s in steps))
     count, length = prod(row_sizes), prod(sizes)
     side_by_side = [step[0] == place.size for step, place in zip(along, given, strict=True)]
-    adjacent = len(sizes) == 1 and all(side_by_side[:-1] if single else side_by_side)
+    adjacent = len(sizes) == 1 and all(side_by_side[:-1] if row.single else side_by_side)
     across = along[-2][-1] != like.size and row_steps[-2][-1] == like.size and count > 1
     most = _cuda_rows.MOST // (len(given) - 1) // (np.dtype(dtype).itemsize // 4)
     of_slot = _cuda_rows.EXCHANGED * np.dtype(dtype).itemsize
-    keeps = len(given) == 2 and like.storage in _cuda_rows.SHARED and name not in SPARSE
+    keeps = len(given) == 2 and like.storage in _cuda_rows.SHARED and not row.sparse
     room = (room - of_slot * _cuda_rows.MAX_SLOTS) // like.size if keeps else 0
     rows = _cuda_rows.arranged(count, length, across, adjacent, most, len(row_sizes), len(sizes), room, like.size == 2)
     kernel = _reduction_kernel(name, rows, tuple(storages[:-1]), storages[-1], dtype, scaled)
@@ -521,21 +522,13 @@ numpy.exceptions.AxisError
 ValueError
     Where shapes or devices differ, or an axis is repeated{wrong}. {after}
 """
-TEMPERATURE = {
-    "option": """
-temperature : float, default 1
-    What `x` is divided by, without a loss of digits.""",
-    "wrong": ",\n    or `temperature` is not a positive number",
-}
-NO_OPTION = {"option": "", "wrong": ""}
-KEEPDIMS = {
-    "option": """
+KEEPDIMS = """
 keepdims : bool, default False
-    Whether the axes that were summed over stay, with size 1.""",
-    "wrong": "",
-}
-
-
+    Whether the axes that were summed over stay, with size 1."""
+TEMPERATURE = """
+temperature : float, default 1
+    """
+WRONG_TEMPERATURE = ",\n    or `temperature` is not a positive number"
 GATED_DOC = """{summary}
 
 Parameters
@@ -602,70 +595,32 @@ def _elementwise_function(row):
     )
 
 
-def _over_axes(function, name, options, notes="", shape=""):
+def _over_axes(name, gradient=False):
+    """The function for a row of the table of reductions, or its gradient."""
+    row = REDUCTIONS[name]
+    keywords = ["keepdims=False"] * row.single + ["out=None", "stream=None"] + ["temperature=1.0"] * row.temperature
+    module, labels, divisor = "fastact.cuda", ("x",), "What `x` is divided by, without a loss of digits."
+    notes = f"As `fastact.{name}` at infinities and NaN{', and of an empty axis' * row.single}."
+    if gradient:
+        module, labels, divisor = "fastact.cuda.grad", ("gy", "y"), "The one that `y` was made with."
+        notes = "The sum is carried in twice the precision."
+    arrays, taken = ", ".join(labels), ", ".join(keywords)
+    given = ", ".join("{0}={0}".format(keyword.partition("=")[0]) for keyword in keywords)
+    scope = {"call": partial(_call_reduction, name, labels)}
+    exec(f"def function({arrays}, axis=-1, *, {taken}): return call({arrays}, axis=axis, {given})", scope)
     return _documented(
-        function,
+        scope["function"],
         name,
-        "fastact.cuda",
+        module,
         REDUCTION_DOC,
-        summary=_summary(getattr(_sparse if name in SPARSE else _reductions, name).__doc__),
-        labels="x",
-        shape=shape,
-        **options,
-        notes=f"As `fastact.{name}` at infinities and NaN{notes}.",
-        call=f"fastact.cuda.{name}(x, axis=1)",
+        summary=_summary(getattr(fastact.grad if gradient else fastact, name).__doc__),
+        labels=arrays,
+        shape=" reduced" if row.single else "",
+        option=KEEPDIMS * row.single + (TEMPERATURE + divisor) * row.temperature,
+        wrong=WRONG_TEMPERATURE * row.temperature,
+        notes=notes,
+        call=f"{module}.{name}({arrays}, axis=1)",
     )
-
-
-def _reduction_function(name):
-    def function(x, axis=-1, *, out=None, stream=None, temperature=1.0):
-        return _call_reduction(name, ("x",), x, axis=axis, out=out, stream=stream, temperature=temperature)
-
-    return _over_axes(function, name, TEMPERATURE)
-
-
-def _sparse_function(name):
-    def function(x, axis=-1, *, out=None, stream=None):
-        return _call_reduction(name, ("x",), x, axis=axis, out=out, stream=stream)
-
-    return _over_axes(function, name, NO_OPTION)
-
-
-def _logsumexp_function():
-    def logsumexp(x, axis=-1, *, keepdims=False, out=None, stream=None):
-        return _call_reduction("logsumexp", ("x",), x, axis=axis, keepdims=keepdims, out=out, stream=stream)
-
-    return _over_axes(logsumexp, "logsumexp", KEEPDIMS, ", and of an empty axis", " reduced")
-
-
-def _gradient_over_axes(function, name, options):
-    return _documented(
-        function,
-        name,
-        "fastact.cuda.grad",
-        REDUCTION_DOC,
-        summary=_summary(getattr(_reduction_gradients, name).__doc__),
-        labels="gy, y",
-        shape="",
-        **options,
-        notes="The sum is carried in twice the precision.",
-        call=f"fastact.cuda.grad.{name}(gy, y, axis=1)",
-    )
-
-
-def _reduction_gradient(name):
-    def function(gy, y, axis=-1, *, out=None, stream=None, temperature=1.0):
-        return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream, temperature=temperature)
-
-    option = "\ntemperature : float, default 1\n    The one that `y` was made with."
-    return _gradient_over_axes(function, name, TEMPERATURE | {"option": option})
-
-
-def _sparse_gradient(name):
-    def function(gy, y, axis=-1, *, out=None, stream=None):
-        return _call_reduction(name, ("gy", "y"), gy, y, axis=axis, out=out, stream=stream)
-
-    return _gradient_over_axes(function, name, NO_OPTION)
 
 
 def _gated_function(name, gradient):
@@ -702,15 +657,13 @@ def _ufunc(name):
 
 
 globals().update({name: _elementwise_function(row) for name, row in ACTIVATIONS.items()})
-globals().update({name: _reduction_function(name) for name in REDUCTIONS}, logsumexp=_logsumexp_function())
-globals().update({name: _sparse_function(name) for name in SPARSE})
+globals().update({name: _over_axes(name) for name in REDUCTIONS})
 globals().update({name: _gated_function(name, gradient=False) for name in GATES})
 grad = SimpleNamespace(
     **{name: _elementwise_function(GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS},
     **{name: _gated_function(name, gradient=True) for name in GATES},
-    **{name: _reduction_gradient(name) for name in REDUCTIONS},
-    **{name: _sparse_gradient(name) for name in SPARSE[1:]},
+    **{name: _over_axes(name, gradient=True) for name in WITH_GRADIENT},
 )
 
-__all__ = [*ACTIVATIONS, *GATES, *REDUCTIONS, *SPARSE, *_cuda_rows.SINGLE, "grad", "is_available", "why_not"]
+__all__ = [*ACTIVATIONS, *GATES, *REDUCTIONS, "grad", "is_available", "why_not"]
 __dir__ = public_names(globals())

@@ -27,7 +27,7 @@ from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
 from fastact._reductions import bool_of
-from fastact._table import REDUCTIONS, SPARSE, module_name
+from fastact._table import SPARSE, WITH_TEMPERATURE, module_name
 
 __all__ = ["Module", "PReLU", "Softmax2d"]
 __dir__ = public_names(globals())
@@ -530,7 +530,7 @@ def _over_axis(name, base, texts):
 
 
 _MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row.name != "prelu"}
-_MODULES |= {module_name(name): _over_axis(name, _Normalised, OF_NORMALISED) for name in REDUCTIONS}
+_MODULES |= {module_name(name): _over_axis(name, _Normalised, OF_NORMALISED) for name in WITH_TEMPERATURE}
 _MODULES |= {module_name(name): _over_axis(name, _OverAxis, OF_SPARSE) for name in SPARSE}
 _MODULES |= {module_name(name): _over_axis(name, _OverAxis, OF_GATED) for name in GATES}
 globals().update(_MODULES)

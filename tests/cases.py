@@ -10,12 +10,11 @@ import fastact
 from fastact import _coefficients, _numpy
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._specialise import ByPieces
+from fastact._table import SPARSE, WITH_TEMPERATURE
 
 FUNCTIONS = list(ACTIVATIONS)
 ELEMENTWISE = [*ACTIVATIONS, *GRADIENTS]  # the gradient of NAME is NAME_grad
 TABLE = ACTIVATIONS | GRADIENTS
-REDUCTIONS = ["softmax", "softmin", "log_softmax"]
-SPARSE = ["hardmax", "sparsemax", "entmax15"]
 DTYPES = ["float32", "float64", "float16"]
 
 # The fallback computes in long double, one element like another, with loops and memory of NumPy's, on one thread.
@@ -198,7 +197,7 @@ def is_sparse_result(y, x, name, axis):
 def exact_gradient(name, gy, y, axis, temperature=1):
     """The gradient of a function over axes, whose result was y, in extended precision."""
     gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
-    options = {"temperature": np.longdouble(temperature)} if name in REDUCTIONS else {}
+    options = {"temperature": np.longdouble(temperature)} if name in WITH_TEMPERATURE else {}
     with np.errstate(all="ignore"):
         return getattr(_numpy, f"{name}_gradient")(gy, axes_of(axis, gy.ndim), y, **options)
 

@@ -11,7 +11,7 @@ from cases import TABLE, first_arguments, public
 import fastact
 from fastact._bench import cells
 from fastact._gates import GATED, GATES
-from fastact._table import REDUCTIONS, SPARSE
+from fastact._table import REDUCTIONS
 
 SHAPE = (512, 1024)  # where a copy would be at least twice the bound
 # layout -> from a function that makes arrays, one of that shape
@@ -50,7 +50,7 @@ def elementwise(x):
 
 def over_axes(x):
     for axis in (0, 1):
-        for name in (*REDUCTIONS, *SPARSE, "logsumexp"):
+        for name in REDUCTIONS:
             function = getattr(fastact, name)
             yield f"{name} over axis {axis}", function, (x, axis)
             if gradient := getattr(fastact.grad, name, None):

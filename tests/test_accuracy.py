@@ -12,8 +12,8 @@ from cases import (
     MAX_ULP,
     MAX_ULP_OF_ROWS,
     PIECES,
-    REDUCTIONS,
     TABLE,
+    WITH_TEMPERATURE,
     WITHOUT_FMA,
     beside_borders,
     compiled_only,
@@ -137,7 +137,7 @@ ROWS = {
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row", ROWS)
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", WITH_TEMPERATURE)
 def test_rows(name, row, dtype):
     x = ROWS[row].astype(dtype) * (-1 if name == "softmin" else 1)
     if row.startswith("sub") and dtype == "float64":
@@ -151,7 +151,7 @@ def test_rows(name, row, dtype):
 @compiled_only
 @pytest.mark.parametrize("scale", [5, 10])
 @pytest.mark.parametrize("length", [64, 123])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", WITH_TEMPERATURE)
 def test_rows_where_one_leads(name, length, scale):
     """The others' sum, mostly one of them, is then the logarithm: each addition's rounding error would be seen."""
     rng = np.random.default_rng(5)

@@ -8,14 +8,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from cases import CALLS, DTYPES, FUNCTIONS, REDUCTIONS, SPARSE, all_arguments, bits, gy_for, sample
+from cases import CALLS, DTYPES, FUNCTIONS, SPARSE, WITH_TEMPERATURE, all_arguments, bits, gy_for, sample
 
 import fastact
 from fastact import nn
 from fastact._gates import GATES
-from fastact._table import ACTIVATIONS, module_name
+from fastact._table import ACTIVATIONS, WITH_GRADIENT, module_name
 
-NAMES = [*FUNCTIONS, *REDUCTIONS, *SPARSE, *GATES]
+NAMES = [*FUNCTIONS, *WITH_TEMPERATURE, *SPARSE, *GATES]
 MODULES = {name: getattr(nn, module_name(name)) for name in NAMES}
 ALL = [*nn.__all__[1:]]  # without Module itself
 CALLS = [(name, arguments) for name, arguments in CALLS if name in FUNCTIONS and name != "prelu"]
@@ -189,7 +189,7 @@ def test_threshold_in_place(arguments, dtype):
 
 
 @pytest.mark.parametrize("dim", [0, 1, -1])
-@pytest.mark.parametrize("name", REDUCTIONS + SPARSE[1:])
+@pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_over_an_axis(name, dim):
     x, gy = np.random.default_rng(0).normal(size=(2, 3, 5, 4))
     module = MODULES[name](dim)
@@ -290,7 +290,7 @@ def test_numpy_scalars_leave_the_dtype():
 def some(name, channels):
     """A module of that name; of PReLU, with so many channels."""
     arguments = {"Threshold": (0.5, 2.0), "PReLU": (channels, 0.5)}
-    return getattr(nn, name)(*arguments.get(name, (1,) * (name in map(module_name, REDUCTIONS))))
+    return getattr(nn, name)(*arguments.get(name, (1,) * (name in map(module_name, WITH_TEMPERATURE))))
 
 
 @pytest.mark.parametrize("name", ALL)

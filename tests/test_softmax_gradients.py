@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES, LAYOUTS, REDUCTIONS, SPARSE, WITHOUT_FMA, axes_of, bits, compiled_only, exact_gradient
+from cases import DTYPES, LAYOUTS, SPARSE, WITH_TEMPERATURE, WITHOUT_FMA, axes_of, bits, compiled_only, exact_gradient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -12,9 +12,9 @@ from ulp import unit
 
 import fastact
 from fastact import _reduction_gradients as grad
+from fastact._table import WITH_GRADIENT
 
 INF, NAN = np.inf, np.nan
-SPARSE = SPARSE[1:]
 # Where terms cancel: units in the last place of the larger of them.
 OF_TERMS = {
     "softmax": {"float16": 2.0**-10, "float32": 6.0, "float64": 6.0},
@@ -56,7 +56,7 @@ def case(name, shape, axis, dtype, scale, seed=0):
 @pytest.mark.parametrize("scale", [0.1, 3, 30])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape, axis", SHAPES)
-@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
+@pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_accuracy(name, shape, axis, dtype, scale):
     gy, y = case(name, shape, axis, dtype, scale)
     with np.errstate(all="raise"):
@@ -66,7 +66,7 @@ def test_accuracy(name, shape, axis, dtype, scale):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", WITH_TEMPERATURE)
 def test_one_hot(name, dtype):
     """As a cross-entropy asks for it, also where the right class has almost all the weight."""
     for gap in (0, 1, 10, 15, 30, 200):
@@ -85,7 +85,7 @@ def test_one_hot(name, dtype):
 
 @compiled_only
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
+@pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_same_bits_on_every_path(name, dtype):
     function = getattr(grad, name)
     for length in [*range(1, 40), 127, 128, 129, 1024, 1025, 4096, 4097, 9000]:
@@ -105,7 +105,7 @@ def test_same_bits_on_every_path(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", WITH_TEMPERATURE)
 def test_columns_beside_infinite_ones(name, dtype):
     """More columns than are worked on together, and some whose sum is not finite."""
     function = getattr(grad, name)
@@ -120,7 +120,7 @@ def test_columns_beside_infinite_ones(name, dtype):
 
 
 def test_threads_change_nothing():
-    for name in REDUCTIONS + SPARSE:
+    for name in WITH_GRADIENT:
         for shape, axis in (((1, 200_001), 1), ((3000, 40), 1), ((3000, 10), 1), ((300, 300), 0)):
             gy, y = case(name, shape, axis, "float32", 3)
             results = []
@@ -132,7 +132,7 @@ def test_threads_change_nothing():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "0-d"])
-@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
+@pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_layout(name, layout, dtype):
     rng = np.random.default_rng(1)
     gy = LAYOUTS[layout](rng.normal(size=3000).astype(dtype))
@@ -148,7 +148,7 @@ def test_layout(name, layout, dtype):
 
 
 @settings(deadline=None, max_examples=200)
-@given(name=st.sampled_from(REDUCTIONS + SPARSE), case=arrays_and_axes(), data=st.data())
+@given(name=st.sampled_from(WITH_GRADIENT), case=arrays_and_axes(), data=st.data())
 def test_any_array(name, case, data):
     gy, axis = case
     low, high = (-30, 0) if name == "log_softmax" else (0, 1)
@@ -164,7 +164,7 @@ def test_any_array(name, case, data):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
+@pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_infinities(name, dtype):
     """As NumPy has it; a row beside others has what it has alone."""
     rng = np.random.default_rng(2)
@@ -181,7 +181,7 @@ def test_infinities(name, dtype):
     assert np.array_equal(bits(getattr(grad, name)(*columns, axis=0).T), bits(got))
 
 
-@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
+@pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_out_that_overlaps(name):
     function = getattr(grad, name)
     gy, y = case(name, (31, 40), 1, "float32", 3)
@@ -197,7 +197,7 @@ def test_out_that_overlaps(name):
     assert function(gy, y, dtype="d").dtype == np.float64
 
 
-@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
+@pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_small_shapes(name):
     function = getattr(grad, name)
     one = function(np.float32(2), np.float32(1))
@@ -224,7 +224,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("arguments, keywords, exception, message", BAD)
-@pytest.mark.parametrize("name", REDUCTIONS + SPARSE)
+@pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_errors(name, arguments, keywords, exception, message):
     out = np.full((3, 4), 7, "f")
     with pytest.raises(exception, match=message):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import CALLS, FUNCTIONS, REDUCTIONS
+from cases import CALLS, FUNCTIONS, WITH_TEMPERATURE
 
 import fastact
 
@@ -88,7 +88,7 @@ def test_elementwise(name, arguments, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", WITH_TEMPERATURE)
 def test_reductions(name, axis, dtype):
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).normal(scale=4, size=(20, 30, 40)).astype(dtype)

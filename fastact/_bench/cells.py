@@ -13,11 +13,11 @@ from fastact._bench import cuda
 from fastact._expressions import ARGUMENTS, EXPRESSIONS
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
-from fastact._table import REDUCTIONS, SPARSE
+from fastact._table import SPARSE, WITH_TEMPERATURE
 
 FAMILIES = {
     "elementwise": [name for name in EXPRESSIONS if name in ACTIVATIONS],
-    "softmax family": [*REDUCTIONS, "logsumexp"],
+    "softmax family": [*WITH_TEMPERATURE, "logsumexp"],
     "sparse": SPARSE,
     "gated units": [*GATES],  # of the halves of rows
 }
