@@ -1,19 +1,7 @@
 """The gradients of softmax, its kin, sparsemax and entmax15, from their results: checked, then to the backend."""
 
-import numpy as np
-
-from fastact import _backend, _dispatch
 from fastact._documentation import documented
-from fastact._reductions import (
-    QUICK,
-    axes_of,
-    checked_out,
-    new_result,
-    reduce_into,
-    returned,
-    temperature_of,
-    wider_result_type,
-)
+from fastact._reductions import QUICK, over_axes
 
 NOTES = """At most 1 unit in the last place of the result or, if this is more, 6 of the larger of |y gy| and
 |y| sum(|gy y|) (measured): as many as PyTorch's for short rows, a quarter of its for long ones.
@@ -159,22 +147,7 @@ def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
         result = QUICK[name](name, gy, y, axis, out, temperature)
         if result is not None:
             return result
-    temperature = temperature_of(temperature)
-    if type(gy) is not np.ndarray or _backend.backend == _backend.CUDA:
-        given = temperature if temperature != 1 else None
-        result = _dispatch.reduction(name, (gy, y), axis, out=out, dtype=dtype, temperature=given)
-        if result is not NotImplemented:
-            return result
-    gy, y = np.asarray(gy), np.asarray(y)
-    result_type = wider_result_type(name, dtype, gy=gy, y=y)
-    axes = axes_of(axis, gy.ndim)
-    if y.shape != gy.shape:
-        raise ValueError(f"y must have the shape of gy, {gy.shape}, got {y.shape}")
-    if out is not None:
-        out = checked_out(name, out, "gy", gy.shape, result_type)
-    result = new_result(gy, result_type) if out is None else out
-    reduce_into(f"{name}_gradient", gy, y, axes, result, result_type, temperature)
-    return returned(result, out)
+    return over_axes(name, axis, out, None, dtype, temperature, gy, y)
 
 
 for _function in (softmax, softmin, log_softmax, sparsemax, entmax15):

@@ -194,21 +194,31 @@ def _apply(name, x, axis, out, where, dtype, temperature=1.0):
         result = QUICK[name](name, x, None, axis, out, temperature)
         if result is not None:
             return result
+    return over_axes(name, axis, out, where, dtype, temperature, x)
+
+
+def over_axes(name, axis, out, where, dtype, temperature, x, *y):
+    """The result of any call, checked: of x, or, for the gradient, of gy and y."""
     temperature = temperature_of(temperature)
     if type(x) is not np.ndarray or _backend.backend == _backend.CUDA:
         given = temperature if temperature != 1 else None
-        result = _dispatch.reduction(name, (x,), axis, out=out, where=where, dtype=dtype, temperature=given)
+        result = _dispatch.reduction(name, (x, *y), axis, out=out, where=where, dtype=dtype, temperature=given)
         if result is not NotImplemented:
             return result
-    x = np.asarray(x)
-    result_type = result_type_of(name, "x", x.dtype, dtype)
+    x, second, argument = np.asarray(x), None, "gy" if y else "x"
+    result_type = result_type_of(name, argument, x.dtype, dtype)
     axes = axes_of(axis, x.ndim)
-    if where is not None:
-        where = _mask(where, x.shape)
+    if y:
+        second = np.asarray(*y)
+        result_type = max(result_type, result_type_of(name, "y", second.dtype, dtype))
+        if second.shape != x.shape:
+            raise ValueError(f"y must have the shape of gy, {x.shape}, got {second.shape}")
+    elif where is not None:
+        second = _mask(where, x.shape)
     if out is not None:
-        out = checked_out(name, out, "x", x.shape, result_type)
+        out = checked_out(name, out, argument, x.shape, result_type)
     result = new_result(x, result_type) if out is None else out
-    reduce_into(name, x, where, axes, result, result_type, temperature)
+    reduce_into(f"{name}_gradient" if y else name, x, second, axes, result, result_type, temperature)
     return returned(result, out)
 
 
@@ -310,8 +320,7 @@ def result_type_of(name, argument, given, dtype):
 
 def wider_result_type(name, dtype, **arrays):
     """The same for several arguments."""
-    types = [result_type_of(name, argument, array.dtype, dtype) for argument, array in arrays.items()]
-    return max(types, key=lambda t: t.itemsize)
+    return max([result_type_of(name, argument, array.dtype, dtype) for argument, array in arrays.items()])
 
 
 def temperature_of(temperature, argument="temperature"):
@@ -320,7 +329,7 @@ def temperature_of(temperature, argument="temperature"):
         if number.ndim != 0 or number.dtype.kind not in "iuf":
             raise TypeError(f"{argument} must be a real number, got {temperature!r}")
         temperature = float(number)
-    if not 0.0 < temperature < float("inf"):
+    if not 0.0 < temperature < math.inf:
         raise ValueError(f"{argument} must be positive and finite, got {temperature!r}")
     return temperature
 
@@ -344,6 +353,10 @@ def axis_of(axis, ndim):
         axis = int_of(axis)
     except TypeError:
         raise TypeError(f"axis must be an int, got {axis!r}") from None
+    return from_front(axis, ndim)
+
+
+def from_front(axis, ndim):
     if not -ndim <= axis < ndim:
         raise AxisError(axis, ndim)
     return axis % ndim
@@ -360,7 +373,7 @@ def axes_of(axis, ndim):
             raise TypeError(f"axis must be an int, a tuple of ints or None, got {axis!r}") from None
         if ndim == 0 and one in (0, -1):  # as for NumPy's reductions
             continue
-        axes.append(axis_of(one, ndim))
+        axes.append(from_front(one, ndim))
     if len(set(axes)) != len(axes):
         raise ValueError(f"repeated axis in axis={axis!r}")
     return tuple(axes)
