@@ -143,7 +143,7 @@ def entmax15(gy, y, axis=-1, *, out=None, dtype=None):
 
 
 def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
-    if dtype is None:
+    if dtype is None and y is not None:
         result = QUICK[name](name, gy, y, axis, out, temperature)
         if result is not None:
             return result

@@ -215,6 +215,7 @@ BAD = [
     ((GY, GY), {"axis": (0, 0)}, ValueError, "repeated axis"),
     ((GY, GY), {"axis": 1.0}, TypeError, "axis must be"),
     ((GY, GY.astype("F")), {}, TypeError, "y must be real numbers"),
+    ((GY, None), {}, TypeError, "y must be real numbers"),
     ((GY.astype("F"), GY), {}, TypeError, "gy must be real numbers"),
     ((GY, GY.astype(object)), {"dtype": "f"}, TypeError, "y must be real numbers"),
     ((GY, GY), {"dtype": "i4"}, TypeError, "dtype must be"),
