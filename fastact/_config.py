@@ -10,7 +10,7 @@ import numpy as np
 from fastact import _backend, _cuda_device
 
 OPTIONAL = ("numba", "matplotlib", "torch")
-MOST = 4096  # threads: where they are more than the system gives, OpenMP ends the process
+MOST = 4096  # threads: with many more than a system has, OpenMP ends the process
 
 
 def set_num_threads(n):
@@ -19,7 +19,7 @@ def set_num_threads(n):
     Parameters
     ----------
     n : int or None
-        From 1 to 4096. None leaves it to OpenMP, as if nothing had been set, up to as many.
+        From 1 to 4096. None leaves it to OpenMP, as if nothing had been set, but at most 4096.
 
     Raises
     ------

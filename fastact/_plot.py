@@ -23,7 +23,7 @@ AXIS, GRID = "#444444", "#E4E4E4"
 SIZE = (5, 4)  # inches
 POINTS = 101  # on each smooth piece
 LARGEST = 1e300  # Matplotlib computes the limits of axes from sums and products of what is drawn
-NAMED = 8  # of many curves, whose colours follow each other
+NAMED = 8  # so many of many curves are in the legend; the others' colours lie between theirs
 FINE = 1001  # likewise, where the range is given, or where the kinks are is not known
 SCORES = {"x": None, "1": 1.0, "0": 0.0, "-1": -1.0}  # what softmax and its kin are drawn for, by their labels
 # Files are the same, byte for byte, whenever they are written.
@@ -271,10 +271,12 @@ def _draw_legend(ax, entries):
     place = ax.get_subplotspec()
     room = ax.figure.bbox.width / (place.get_gridspec().ncols if place else 1)
     style = {"fontsize": 8, "frameon": False, "columnspacing": 1.2}
-    for columns in range(len(entries), 0, -1):
+    columns, fits = len(entries), False
+    while not fits:
         under = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08), "ncols": columns}
-        if ax.legend(*zip(*entries, strict=True), **under, **style).get_window_extent().width <= room:
-            break
+        width = ax.legend(*zip(*entries, strict=True), **under, **style).get_window_extent().width
+        fits = width <= room or columns == 1
+        columns = max(1, min(columns - 1, int(columns * room / width)))
 
 
 def _draw_curves(ax, drawn, curves, varied, xlim):

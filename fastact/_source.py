@@ -20,7 +20,7 @@ from fastact import math as fast
 from fastact._gates import GATES
 from fastact._math import copysign, sqrt
 from fastact._specialise import Primitive
-from fastact._table import ACTIVATIONS, GRADIENTS, REDUCTIONS, SPARSE, times
+from fastact._table import ACTIVATIONS, GRADIENTS, REDUCTIONS, times
 
 OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.USub: "-", ast.Not: "not ", ast.And: "&", ast.Or: "|",
@@ -258,7 +258,8 @@ class Reader:
                     self.fail(node, f"{ast.unparse(node)} has no place in an activation's formula")
                 return known(getattr(owner, name))
             case ast.UnaryOp(ast.Not(), value):
-                return emit("not ", self.value(value, names), is_bool=True)
+                condition = self.condition(value, names)
+                return not condition if isinstance(condition, bool) else emit("not ", condition, is_bool=True)
             case ast.UnaryOp(ast.USub() | ast.UAdd() as operator, value):
                 a = self.operand(value, names)
                 if isinstance(operator, ast.UAdd):
@@ -279,13 +280,21 @@ class Reader:
                 ]
                 return self.join("&", results)
             case ast.BoolOp(operator, operands):
-                values = [self.value(one, names) for one in operands]
-                for one, value in zip(operands, values, strict=True):
+                decides, values = isinstance(operator, ast.Or), []
+                for one in operands:
+                    value = self.value(one, names)
                     if not is_condition(value):
                         self.fail(one, f"{ast.unparse(one)} is no condition, which `and` and `or` need")
-                return self.join(OPERATORS[type(operator)], values)
+                    if value is decides:
+                        return decides
+                    if not isinstance(value, bool):
+                        values.append(value)
+                return self.join(OPERATORS[type(operator)], values) if values else not decides
             case ast.IfExp(test, a, b):
-                return self.trace.select(self.value(test, names), self.value(a, names), self.value(b, names))
+                condition = self.condition(test, names)
+                if isinstance(condition, bool):
+                    return self.value(a if condition else b, names)
+                return self.trace.select(condition, self.value(a, names), self.value(b, names))
             case ast.Call():
                 return self.call(node, names)
         self.fail(node, f"{ast.unparse(node)} has no place in an activation's formula")
@@ -346,7 +355,9 @@ class Reader:
 
 
 def known(value):
-    """A number of the surroundings as a float; everything else as it is."""
+    """A number of the surroundings as a float, NumPy's True and False as Python's; everything else as it is."""
+    if isinstance(value, np.bool_):
+        return bool(value)
     if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         return value
     try:
@@ -374,7 +385,7 @@ def formula_of(callee):
 def is_over_an_axis(callee):
     import fastact
 
-    return any(callee is getattr(fastact, name) for name in (*REDUCTIONS, *SPARSE, *GATES, "logsumexp"))
+    return any(callee is getattr(fastact, name) for name in (*REDUCTIONS, *GATES))
 
 
 def definition(function):

@@ -183,8 +183,11 @@ cdef inline real finish_one(
 
 
 cdef inline real finish_overflown(real x, real second, real total, real r, int kind) noexcept nogil:
-    """The same for a gradient where low parts may overflow: as IEEE arithmetic has it."""
+    """The same for a gradient without the low parts, which may overflow; where the sum is not finite, as IEEE arithmetic
+    has it."""
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
+        if isfinite(total):  # the product of small numbers may vanish, which a small temperature makes large
+            return second * r * (x - total)
         return second * (x - total) * r
     return (x - <real>exp(second) * total) * r
 

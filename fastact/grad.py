@@ -77,7 +77,7 @@ def prelu_weight(gy, x, weight):
     for argument, a in zip(given, arrays, strict=True):
         result_type_of("prelu_weight", argument, a.dtype, None)  # or a TypeError
     # a Python number is of no particular dtype
-    kinds = [type(a) if type(a) in (int, float) else np.asarray(a).dtype for a in given.values()]
+    kinds = [type(a) if type(a) in (int, float) else b.dtype for a, b in zip(given.values(), arrays, strict=True)]
     dtype = ufuncs.prelu_grad.resolve_dtypes((*kinds, None))[-1]
     try:  # numpy.broadcast_arrays has at most 32 dimensions
         gy, x = np.nditer((gy, x), ("multi_index", "zerosize_ok"), order="C").itviews

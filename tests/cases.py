@@ -44,7 +44,8 @@ EDGES_OF_ALL = [
     ([0.0, -0.0], [0.5, 0.5]),
 ]
 
-# (dtype, x, temperature, its log_softmax): the difference of these numbers, or a quotient, is none.
+# (dtype, x, temperature, its log_softmax): a difference of these numbers, or its quotient by the temperature, is
+# beyond the range.
 BEYOND_THE_RANGE = [
     ("float32", [-3 * 2.0**126, -INF, 3 * 2.0**126], 2.0**127, [-3.0485873, -INF, -0.048587352]),
     ("float64", [-3 * 2.0**1022, -INF, 3 * 2.0**1022], 2.0**1023, [-3.048587351573742, -INF, -0.04858735157374206]),

@@ -216,9 +216,9 @@ def test_absurd_parameters(name, x, parameters, want, dtype):
         assert np.array_equal(y, np.full_like(x, want), equal_nan=True)
 
 
-# Which of them have no promised result.
+# For which inputs and parameters no result is promised.
 UNDEFINED = {
-    # a product beyond the range, to be compared with the threshold
+    # a product that became 0 or -inf, to be compared with the threshold
     "softplus": lambda x, beta, threshold: np.isin(beta * x, [0, -INF]) & (beta != 0) & (x != 0),
     "celu": lambda x, alpha: np.isinf(x) & np.isinf(alpha),
     "squareplus": lambda x, b: (b != 0) & ~((b >= 2.0**-100) & (b <= 2.0**100)),

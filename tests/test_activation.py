@@ -223,7 +223,7 @@ threading.Timer(60, os.kill, (child, 9)).start()
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 os._exit(0)
 """
-    done = run("-c", code, str(delay))
+    done = run("-W", "ignore::DeprecationWarning", "-c", code, str(delay))  # of a fork beside threads
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
@@ -475,7 +475,8 @@ def flags(x):
     low = 0.5 * x if LEAKY and x < 1 else not LEAKY
     if not LEAKY or x > 2:
         low += LEAKY
-    if LEAKY:
+    if LEAKY or nothing_of_this_name:  # noqa: F821
+        low *= 1.0 if np.True_ and not (not LEAKY and nothing_of_this_name) else nothing_of_this_name  # noqa: F821
         return low + inverse_or_not(x) - inverse_or_not(x, inverse=True)
     return nothing_of_this_name  # noqa: F821
 

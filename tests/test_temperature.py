@@ -233,3 +233,12 @@ def test_gradients_beyond_the_range(name, dtype, size, temperature, count):
     want = np.tile([sign * np.inf, -sign * np.inf, -sign * np.inf], (count, 1))
     assert np.array_equal(getattr(grad, name)(gy, y, temperature=temperature), want)
     assert np.array_equal(getattr(grad, name)(gy.T.copy(), y.T.copy(), 0, temperature=temperature), want.T)
+
+
+@pytest.mark.parametrize("dtype, small, temperature", [("float32", 1e-30, 5e-8), ("float64", 1e-300, 1e-16)])
+def test_small_numbers_over_a_small_temperature(dtype, small, temperature):
+    """Nothing underflows before it is made large."""
+    gy, y = np.array([[1e-12, 3e-13, 2e-13]], dtype), np.array([[small, 0.5, 0.5]], dtype)
+    for name in ("softmax", "softmin"):
+        got = getattr(grad, name)(gy, y, temperature=temperature)
+        assert np.allclose(got, exact_gradient(name, gy, y, 1, temperature).astype(dtype), rtol=1e-6, atol=0)
