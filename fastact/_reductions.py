@@ -205,15 +205,14 @@ def over_axes(name, axis, out, where, dtype, temperature, x, *y):
         result = _dispatch.reduction(name, (x, *y), axis, out=out, where=where, dtype=dtype, temperature=given)
         if result is not NotImplemented:
             return result
-    x, second, argument = np.asarray(x), None, "gy" if y else "x"
-    result_type = result_type_of(name, argument, x.dtype, dtype)
+    argument = "gy" if y else "x"
+    given = dict(zip((argument, "y"), map(np.asarray, (x, *y)), strict=False))
+    x, second = given[argument], given.get("y")
+    result_type = wider_result_type(name, dtype, **given)
     axes = axes_of(axis, x.ndim)
-    if y:
-        second = np.asarray(*y)
-        result_type = max(result_type, result_type_of(name, "y", second.dtype, dtype))
-        if second.shape != x.shape:
-            raise ValueError(f"y must have the shape of gy, {x.shape}, got {second.shape}")
-    elif where is not None:
+    if second is not None and second.shape != x.shape:
+        raise ValueError(f"y must have the shape of gy, {x.shape}, got {second.shape}")
+    if where is not None:
         second = _mask(where, x.shape)
     if out is not None:
         out = checked_out(name, out, argument, x.shape, result_type)
