@@ -65,6 +65,34 @@ def atanh_remainder(v):
     return (mp.atanh(u) - u) / u**3
 
 
+def sin_remainder(u):
+    """(sin r - r) / r^3, u = r^2,"""
+    if u < mp.mpf(10) ** -12:
+        return -mp.mpf(1) / 6 + u / 120
+    r = mp.sqrt(u)
+    return (mp.sin(r) - r) / r**3
+
+
+def cos_remainder(u):
+    """(cos r - 1 + r^2 / 2) / r^4, u = r^2,"""
+    if u < mp.mpf(10) ** -12:
+        return mp.mpf(1) / 24 - u / 720
+    return (mp.cos(mp.sqrt(u)) - 1 + u / 2) / u**2
+
+
+def atan_remainder(u):
+    """(atan x - x) / x^3, u = x^2,"""
+    if u < mp.mpf(10) ** -12:
+        return -mp.mpf(1) / 3 + u / 5
+    x = mp.sqrt(u)
+    return (mp.atan(x) - x) / x**3
+
+
+def erf_ratio(u):
+    """erf(x) / x, u = x^2,"""
+    return 2 / mp.sqrt(mp.pi) * mp.hyp1f1(mp.mpf(1) / 2, mp.mpf(3) / 2, -u)
+
+
 def upper_tail(a):
     """The upper tail of the normal distribution, times e^(a^2 / 2)."""
     return mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / 2
@@ -159,6 +187,15 @@ TABLE = [
         (mp.mpf(0), mp.mpf("0.64") ** 2),
         lambda u: u / (mp.mpf(1) / 3 + u * tanhshrink_remainder(u)),
     ),
+    (
+        "SIN",
+        sin_remainder,
+        (mp.mpf(0), (mp.pi / 4 * mp.mpf("1.01")) ** 2),
+        lambda u: u / (1 + u * sin_remainder(u)),
+    ),
+    ("COS", cos_remainder, (mp.mpf(0), (mp.pi / 4 * mp.mpf("1.01")) ** 2), lambda u: u**2 / mp.cos(mp.sqrt(u))),
+    ("ATAN", atan_remainder, (mp.mpf(0), mp.mpf(1)), lambda u: u / (1 + u * atan_remainder(u))),
+    without_constant("ERF", "erf(x) / x, u = x^2", erf_ratio, (mp.mpf(0), mp.mpf(1))),
     without_constant(
         "GELU_TAIL",
         "(a + 4) e^(a^2 / 2) times the tail beyond a = 4 (1 + u) / (1 - u)",

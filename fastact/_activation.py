@@ -27,8 +27,8 @@ def activation(function=None, *, derivative=None):
     function : callable
         A function of one number x and of parameters, which may have defaults. It consists of assignments, `if`s and
         `return`s, and of arithmetic, comparisons, helper functions of the same kind, activations, and the functions
-        of `fastact.math` or their namesakes in `math` and `numpy`. Numbers in it are of the array's dtype; what
-        stands outside of it, as global variables do, is what it is at the first call.
+        of `fastact.math` or their namesakes in `math`, `numpy` and `scipy.special`. Numbers in it are of the array's
+        dtype; what stands outside of it, as global variables do, is what it is at the first call.
     derivative : callable, optional
         Its derivative for x, a function of the same parameters. Without, it is derived from the source of `function`.
 

@@ -9,6 +9,7 @@ import ast
 import builtins
 import inspect
 import math
+import sys
 import textwrap
 import types
 from collections.abc import Callable
@@ -18,9 +19,10 @@ import numpy as np
 
 from fastact import math as fast
 from fastact._gates import GATES
-from fastact._math import copysign, sqrt
+from fastact._math import copysign, fma, product_error, sqrt
 from fastact._specialise import Primitive
 from fastact._table import ACTIVATIONS, GRADIENTS, REDUCTIONS, times
+from fastact.math import ERF_SLOPE, exp, sin
 
 OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.USub: "-", ast.Not: "not ", ast.And: "&", ast.Or: "|",
@@ -32,22 +34,28 @@ def square(x):
     return x * x
 
 
+def sign(x):
+    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
+
+
 def clip(a, a_min=None, a_max=None, *, min=None, max=None):
     """NumPy's parameters; `Reader.clip` does what it does."""
 
 
+def namesakes(module):
+    """What in a module stands for a function of fastact.math."""
+    return {getattr(module, name): getattr(fast, name) for name in fast.__all__ if hasattr(module, name)}
+
+
 # What stands for a function of fastact.math, or one of these, in a user's source.
 EQUIVALENTS = {
-    **{
-        getattr(module, name): getattr(fast, name)
-        for module in (np, math)
-        for name in fast.__all__
-        if hasattr(module, name)
-    },
+    **namesakes(np),
+    **namesakes(math),
     builtins.abs: fast.fabs,
     builtins.max: fast.maximum,
     builtins.min: fast.minimum,
     np.abs: fast.fabs,
+    np.sign: sign,
     np.square: square,
     np.clip: clip,
 }
@@ -65,8 +73,26 @@ def derivative_of_sqrt(x):
     return 0.5 / sqrt(x)
 
 
-def sign(x):
+def derivative_of_fabs(x):
     return copysign(1.0, x)
+
+
+def derivative_of_erf(x):
+    u = x * x
+    e = exp(-u)
+    return ERF_SLOPE * fma(e, -product_error(x, x, u) if e > 0.0 else 0.0, e)
+
+
+def minus_derivative_of_erf(x):
+    return -derivative_of_erf(x)
+
+
+def minus_sin(x):
+    return -sin(x)
+
+
+def derivative_of_atan(x):
+    return 1.0 / fma(x, x, 1.0)
 
 
 # A function of x and parameters -> that of gy, x and the parameters which is gy times its derivative.
@@ -76,7 +102,12 @@ CHAIN: dict[Callable, Callable] = {
     fast.log: times(reciprocal, "log"),
     fast.log1p: times(reciprocal_of_one_more, "log1p"),
     fast.sqrt: times(derivative_of_sqrt, "sqrt"),
-    fast.fabs: times(sign, "fabs"),
+    fast.fabs: times(derivative_of_fabs, "fabs"),
+    fast.erf: times(derivative_of_erf, "erf"),
+    fast.erfc: times(minus_derivative_of_erf, "erfc"),
+    fast.sin: times(fast.cos, "sin"),
+    fast.cos: times(minus_sin, "cos"),
+    fast.atan: times(derivative_of_atan, "atan"),
     fast.softplus: times(fast.sigmoid, "softplus"),
     fast.sigmoid: GRADIENTS["sigmoid_grad"].formula,
     fast.tanh: GRADIENTS["tanh_grad"].formula,
@@ -377,9 +408,17 @@ def formula_of(callee):
         if callee is getattr(fastact, name) or callee is getattr(fastact.ufuncs, name):
             return row.formula
     try:
-        return EQUIVALENTS.get(callee, callee)
+        return (EQUIVALENTS | of_scipy()).get(callee, callee)
     except TypeError:  # what cannot be a key is no function
         return callee
+
+
+def of_scipy():
+    """As EQUIVALENTS, if it is there: only who has imported it can call it."""
+    special = sys.modules.get("scipy.special")
+    if special is None:
+        return {}
+    return namesakes(special) | {special.expit: fast.sigmoid, special.log_expit: ACTIVATIONS["log_sigmoid"].formula}
 
 
 def is_over_an_axis(callee):
@@ -471,7 +510,7 @@ def derivative(function):
             case (fast.fma, (a, b, _), (da, db, dc)):
                 new = total(total(product(da, b), product(a, db)), dc)
             case (fast.copysign, (a, b), (da, _)):
-                new = product(product(da, emit(sign, a)), emit(sign, b))
+                new = product(product(da, emit(derivative_of_fabs, a)), emit(derivative_of_fabs, b))
             case (fast.minimum | fast.maximum, (a, b), (da, db)):
                 new = trace.select(emit("<" if operator is fast.minimum else ">", b, a, is_bool=True), db, da)
             case _ if operator in CHAIN and not any(inner[1:]):

@@ -1,12 +1,15 @@
 """Mathematics for activations of your own (`fastact.activation`), which compiles to vector code as fastact's own does.
 
-These are functions of single numbers for use inside an activation; called outside of one, they raise TypeError.
+These are functions of single numbers for use inside an activation; called outside of one, they raise TypeError. Their
+namesakes in `math`, `numpy` and `scipy.special` stand for them there.
 
 ========================================== ====================================================
 `exp(x)`, `expm1(x)`                       e**x, and e**x - 1 without cancellation
 `log(x)`, `log1p(x)`                       the natural logarithm, of x and of 1 + x
 `sqrt(x)`, `fabs(x)`                       square root, absolute value
 `tanh(x)`, `sigmoid(x)`, `softplus(x)`     as `fastact.tanh` and so on
+`erf(x)`, `erfc(x)`                        the error function, and 1 - erf(x) without cancellation
+`sin(x)`, `cos(x)`, `atan(x)`              sine, cosine, and arc tangent, of radians
 `minimum(a, b)`, `maximum(a, b)`           the lesser, the greater; NaN if either is
 `copysign(a, b)`                           the magnitude of a with the sign of b
 `fma(a, b, c)`                             a * b + c, rounded once
@@ -18,6 +21,9 @@ These are functions of single numbers for use inside an activation; called outsi
 ...     return x / (1.0 + fastact.math.exp(-beta * x))
 """
 
+import numpy as np
+
+from fastact import _coefficients
 from fastact._documentation import public_names
 from fastact._formulas import sigmoid as sigmoid_formula
 from fastact._formulas import softplus as softplus_formula
@@ -25,28 +31,40 @@ from fastact._formulas import tanh as tanh_formula
 from fastact._math import (
     DOWN,
     EXP_LOW,
+    GELU_END,
     INF,
     LARGEST,
     LN2_HIGH,
     LN2_LOW,
     MAGIC_UP,
     NAN,
+    ROUND,
     UP,
     atanh_remainder,
     binary_exponent,
     binary_fraction,
     copysign,
+    divide_by_any,
     exp_tail,
     expm1_parts,
     fabs,
     fma,
+    multiply,
+    product_error,
     reduce_exp,
+    split,
     sqrt,
+    two_sum,
 )
-from fastact._specialise import Constant
+from fastact._pieces import gelu_left
+from fastact._specialise import Constant, Polynomial
 
 __all__ = [
+    "atan",
     "copysign",
+    "cos",
+    "erf",
+    "erfc",
     "exp",
     "expm1",
     "fabs",
@@ -56,6 +74,7 @@ __all__ = [
     "maximum",
     "minimum",
     "sigmoid",
+    "sin",
     "softplus",
     "sqrt",
     "tanh",
@@ -67,6 +86,19 @@ EXPM1_HIGH = Constant(64.0, 512.0)  # e**x - 1 is e**x from here on
 MAGIC_DOWN = Constant(1.5 * 2.0**23 + 127 - 64, 1.5 * 2.0**52 + 1023 - 512)
 UP_EXPONENT = Constant(64.0, 512.0)
 TINY = Constant(2.0**-126, 2.0**-1022)
+ERF_SLOPE, ERF_SLOPE_LOW = split(*_coefficients.ERF_AT_0)
+SQRT2, SQRT2_LOW = split(float.fromhex("0x1.6a09e667f3bcdp+0"), float.fromhex("-0x1.bdd3413b26456p-54"))
+# pi / 2, what that leaves, and what that leaves; its inverse; and the most that is a whole number of it and a rest
+HALF_PI = Constant(float.fromhex("0x1.921fb6p+0"), float.fromhex("0x1.921fb54442d18p+0"))
+HALF_PI_LOW = Constant(float.fromhex("-0x1.777a5cp-25"), float.fromhex("0x1.1a62633145c07p-54"))
+HALF_PI_LOWEST = Constant(float.fromhex("-0x1.ee59dap-50"), float.fromhex("-0x1.f1976b7ed8fbcp-110"))
+TWO_OVER_PI = Constant(2.0 / np.pi, 2.0 / np.pi)
+FAR = Constant(2.0**18, 2.0**47)
+
+erf_slope = Polynomial(_coefficients.ERF)
+sin_remainder = Polynomial(_coefficients.SIN)
+cos_remainder = Polynomial(_coefficients.COS)
+atan_slope = Polynomial(_coefficients.ATAN)
 
 
 def exp(x):
@@ -120,6 +152,93 @@ def tanh(x):
 def softplus(x):
     """log(1 + e**x)."""
     return softplus_formula(x, 1.0, LARGEST)
+
+
+def erf_near_zero(x):
+    """The error function as a pair, for abs(x) up to 1."""
+    y = ERF_SLOPE * x
+    u = x * x
+    return y, fma(x * u, erf_slope(u), fma(ERF_SLOPE_LOW, x, product_error(ERF_SLOPE, x, y)))
+
+
+def erfc_on_the_right(x):
+    """1 - erf(x), for x from 0.8 on."""
+    a, a_low = multiply(SQRT2, SQRT2_LOW, x, 0.0)
+    a, a_low = GELU_END if a > GELU_END else a, 0.0 if a > GELU_END else a_low
+    y, s = gelu_left(a)
+    # y / a is half of what is wanted at a; and so at a + a_low, by its logarithm's slope, nearly
+    change = a_low * (a + (0.3 if a < 6.0 else 0.05))
+    q, rest, inverse = divide_by_any(y, 0.0, a, a * change)
+    return 2.0 * fma(rest, inverse, q) * s * DOWN
+
+
+def erf(x):
+    """The error function, the integral of 2 / sqrt(pi) * e**(-t * t) from 0 to x."""
+    high, low = erf_near_zero(x)
+    a = fabs(x)
+    return copysign(high + low if a < 1.0 else 1.0 - erfc_on_the_right(a), x)
+
+
+def erfc(x):
+    """1 - erf(x)."""
+    high, low = erf_near_zero(x)
+    near, rest = two_sum(1.0, -high)
+    a = fabs(x)
+    right = erfc_on_the_right(a)
+    return near + (rest - low) if a < 0.8125 else (right if x > 0.0 else 2.0 - right)
+
+
+def quarters(x):
+    """x less a whole number of quarters of a turn as a pair, the number modulo 4, from -2 to 2, and NaN where x is
+    infinite, otherwise 0."""
+    nothing = x - x
+    x = FAR if x > FAR else (-FAR if x < -FAR else x)
+    n = fma(x, TWO_OVER_PI, ROUND) - ROUND
+    # W. J. Cody and W. Waite's reduction; the first two differences are exact
+    p = n * HALF_PI
+    r = (x - p) - product_error(n, HALF_PI, p)
+    p = n * HALF_PI_LOW
+    r, low = two_sum(r, -p)
+    r, low = two_sum(r, fma(-n, HALF_PI_LOWEST, low - product_error(n, HALF_PI_LOW, p)))
+    return r, low, fma(-4.0, fma(n, 0.25, ROUND) - ROUND, n), nothing
+
+
+def of_an_eighth(r, low):
+    """The sine and the cosine of r + low, for at most an eighth of a turn."""
+    u = r * r
+    half = 0.5 * u
+    cosine = 1.0 - half
+    rest = fma(u * u, cos_remainder(u), fma(-0.5, product_error(r, r, u), -r * low))
+    return r + fma(r * u, sin_remainder(u), low), cosine + (((1.0 - cosine) - half) + rest)
+
+
+def sin(x):
+    """The sine of x radians. Beyond 2**18, float64 2**47, where neighbouring numbers are far apart, it is what it is
+    there."""
+    r, low, n, nothing = quarters(x)
+    sine, cosine = of_an_eighth(r, low)
+    y = cosine if fabs(n) == 1.0 else sine
+    y = -y if fabs(n) == 2.0 or n == -1.0 else y
+    return x if x == 0.0 else y + nothing
+
+
+def cos(x):
+    """The cosine of x radians. Beyond 2**18, float64 2**47, it is what it is there."""
+    r, low, n, nothing = quarters(x)
+    sine, cosine = of_an_eighth(r, low)
+    y = sine if fabs(n) == 1.0 else cosine
+    return (-y if fabs(n) == 2.0 or n == 1.0 else y) + nothing
+
+
+def atan(x):
+    """The angle from -pi / 2 to pi / 2 whose tangent is x."""
+    a = fabs(x)
+    inverse = 1.0 / a if a > 1.0 else a
+    u = inverse * inverse
+    rest = inverse * u * atan_slope(u)
+    right = HALF_PI - inverse
+    y = right + (((HALF_PI - right) - inverse) + (HALF_PI_LOW - rest)) if a > 1.0 else inverse + rest
+    return copysign(y, x)
 
 
 def minimum(a, b):
