@@ -10,11 +10,12 @@ import fastact
 from fastact import _coefficients, _numpy
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._specialise import ByPieces
-from fastact._table import SPARSE, WITH_TEMPERATURE
+from fastact._table import REDUCTIONS, SPARSE, WITH_TEMPERATURE
 
 FUNCTIONS = list(ACTIVATIONS)
 ELEMENTWISE = [*ACTIVATIONS, *GRADIENTS]  # the gradient of NAME is NAME_grad
 TABLE = ACTIVATIONS | GRADIENTS
+KEEPING_SHAPE = [name for name, row in REDUCTIONS.items() if not row.single]  # of the functions over axes
 DTYPES = ["float32", "float64", "float16"]
 
 # The fallback computes in long double, one element like another, with loops and memory of NumPy's, on one thread.

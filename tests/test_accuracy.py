@@ -13,7 +13,6 @@ from cases import (
     MAX_ULP_OF_ROWS,
     PIECES,
     TABLE,
-    WITH_TEMPERATURE,
     WITHOUT_FMA,
     beside_borders,
     compiled_only,
@@ -28,7 +27,7 @@ from ulp import ulp_errors
 
 import fastact
 from fastact._expressions import ARGUMENTS, arguments_of
-from fastact._table import GRADIENTS
+from fastact._table import GRADIENTS, WITH_TEMPERATURE
 
 INF, NAN = np.inf, np.nan
 RESULTS = json.loads((Path(__file__).parents[1] / "bench" / "results" / "accuracy.json").read_text())

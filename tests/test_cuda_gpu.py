@@ -16,8 +16,6 @@ from cases import (
     LAYOUTS,
     MAX_ULP_OF_HALVES,
     MAX_ULP_OF_ROWS,
-    SPARSE,
-    WITH_TEMPERATURE,
     bits,
     exact,
     exact_reduction,
@@ -37,6 +35,7 @@ from fastact import cuda
 from fastact._expressions import arguments_of
 from fastact._formulas import GRADIENTS
 from fastact._gates import GATES
+from fastact._table import SPARSE, WITH_TEMPERATURE
 
 pytestmark = [
     pytest.mark.gpu,

@@ -19,8 +19,6 @@ from cases import (
     LAYOUTS,
     MAX_ULP_OF_HALVES,
     MAX_ULP_OF_ROWS,
-    SPARSE,
-    WITH_TEMPERATURE,
     axes_of,
     bits,
     exact,
@@ -50,6 +48,7 @@ from cuda_simulator import DeviceArray
 
 from fastact import _backend, _cuda_elementwise, _cuda_rows, _dispatch, _reduction_gradients, _reductions, cuda
 from fastact import _cuda_arrays as arrays
+from fastact._table import SPARSE, WITH_TEMPERATURE
 
 INF, NAN = np.inf, np.nan
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from cases import ELEMENTWISE, SPARSE, WITH_TEMPERATURE, first_arguments, function_of
+from cases import ELEMENTWISE, KEEPING_SHAPE, first_arguments, function_of
 from numpy.exceptions import AxisError
 
 import fastact
+from fastact._table import REDUCTIONS
 
 X = np.linspace(-2, 2, 12, dtype="f").reshape(3, 4)
 OUT = np.full((3, 4), 7, "f")
@@ -32,7 +33,7 @@ def out():
 
 
 @pytest.mark.parametrize("kind", NOT_REAL)
-@pytest.mark.parametrize("name", ELEMENTWISE + WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *REDUCTIONS])
 def test_not_real(name, kind, out):
     with pytest.raises(TypeError):
         function_of(name)(NOT_REAL[kind], *first_arguments(name))
@@ -65,7 +66,7 @@ BAD_OUT = [
 
 
 @pytest.mark.parametrize("bad, exception", BAD_OUT)
-@pytest.mark.parametrize("name", ELEMENTWISE + WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", ELEMENTWISE + KEEPING_SHAPE)
 def test_bad_out(name, bad, exception):
     before = np.array(bad)
     x = X.copy()
@@ -128,7 +129,7 @@ BAD_REDUCTION = [
 
 
 @pytest.mark.parametrize("keywords, exception, message", BAD_REDUCTION)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_bad_reduction(name, keywords, exception, message, out):
     if name == "hardmax" and "where" in keywords:
         exception, message = TypeError, "unexpected keyword argument 'where'"
@@ -137,7 +138,7 @@ def test_bad_reduction(name, keywords, exception, message, out):
     assert np.array_equal(out, OUT)
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", REDUCTIONS)
 def test_keywords_only_after_axis(name, out):
     with pytest.raises(TypeError):
         getattr(fastact, name)(X, 0, out)

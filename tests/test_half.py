@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from cases import CALLS, WITH_TEMPERATURE, bits, compiled_only, inputs_of, public
+from cases import CALLS, bits, compiled_only, inputs_of, public
 
 import fastact
 from fastact import _backend
 from fastact._formulas import GRADIENTS
 from fastact._gates import GATES
-from fastact._table import REDUCTIONS, WITH_GRADIENT
+from fastact._table import REDUCTIONS, WITH_GRADIENT, WITH_TEMPERATURE
 
 HALVES = np.arange(65536, dtype=np.uint16).view(np.float16)
 convert = _backend.ufunc_module.convert

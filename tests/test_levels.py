@@ -10,12 +10,13 @@ LEVELS = [level for level in _backend.available() if level in ("x86-64-v3", "x86
 DIGESTS = """
 import hashlib
 import numpy as np, fastact
-from cases import CALLS, WITH_TEMPERATURE, SPARSE, bits, function_of, sample
+from cases import CALLS, bits, function_of, sample
+from fastact._table import REDUCTIONS
 for dtype in ("float32", "float64", "float16"):
     x = sample(dtype, size=50_000)
     for name, arguments in CALLS:
         print(name, arguments, dtype, hashlib.sha256(bits(function_of(name)(x, *arguments))).hexdigest())
-    for name in WITH_TEMPERATURE + SPARSE:
+    for name in REDUCTIONS:
         for shape in ((1000, 7), (100, 100), (2, 5000)):
             x = np.random.default_rng(0).normal(scale=9, size=shape).astype(dtype)
             for axis in (0, 1, None):

@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from cases import CALLS, DTYPES, FUNCTIONS, SPARSE, WITH_TEMPERATURE, all_arguments, bits, gy_for, sample
+from cases import CALLS, DTYPES, FUNCTIONS, all_arguments, bits, gy_for, sample
 
 import fastact
 from fastact import nn
 from fastact._gates import GATES
-from fastact._table import ACTIVATIONS, WITH_GRADIENT, module_name
+from fastact._table import ACTIVATIONS, SPARSE, WITH_GRADIENT, WITH_TEMPERATURE, module_name
 
 NAMES = [*FUNCTIONS, *WITH_TEMPERATURE, *SPARSE, *GATES]
 MODULES = {name: getattr(nn, module_name(name)) for name in NAMES}

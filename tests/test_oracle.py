@@ -3,13 +3,13 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from cases import FUNCTIONS, SPARSE, WITH_TEMPERATURE, exact_gradient, exact_reduction, first_arguments, sample
+from cases import FUNCTIONS, exact_gradient, exact_reduction, first_arguments, sample
 from definitions import ELEMENTWISE, derivative, exact
 from definitions import REDUCTIONS as ROWS
 from definitions import SPARSE as SPARSE_ROWS
 
 from fastact import _numpy
-from fastact._table import WITH_GRADIENT
+from fastact._table import SPARSE, WITH_GRADIENT, WITH_TEMPERATURE
 
 if np.finfo(np.longdouble).nmant < 63:
     pytest.skip("long double is no wider than double here", allow_module_level=True)

@@ -10,13 +10,13 @@ import sys
 
 import numpy as np
 import pytest
-from cases import FUNCTIONS, TABLE, WITH_TEMPERATURE
+from cases import FUNCTIONS, TABLE
 from processes import run
 
 import fastact
 from fastact import _backend
 from fastact._gates import GATED, GATES
-from fastact._table import GRADIENTS, REDUCTIONS
+from fastact._table import GRADIENTS, REDUCTIONS, WITH_TEMPERATURE
 
 BACKENDS = _backend.available()
 

@@ -5,10 +5,9 @@ import pytest
 from cases import (
     DTYPES,
     EDGES_OF_ALL,
+    KEEPING_SHAPE,
     LAYOUTS,
     MAX_ULP_OF_ROWS,
-    SPARSE,
-    WITH_TEMPERATURE,
     bits,
     compiled_only,
     exact_reduction,
@@ -20,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from processes import run
 
 import fastact
-from fastact._table import REDUCTIONS
+from fastact._table import REDUCTIONS, SPARSE, WITH_TEMPERATURE
 
 INF, NAN = np.inf, np.nan
 
@@ -63,7 +62,7 @@ SHAPES = [
 @pytest.mark.parametrize("scale", [0.1, 3, 30, 1000])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape, axis", SHAPES)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_accuracy(name, shape, axis, dtype, scale):
     x = np.random.default_rng(0).normal(scale=scale, size=shape).astype(dtype)
     got = check(name, x, axis)
@@ -75,7 +74,7 @@ def test_accuracy(name, shape, axis, dtype, scale):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "0-d"])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_layout(name, layout, dtype):
     """Any layout has the bits of the contiguous one."""
     x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=4, size=3000).astype(dtype))
@@ -90,7 +89,7 @@ def test_layout(name, layout, dtype):
 
 @compiled_only
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_same_bits_on_every_path(name, dtype):
     """A row's result depends on the row alone: not on its neighbours, the path it takes, or `out`."""
     function = getattr(fastact, name)
@@ -145,7 +144,7 @@ def arrays_and_axes(draw):
 
 
 @settings(deadline=None, max_examples=300)
-@given(name=st.sampled_from(WITH_TEMPERATURE + SPARSE), case=arrays_and_axes(), data=st.data())
+@given(name=st.sampled_from(KEEPING_SHAPE), case=arrays_and_axes(), data=st.data())
 def test_any_array(name, case, data):
     x, axis = case
     keywords = {}
@@ -160,7 +159,7 @@ def test_any_array(name, case, data):
         assert got.dtype == want_dtype and isinstance(got, np.ndarray)
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_out_that_overlaps(name, dtype):
     function = getattr(fastact, name)
@@ -185,7 +184,7 @@ def test_out_that_overlaps(name, dtype):
 
 
 @pytest.mark.parametrize("given", ["f", "d", "e"])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_out_of_other_dtypes(name, given):
     function = getattr(fastact, name)
     x = np.random.default_rng(4).normal(size=(20, 30)).astype(given)
@@ -202,7 +201,7 @@ def test_out_of_other_dtypes(name, given):
 
 
 @pytest.mark.parametrize("code", ["?", "b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_integers(name, code):
     x = np.array([[0, 1, 1], [1, 0, 0]], code)
     got = getattr(fastact, name)(x, axis=1)
@@ -273,7 +272,7 @@ def test_log_softmax_keeps_its_digits_at_the_maximum():
     check("log_softmax", np.array([2.5, 2.5, -30.0], np.float32), 0)
 
 
-@pytest.mark.parametrize("name", [name for name in WITH_TEMPERATURE + SPARSE if REDUCTIONS[name].where])
+@pytest.mark.parametrize("name", [name for name in KEEPING_SHAPE if REDUCTIONS[name].where])
 def test_where(name):
     function = getattr(fastact, name)
     x = np.random.default_rng(5).normal(size=(50, 60)).astype("f")
@@ -297,7 +296,7 @@ def test_where(name):
     assert np.array_equal(out[:, mask[0]], function(x, axis=0)[:, mask[0]])
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_small_shapes(name):
     function = getattr(fastact, name)
     one = 0.0 if name == "log_softmax" else 1.0
@@ -338,7 +337,7 @@ for n in (20_001, 65_001, 100_001, 150_001):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_columns_with_infinities_among_others(name):
     """Side by side, each has what it has alone."""
     rng = np.random.default_rng(9)

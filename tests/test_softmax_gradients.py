@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES, LAYOUTS, SPARSE, WITH_TEMPERATURE, WITHOUT_FMA, axes_of, bits, compiled_only, exact_gradient
+from cases import DTYPES, LAYOUTS, WITHOUT_FMA, axes_of, bits, compiled_only, exact_gradient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -12,7 +12,7 @@ from ulp import unit
 
 import fastact
 from fastact import _reduction_gradients as grad
-from fastact._table import WITH_GRADIENT
+from fastact._table import SPARSE, WITH_GRADIENT, WITH_TEMPERATURE
 
 INF, NAN = np.inf, np.nan
 # Where terms cancel: units in the last place of the larger of them.

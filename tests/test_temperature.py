@@ -2,22 +2,13 @@
 
 import numpy as np
 import pytest
-from cases import (
-    BEYOND_THE_RANGE,
-    LAYOUTS,
-    MAX_ULP_OF_ROWS,
-    WITH_TEMPERATURE,
-    bits,
-    compiled_only,
-    exact_gradient,
-    exact_reduction,
-    ulps,
-)
+from cases import BEYOND_THE_RANGE, LAYOUTS, MAX_ULP_OF_ROWS, bits, compiled_only, exact_gradient, exact_reduction, ulps
 from test_softmax import EDGES, SHAPES
 from test_softmax_gradients import case, error
 
 import fastact
 from fastact import _reduction_gradients as grad
+from fastact._table import WITH_TEMPERATURE
 
 TEMPERATURES = [0.01, 0.7, 100.0]
 FLOATS = ["float32", "float64"]

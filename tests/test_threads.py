@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cases import ELEMENTWISE, SPARSE, WITH_TEMPERATURE, bits, compiled_only, first_arguments, function_of, sample
+from cases import ELEMENTWISE, bits, compiled_only, first_arguments, function_of, sample
 from processes import run
 
 import fastact
@@ -34,7 +34,7 @@ def test_elementwise_bits(name, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("shape", [(300_001,), (9000, 10), (1000, 77), (77, 1000), (3, 41, 31, 29), (2, 40_000)])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE + SPARSE)
+@pytest.mark.parametrize("name", REDUCTIONS)
 def test_reduction_bits(name, shape, dtype):
     x = np.random.default_rng(0).normal(scale=4, size=shape).astype(dtype)
     for axis in (0, -1, None):

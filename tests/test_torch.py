@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from cases import CALLS, FUNCTIONS, WITH_TEMPERATURE
+from cases import CALLS, FUNCTIONS
 
 import fastact
+from fastact._table import WITH_TEMPERATURE
 
 # torch.randn(2) and torch.randn(2, 3) after torch.manual_seed(0)
 TWO = [1.5409961, -0.2934289]
