@@ -3,8 +3,8 @@
 from fastact._documentation import documented
 from fastact._reductions import QUICK, over_axes
 
-NOTES = """At most 1 unit in the last place of the result or, if this is more, 6 of the larger of |y gy| and
-|y| sum(|gy y|) (measured): as many as PyTorch's for short rows, a quarter of its for long ones.
+NOTES = """At most 1 unit in the last place of the result or, if this is more, 6 of the larger of abs(y gy) and
+abs(y) sum(abs(gy y)) (measured): as many as PyTorch's for short rows, a quarter of its for long ones.
 
 NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
 y is 0, gets 0. An empty axis gives an empty result."""
@@ -66,8 +66,8 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
 
     Notes
     -----
-    At most 1 unit in the last place of the result or, if this is more, 3 of the larger of |gy| and eʸ sum(|gy|), in
-    rows of any length (measured). Digits are kept where one element has almost all the weight.
+    At most 1 unit in the last place of the result or, if this is more, 3 of the larger of abs(gy) and eʸ sum(abs(gy)),
+    in rows of any length (measured). Digits are kept where one element has almost all the weight.
 
     NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
     y is -inf, gets its gy. An empty axis gives an empty result.
@@ -95,8 +95,8 @@ def sparsemax(gy, y, axis=-1, *, out=None, dtype=None):
     Notes
     -----
     At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured); where gy
-    almost cancels with its mean, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of |gy| and the mean of |gy|,
-    if this is more.
+    almost cancels with its mean, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of abs(gy) and the mean of
+    abs(gy), if this is more.
 
     Where y is 0, so is the result, whatever gy is there: at the edge of the support this is one of the two one-sided
     derivatives. A NaN in y makes its row NaN; NaN and infinities of gy on the support go through the formula as IEEE
@@ -124,8 +124,8 @@ def entmax15(gy, y, axis=-1, *, out=None, dtype=None):
     Notes
     -----
     At most 1 unit in the last place from the exact value of the formula, for rows of any length (measured); where gy
-    almost cancels with its mean, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of |gy| and the mean of |gy|,
-    times s, if this is more.
+    almost cancels with its mean, that is of 2⁻¹² (float32) or 2⁻⁶ (float64) of the larger of abs(gy) and the mean of
+    abs(gy), times s, if this is more.
 
     Where y is 0, so is the result, whatever gy is there: at the edge of the support this is one of the two one-sided
     derivatives. A NaN in y makes its row NaN; NaN and infinities of gy on the support go through the formula as IEEE

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -219,3 +220,17 @@ def test_examples(name):
 def test_readme():
     result = doctest.testfile("../README.md", encoding="utf-8")
     assert result.attempted >= 5 and result.failed == 0
+
+
+def test_reference_has_all():
+    """The documentation's pages; that they can be made is seen where Sphinx is installed."""
+    import conf  # docs/conf.py
+
+    text = Path(conf.__file__).with_name("reference.rst").read_text()
+    written = set(re.findall(r":: (fastact\.[\w.]+)", text))
+    written |= {
+        f"{place}.{name}" for field, (place, names) in conf.NAMES.items() if f"{{{field}}}" in text for name in names
+    }
+    for module in (fastact, fastact.grad, fastact.nn):
+        missing = {f"{module.__name__}.{name}" for name in module.__all__} - written
+        assert missing - {"fastact.backend", "fastact.ufuncs", "fastact.grad"} == set()
