@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from keyword import iskeyword
 from numbers import Real
 from typing import Any
 
@@ -13,6 +14,7 @@ from fastact._table import FLOAT_TYPES, Elementwise, no_kinks, times
 
 MISSING = "compiling an activation needs numba: pip install 'fastact[numba]'"
 TAKEN = {"out", "where", "dtype", "casting", "order", "subok", "signature", "kwargs", "gy"}  # by ufuncs and gradients
+MOST_PARAMETERS = 5  # a ufunc has at most seven inputs, and two of the gradient's are gy and x
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -79,6 +81,8 @@ def parameters_of(function):
     for name, p in parameters.items():
         if not (p.default is p.empty or isinstance(p.default, Real)):
             raise TypeError(f"{function.__name__}: the default of {name} must be a real number, got {p.default!r}")
+    if len(parameters) > 1 + MOST_PARAMETERS:
+        raise TypeError(f"{function.__name__} may have {MOST_PARAMETERS} parameters after x, got {len(parameters) - 1}")
     # a NumPy scalar would have a say in the result's dtype
     return {
         name: p.default if p.default is p.empty or type(p.default) in (int, float) else float(p.default)
@@ -107,7 +111,8 @@ class Activation:
             raise TypeError(f"derivative must take the parameters of {function.__name__}")
         functools.update_wrapper(self, function)
         self._parameters = dict(parameters)
-        self._name = self.__name__ if self.__name__.isidentifier() else "activation"  # of a lambda
+        named = self.__name__.isidentifier() and not iskeyword(self.__name__)
+        self._name = self.__name__ if named else "activation"  # of a lambda
         self._derivative = derivative
         self._lock = LOCK
 
@@ -142,6 +147,18 @@ class Activation:
         return _source.traced(self.__wrapped__), self._derivative and _source.traced(self._derivative)
 
     @once
+    def _leaf(self):
+        """The formula, if a derivative is given that goes with it into other activations."""
+        from fastact import _source
+
+        function, given = self._traced
+        if not given:
+            return None
+        leaf = _source.with_slope(_source.formula(function), _source.formula(given))
+        leaf.__name__, leaf.__signature__ = self._name, inspect.signature(self.__wrapped__)
+        return leaf
+
+    @once
     def _forward(self):
         from fastact import _source
 
@@ -161,7 +178,18 @@ class Activation:
         doc = inspect.getdoc(self) or ""
         row = Elementwise(name, formula, arrays, self._parameters, FLOAT_TYPES, float("nan"), False, no_kinks, doc, {})
         ufunc = _backend.ufunc_module.make_ufunc(name, doc, row.nin, row.types, compiled=compile_loops(row))
-        return function_of(row, ufunc, module=self.__module__), ufunc
+
+        def at_defaults(*arrays, **kwargs):
+            return ufunc(*map(promoted, arrays), *self._parameters.values(), **kwargs)
+
+        return function_of(row, ufunc, row.has_defaults and at_defaults, self.__module__), ufunc
+
+
+def promoted(x):
+    """Integers as `numpy.exp` takes them, in which parameters that are left out have no say."""
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "biu":
+        return x.astype(np.exp.resolve_dtypes((x.dtype, None))[1])
+    return x
 
 
 ENGINES: list = []  # which hold the loops, and live as long as the ufuncs: as the process

@@ -7,19 +7,21 @@ rules of calculus.
 
 import ast
 import builtins
+import functools
 import inspect
 import math
 import sys
-import textwrap
 import types
+import warnings
 from collections.abc import Callable
+from operator import add, mul, sub, truediv
 from typing import NamedTuple
 
 import numpy as np
 
 from fastact import math as fast
 from fastact._gates import GATES
-from fastact._math import copysign, fma, product_error, sqrt
+from fastact._math import INF, copysign, fma, product_error, sqrt
 from fastact._specialise import Primitive
 from fastact._table import ACTIVATIONS, GRADIENTS, REDUCTIONS, times
 from fastact.math import ERF_SLOPE, exp, sin
@@ -28,6 +30,8 @@ OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.USub: "-", ast.Not: "not ", ast.And: "&", ast.Or: "|",
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
+# What is done at once with numbers that are known.
+OF_KNOWN = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv, ast.Pow: pow}
 
 
 def square(x):
@@ -73,8 +77,18 @@ def derivative_of_sqrt(x):
     return 0.5 / sqrt(x)
 
 
-def derivative_of_fabs(x):
+def unit(x):
     return copysign(1.0, x)
+
+
+def root(x):
+    """x**0.5, which at -0 and -inf is not what `sqrt` is."""
+    return INF if x == -INF else sqrt(x + 0.0)
+
+
+def slope_of_quotient(y, slope_of_divisor):
+    """y times this, and 0 where y is, as it is where the divisor overflows."""
+    return 0.0 if y == 0.0 else y * slope_of_divisor
 
 
 def derivative_of_erf(x):
@@ -102,7 +116,8 @@ CHAIN: dict[Callable, Callable] = {
     fast.log: times(reciprocal, "log"),
     fast.log1p: times(reciprocal_of_one_more, "log1p"),
     fast.sqrt: times(derivative_of_sqrt, "sqrt"),
-    fast.fabs: times(derivative_of_fabs, "fabs"),
+    fast.fabs: times(sign, "fabs"),
+    root: times(derivative_of_sqrt, "root"),
     fast.erf: times(derivative_of_erf, "erf"),
     fast.erfc: times(minus_derivative_of_erf, "erfc"),
     fast.sin: times(fast.cos, "sin"),
@@ -113,7 +128,26 @@ CHAIN: dict[Callable, Callable] = {
     fast.tanh: GRADIENTS["tanh_grad"].formula,
     **{row.formula: GRADIENTS[f"{name}_grad"].formula for name, row in ACTIVATIONS.items()},
 }
-LEAVES = {*CHAIN, fast.minimum, fast.maximum, fast.copysign, fast.fma}
+PRIMITIVES = {fast.fabs: "x", fast.sqrt: "x", fast.copysign: "ab", fast.fma: "abc"}  # and the names of their arguments
+LEAVES = {*CHAIN, *PRIMITIVES, fast.minimum, fast.maximum}
+
+
+def with_slope(function, slope):
+    """A function that is not followed further, and its derivative for CHAIN's purpose."""
+    function.times_slope = times(slope, "slope")
+    return function
+
+
+def is_leaf(callee):
+    return callee in LEAVES or hasattr(callee, "times_slope")
+
+
+@functools.cache
+def power(n):
+    """x**n, for a whole number n."""
+    trace, x = Trace(), Value("x")
+    function = trace.function([x], trace.power(x, n))
+    return with_slope(function, trace.function([x], trace.emit("*", n, trace.power(x, n - 1))))
 
 
 class Value(NamedTuple):
@@ -159,8 +193,7 @@ class Trace:
         return self.emit("if", condition, self.number(a), self.number(b))
 
     def power(self, base, exponent):
-        if exponent == 0.5:
-            return self.emit(fast.sqrt, base)
+        """By squares, for a whole number."""
         if exponent < 0:
             return self.emit("/", 1.0, self.power(base, -exponent))
         result, square = 1.0, base
@@ -198,14 +231,15 @@ class Reader:
         if depth > 40:
             raise TypeError(f"{function.__name__} calls itself: an activation cannot")
         self.trace, self.function, self.depth = trace, function, depth
-        self.outside = {**vars(builtins), **function.__globals__, **inspect.getclosurevars(function).nonlocals}
+        self.outside = {**vars(builtins), **function.__globals__, **closure(function)}
         returns, result = self.run(definition(function), dict(arguments))
         if returns is not True:
             raise TypeError(f"{function.__name__} must return a number, whatever its arguments are")
         self.result = trace.number(result)
 
     def fail(self, node, what):
-        raise TypeError(f"{self.function.__name__}, line {node.lineno} of its definition: {what}")
+        line = node.lineno - self.function.__code__.co_firstlineno + 1
+        raise TypeError(f"{self.function.__name__}, line {line} of its definition: {what}")
 
     def run(self, statements, names):
         """Whether they return, which may be a condition, and what. `names` holds the local variables if they don't."""
@@ -296,13 +330,22 @@ class Reader:
                 if isinstance(operator, ast.UAdd):
                     return a
                 return -a if isinstance(a, float) else emit("-", a)
-            case ast.BinOp(base, ast.Pow(), exponent):
-                a, n = self.operand(base, names), self.operand(exponent, names)
-                if not isinstance(n, float) or not (n.is_integer() or n == 0.5) or abs(n) > 64:
+            case ast.BinOp(left, operator, right) if type(operator) in OF_KNOWN:
+                a, b = self.operand(left, names), self.operand(right, names)
+                if isinstance(a, float) and isinstance(b, float):
+                    try:
+                        result = OF_KNOWN[type(operator)](a, b)
+                    except ArithmeticError:
+                        result = None  # inf or NaN, as of arrays
+                    if isinstance(result, float):
+                        return result
+                if not isinstance(operator, ast.Pow):
+                    return emit(OPERATORS[type(operator)], a, b)
+                if not isinstance(b, float) or not (b.is_integer() or b == 0.5) or abs(b) > 64:
                     self.fail(node, "an exponent must be a whole number or 0.5; others are exp(exponent * log(base))")
-                return self.trace.power(a, n)
-            case ast.BinOp(left, operator, right) if type(operator) in OPERATORS:
-                return emit(OPERATORS[type(operator)], self.operand(left, names), self.operand(right, names))
+                if b in (0.0, 1.0):
+                    return a if b else 1.0
+                return emit(root if b == 0.5 else power(b), a)
             case ast.Compare(left, operators, comparators) if {*map(type, operators)} <= OPERATORS.keys():
                 values = [self.operand(one, names) for one in (left, *comparators)]
                 results = [
@@ -337,39 +380,39 @@ class Reader:
         return result
 
     def call(self, node, names):
-        callee = formula_of(self.thing(node.func, names))
+        given = self.thing(node.func, names)
+        callee = formula_of(given)
         if callee is clip:
             return self.clip(node, names)
+        if callee is np.where and len(node.args) == 3 and not node.keywords:
+            condition, a, b = node.args
+            return self.trace.select(self.condition(condition, names), self.value(a, names), self.value(b, names))
         arguments = [self.operand(argument, names) for argument in node.args]
         keywords = {keyword.arg: self.operand(keyword.value, names) for keyword in node.keywords}
         if callee is float and len(arguments) == 1:
             return arguments[0]
-        if callee is np.where and len(arguments) == 3:
-            condition, a, b = (self.value(argument, names) for argument in node.args)
-            return self.trace.select(condition, a, b)
         if callee in (fast.minimum, fast.maximum):
-            if len(arguments) < 2 or keywords:
-                self.fail(node, f"{ast.unparse(node.func)} takes two or more numbers")
+            more = given in (builtins.min, builtins.max)
+            if len(arguments) < 2 or keywords or (len(arguments) > 2 and not more):
+                self.fail(node, f"{ast.unparse(node.func)} takes two {'or more ' * more}numbers")
             result = arguments[0]
             for argument in arguments[1:]:
                 result = self.trace.emit(callee, result, argument)
             return result
-        if isinstance(callee, Primitive) and callee in LEAVES:
-            return self.trace.emit(callee, *arguments)
         if is_over_an_axis(callee):
             self.fail(node, f"{ast.unparse(node.func)} is over an axis, and an activation a function of single numbers")
-        if not isinstance(callee, types.FunctionType):
+        if not isinstance(callee, types.FunctionType | Primitive):
             self.fail(node, f"{ast.unparse(node.func)} cannot be compiled; fastact.math has {', '.join(fast.__all__)}")
         bound = self.bind(node, callee, arguments, keywords)
         bound.apply_defaults()
-        given = {name: known(value) for name, value in bound.arguments.items()}
-        if callee in LEAVES:
-            return self.trace.emit(callee, *given.values())
-        return Reader(self.trace, callee, given, self.depth + 1).result
+        values = {name: known(value) for name, value in bound.arguments.items()}
+        if is_leaf(callee):
+            return self.trace.emit(callee, *values.values())
+        return Reader(self.trace, callee, values, self.depth + 1).result
 
     def bind(self, node, callee, arguments, keywords):
         try:
-            return inspect.signature(callee).bind(*arguments, **keywords)
+            return signature(callee).bind(*arguments, **keywords)
         except TypeError as error:
             self.fail(node, f"{ast.unparse(node.func)}: {error}")
 
@@ -383,6 +426,24 @@ class Reader:
                 operation = fast.maximum if name.endswith("min") else fast.minimum
                 result = self.trace.emit(operation, result, self.operand(bound, names))
         return result
+
+
+def signature(callee):
+    if not isinstance(callee, Primitive):
+        return inspect.signature(callee)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(name, kind) for name in PRIMITIVES[callee]])
+
+
+def closure(function):
+    """What it has of the functions around it; not what is not defined there yet."""
+    cells = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            cells[name] = cell.cell_contents
+        except ValueError:
+            cells.pop(name, None)
+    return cells
 
 
 def known(value):
@@ -403,7 +464,7 @@ def formula_of(callee):
     from fastact._activation import Activation
 
     if isinstance(callee, Activation):
-        return callee.__wrapped__
+        return callee._leaf or callee.__wrapped__
     for name, row in ACTIVATIONS.items():
         if callee is getattr(fastact, name) or callee is getattr(fastact.ufuncs, name):
             return row.formula
@@ -433,23 +494,48 @@ def definition(function):
         raise TypeError(f"{function.__name__} is decorated: what its decorator does cannot be compiled")
     if function.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         raise TypeError(f"{function.__name__} is a coroutine or a generator, and must be a plain function")
+    code = function.__code__
     try:
-        text = textwrap.dedent(inspect.getsource(function))
-        try:
-            tree = ast.parse(text)
-        except SyntaxError:  # a lambda within a decorator
-            tree = ast.parse(f"{text}\ndef decorated(): pass")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse("".join(inspect.findsource(code)[0]))
+            whole = compile(tree, code.co_filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except (OSError, SyntaxError):
         raise TypeError(
             f"the source of {function.__name__} cannot be read: Python keeps none of what is typed at its plain prompt "
             "or given to exec or python -c; define it by def in a file, or in IPython or a notebook"
         ) from None
-    if function.__code__.co_name != "<lambda>":
-        return tree.body[0].body
-    lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
-    if len(lambdas) != 1:
+    there = [node for node in ast.walk(tree) if is_definition(node, code)]
+    if len(there) > 1:
         raise TypeError("which of the lambdas in its line is meant is not clear: define it by def")
-    return [ast.copy_location(ast.Return(lambdas[0].body), lambdas[0].body)]
+    if not there or not any(is_same(code, other) for other in codes(whole)):
+        raise TypeError(f"the source of {function.__name__} is not what was imported: was its file changed?")
+    body = there[0].body
+    return [ast.copy_location(ast.Return(body), body)] if isinstance(body, ast.expr) else body
+
+
+def is_definition(node, code):
+    """Whether a function's code is of this part of its file."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        return False
+    first = (getattr(node, "decorator_list", None) or [node])[0]
+    return first.lineno == code.co_firstlineno and getattr(node, "name", "<lambda>") == code.co_name
+
+
+def codes(code):
+    """A file's code and that of what is defined in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from codes(constant)
+
+
+def is_same(code, other):
+    def content(code):
+        constants = [repr(c) for c in code.co_consts if not isinstance(c, types.CodeType)]
+        return code.co_firstlineno, code.co_name, code.co_code, code.co_names, code.co_varnames, constants
+
+    return content(code) == content(other)
 
 
 class Traced(NamedTuple):
@@ -465,7 +551,10 @@ def traced(function):
     trace = Trace()
     names = list(inspect.signature(function).parameters)
     arguments = [Value(f"a{k}") for k in range(len(names))]  # the user's own names could be those of results
-    result = Reader(trace, function, zip(names, arguments, strict=True)).result
+    try:
+        result = Reader(trace, function, zip(names, arguments, strict=True)).result
+    except RecursionError:
+        raise TypeError(f"{function.__name__}: an expression in it has too many parts, name some of them") from None
     return Traced(function.__name__, trace, arguments, result)
 
 
@@ -503,18 +592,20 @@ def derivative(function):
             case ("*", (a, b), (da, db)):
                 new = total(product(da, b), product(a, db))
             case ("/", (_, b), (da, db)):
-                top = emit("-", da, product(value, db)) if db != 0.0 else da
+                part = product(value, db) if isinstance(db, float) else emit(slope_of_quotient, value, db)
+                top = emit("-", da, part) if db != 0.0 else da
                 new = emit("/", top, b)
             case ("if", (condition, _, _), (_, da, db)):
                 new = trace.select(condition, da, db)
             case (fast.fma, (a, b, _), (da, db, dc)):
                 new = total(total(product(da, b), product(a, db)), dc)
             case (fast.copysign, (a, b), (da, _)):
-                new = product(product(da, emit(derivative_of_fabs, a)), emit(derivative_of_fabs, b))
+                new = product(product(da, emit(unit, a)), emit(unit, b))
             case (fast.minimum | fast.maximum, (a, b), (da, db)):
                 new = trace.select(emit("<" if operator is fast.minimum else ">", b, a, is_bool=True), db, da)
-            case _ if operator in CHAIN and not any(inner[1:]):
-                new = emit(CHAIN[operator], inner[0], *operands)
+                new = trace.select(emit("!=", value, value, is_bool=True), value, new)  # NaN
+            case _ if is_leaf(operator) and not any(inner[1:]):
+                new = emit(CHAIN.get(operator) or operator.times_slope, inner[0], *operands)
             case _:
                 what = getattr(operator, "__name__", operator)
                 raise TypeError(f"{name}: a parameter of {what} depends on x: give a derivative of your own")

@@ -2,6 +2,8 @@
 
 import copy
 import functools
+import importlib
+import linecache
 import math
 import os
 import pickle
@@ -385,6 +387,34 @@ def too_few(x):
     return max(x)
 
 
+def with_keyword(x):
+    return np.abs(x, where=x > 0)
+
+
+def too_many(x):
+    return np.sqrt(x, 2.0)
+
+
+def with_out(x):
+    return np.maximum(x, 0, 1)
+
+
+def not_yet():
+    def function(x):
+        return x * later
+
+    return function
+    later = 1
+
+
+def long_sum():
+    names = {}
+    lines = ["def long(x):", f"    return {' + '.join(['x'] * 2000)}"]
+    linecache.cache["<long>"] = (None, None, [f"{line}\n" for line in lines], "<long>")
+    exec(compile("\n".join(lines), "<long>", "exec"), names)
+    return names["long"]
+
+
 def target(x):
     a, c.q = x, x  # noqa: F821
     return a
@@ -415,6 +445,11 @@ def clipped_elsewhere(x):
 
 BAD = [
     (clipped_elsewhere, "line 2 of its definition: np.clip: got an unexpected keyword argument 'out'"),
+    (with_keyword, "line 2 of its definition: np.abs: got an unexpected keyword argument 'where'"),
+    (too_many, "line 2 of its definition: np.sqrt: too many positional arguments"),
+    (with_out, "line 2 of its definition: np.maximum takes two numbers"),
+    (not_yet(), "later is not defined here"),
+    (long_sum(), "long: an expression in it has too many parts"),
     (target, r"line 2 of its definition: `.*c\.q.*` has no place"),
     (asynchronous, "asynchronous is a coroutine or a generator"),
     (generator, "generator is a coroutine or a generator"),
@@ -518,6 +553,113 @@ def test_equivalents_of_numpys():
     assert np.array_equal(f.grad(1.0, x[[0, 2]]), [-1.0, 1.0])
 
 
+@fastact.activation
+def stairs(x):
+    return np.where(x > 6, 6.5, np.where(x > 5, 5.5, np.where(x > 4, 4.5, np.where(x > 3, 3.5, np.where(x > 2, 2.5,
+        np.where(x > 1, 1.5, np.where(x > 0.5, 0.75, np.where(x > 0, 0.25, np.where(x, x, 1)))))))))  # fmt: skip
+
+
+def test_nested_selections_are_read_once():
+    x = np.linspace(-2, 8, 101)
+    assert np.array_equal(stairs(x), [stairs.__wrapped__(one) for one in x])
+    assert len(_source.traced(stairs.__wrapped__).trace.operations) < 20
+
+
+@fastact.activation(derivative=lambda x, at: 3.0)
+def step(x, at=0.0):
+    return 1.0 if x > at else 0.0
+
+
+@fastact.activation
+def steps(x):
+    return 2 * step(x) + step(-x, at=1)
+
+
+def test_a_derivative_that_is_given_goes_along():
+    assert np.array_equal(steps([-2.0, 0.5]), [1.0, 2.0])
+    assert np.array_equal(steps.grad(1.0, [-2.0, 0.5]), [3.0, 3.0])
+
+
+OF_TWO_LINES = fastact.activation(
+    lambda x: x
+    + 100.0
+)  # fmt: skip
+AMONG_OTHERS = [3, fastact.activation(lambda x: x + 3.0),
+                fastact.activation(derivative=
+                    lambda x: 2 * x
+                    + 1)(lambda x: x * x + x)]  # fmt: skip
+
+
+def oddly_indented():
+    def function(x):
+        y = 2 * x
+        #       y = 3 * x
+        return y  # fmt: skip
+
+    return function
+
+
+def test_functions_wherever_they_stand():
+    assert OF_TWO_LINES(1.0) == 101.0 and AMONG_OTHERS[1](1.0) == 4.0
+    assert AMONG_OTHERS[2](2.0) == 6.0 and AMONG_OTHERS[2].grad(1.0, 2.0) == 5.0
+    assert fastact.activation(oddly_indented())(1.0) == 2.0
+
+
+def test_a_file_that_has_changed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "that_changes.py"
+    file.write_text("def f(x):\n    return x + 1\n\ndef g(x):\n    return x * 100\n")
+    module = importlib.import_module("that_changes")
+    assert fastact.activation(module.g)(2.0) == 200.0
+    for text in ("# moved\n\n\ndef g(x):\n    return x * 100\n", "def f(x):\n    return x + 2\n"):
+        file.write_text(text)
+        with pytest.raises(TypeError, match="the source of f is not what was imported"):
+            fastact.activation(module.f)(1.0)
+
+
+@fastact.activation
+def inverse_cube(x):
+    return (x + 20) ** -3
+
+
+@fastact.activation
+def roots(x):
+    return x**0.5
+
+
+@fastact.activation
+def kinks(x):
+    return max(0, x) + abs(x)
+
+
+def test_derivatives_far_out_and_at_kinks():
+    x = np.array([-89, -1e30, -INF], "f")
+    assert np.array_equal(swish.grad(np.float32(1), x[:2]), [0, 0])
+    assert inverse_cube.grad(1.0, 1e200) == 0.0 and inverse_cube.grad(1.0, -19.0) == -3.0
+    assert np.array_equal(roots([-0.0, -INF, 4.0]), [0.0, INF, 2.0]) and not np.signbit(roots(-0.0))
+    assert np.array_equal(roots.grad(1.0, [0.25, 4.0]), [1.0, 0.25])
+    assert np.array_equal(kinks.grad(1.0, [-2.0, 0.0, 2.0, NAN]), [-1.0, 0.0, 2.0, NAN], equal_nan=True)
+
+
+EXPONENT = 2
+
+
+@fastact.activation
+def known_numbers(x):
+    return 2**-0.5 * x + math.pi**1.5 + x ** (4 / 2) + x ** (EXPONENT + 1)
+
+
+def test_known_numbers():
+    assert np.allclose(known_numbers([0.5, 2.0]), known_numbers.__wrapped__(np.array([0.5, 2.0])), rtol=1e-15)
+
+
+def test_integers_with_defaults():
+    for dtype in ("i1", "?", "u2", "i4"):
+        x = np.ones(3, dtype)
+        assert swish(x).dtype == swish.grad(x, x).dtype == fastact.elu(x).dtype == np.exp(x).dtype
+        assert np.array_equal(swish(x), swish(x.astype(swish(x).dtype)))
+
+
 def test_wrong_functions():
     for wrong in (3, np.exp, len):
         with pytest.raises(TypeError, match="must be a function defined by def"):
@@ -525,6 +667,8 @@ def test_wrong_functions():
     for wrong in (lambda: 1.0, lambda *x: 1.0, lambda x, *, a: 1.0):
         with pytest.raises(TypeError, match="given by position"):
             fastact.activation(wrong)
+    with pytest.raises(TypeError, match="may have 5 parameters after x, got 6"):
+        fastact.activation(lambda x, a, b, c, d, e, f: x)
     with pytest.raises(TypeError, match="out is taken by ufuncs and gradients"):
         fastact.activation(lambda x, out=1.0: x)
     with pytest.raises(TypeError, match="the default of a must be a real number, got 's'"):
