@@ -647,7 +647,9 @@ def log_softmax_gradient(gy, y, high, low, r, r_low):
 
 
 def scaled_softmax_gradient(gy, y, high, low, r, r_low):
-    return softmax_gradient(gy, fma(y, r, y * r_low), high, low, r, r_low)
+    large = fabs(r) > 1.0  # then it comes first, or else at last, so that nothing vanishes on the way
+    result = softmax_gradient(gy, fma(y, r, y * r_low) if large else y, high, low, r, r_low)
+    return result if large else fma(result, r, result * r_low)
 
 
 def scaled_log_softmax_gradient(gy, y, high, low, r, r_low):

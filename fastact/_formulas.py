@@ -303,7 +303,7 @@ def threshold(x, threshold, value):
 
     {x}
     threshold : array_like
-        Where it switches. Broadcasts against `x`.
+        Where it switches; a NaN replaces nothing. Broadcasts against `x`.
     value : array_like
         What replaces an `x` that does not exceed the threshold. Broadcasts against `x`.
     {out}
@@ -491,8 +491,8 @@ def softplus(x, beta=1.0, threshold=20.0):
 
     {x}
     beta : array_like, default 1.0
-        Sharpness of the bend. Broadcasts against `x`. 0 gives inf; -inf and inf give the limits
-        min(x, 0) and max(x, 0) where `x` is not 0.
+        Sharpness of the bend. Broadcasts against `x`. 0 gives inf where `x` is finite; -inf and inf give the
+        limits min(x, 0) and max(x, 0) where `x` is not 0.
     threshold : array_like, default 20.0
         Where beta * x, in the dtype of the result, exceeds it, the result is `x`; NaN stands for inf. The default
         costs float32 nothing (the exact result rounds to `x` there); in float64 it cuts off up to 2e-9, and inf
@@ -746,7 +746,7 @@ def celu(x, alpha=1.0):
     {x}
     alpha : array_like, default 1.0
         Minus the limit at -inf: a positive number. Broadcasts against `x`. 0 and inf give the limits max(x, 0)
-        and x; a negative number gives NaN for negative `x`.
+        and x, of finite `x`; a negative number gives NaN for negative `x`.
     {out}
 
     Notes
@@ -961,7 +961,7 @@ def squareplus(x, b=4.0):
     {x}
     b : array_like, default 4.0
         How wide the bend is: sqrt(b) / 2 is the result at 0. Broadcasts against `x`. 0 gives max(x, 0); otherwise
-        from 2**-100 to 2**100. Where x**2 + b is negative the result is NaN.
+        from 2**-100 to 2**100. Where x**2 + b is negative, or 0 beside a negative b, the result is NaN.
     {out}
 
     Notes
@@ -1059,8 +1059,8 @@ def swish(x, beta=1.0):
 
     {x}
     beta : array_like, default 1.0
-        Sharpness of the bend. Broadcasts against `x`. 0 gives x / 2; -inf and inf give the limits min(x, 0) and
-        max(x, 0) where `x` is not 0.
+        Sharpness of the bend. Broadcasts against `x`. 0 gives x / 2 where `x` is finite; -inf and inf give
+        the limits min(x, 0) and max(x, 0) where `x` is not 0.
     {out}
 
     Notes

@@ -115,7 +115,8 @@ GELU_SLOPE, GELU_SLOPE_LOW = split(*_coefficients.GELU_SLOPE_AT_0)
 GELU_TANH_ROOT, GELU_TANH_ROOT_LOW = split(*_coefficients.GELU_TANH_ROOT)
 GELU_TANH_SLOPE, GELU_TANH_SLOPE_LOW = split(*_coefficients.GELU_TANH_SLOPE_AT_0)
 # selu's scale, and scale * alpha
-SELU_SCALE, SELU_SCALE_LOW = split(float.fromhex("0x1.0cfabd6a91132p+0"), float.fromhex("0x1.6fc7d272f2695p-55"))
+_SCALE, _REST = float.fromhex("0x1.0cfabd6a91132p+0"), float.fromhex("0x1.6fc7d272f2695p-55")
+SELU_SCALE, SELU_SCALE_LOW = parts(_SCALE, _REST, float.fromhex("0x1.0cfabcp+0"), _SCALE)  # of one sign, for -0.0
 SELU_SCALE_ALPHA, SELU_SCALE_ALPHA_LOW = split(
     float.fromhex("0x1.c212cc640f031p+0"), float.fromhex("0x1.05161b045a1fep-56")
 )

@@ -170,9 +170,12 @@ cdef inline real finish_one(
         return multiply_add(d, r, multiply_add(d, r_low, -low) if d * r > -INFINITY else -low)
     d = x - high
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
+        y = multiply_add(second, d, -second * low)  # d's rounding error is small beside the sum's
         if kind == SOFTMAX_GRADIENT:
-            return multiply_add(second, d, -second * low)  # d's rounding error is small beside the sum's
-        y = second * r
+            return y
+        if fabs(r) <= 1.0:
+            return multiply_add(y, r, y * r_low)
+        y = second * r  # first, or what is small might vanish
         y_low = multiply_add(second, r, -y) + second * r_low
         return multiply_add(y, d, multiply_add(y_low, d, -y * low))
     if real is float:

@@ -65,6 +65,23 @@ def test_accuracy(name, shape, axis, dtype, scale):
     assert error(name, got, gy, y, axis) <= 1
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-10, 1e-30])
+@pytest.mark.parametrize("name", ["softmax", "softmin"])
+@pytest.mark.parametrize("temperature", [0.01, 30.0, 1e6, 1e15])
+def test_small_shares(name, temperature, scale):
+    """A y whose quotient by the temperature is subnormal."""
+    rng = np.random.default_rng(0)
+    y = np.array([1, 1e-30, 1e-38, 3e-45, 0], "f")
+    gy = (rng.normal(size=(20, 5)) * scale * np.float32([1e-3, 1e20, 1e36, 1e38, 1])).astype("f")
+    y = np.broadcast_to(y, gy.shape)
+    want = exact_gradient(name, gy, y, 1) / np.longdouble(temperature)
+    for axis in (0, 1):
+        got = getattr(grad, name)(*(a if axis else a.T.copy() for a in (gy, y)), axis, temperature=temperature)
+        got = got if axis else got.T
+        terms = np.abs(y * gy.astype("g")) + y * np.sum(np.abs(gy * y.astype("g")), 1, keepdims=True)
+        assert np.all(np.abs(got - want) <= 8 * unit(terms / temperature, "float32"))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", WITH_TEMPERATURE)
 def test_one_hot(name, dtype):
