@@ -14,7 +14,8 @@ PARAMETERS = {
     "out": """out : ndarray or tuple of one ndarray, optional
     Where the result goes, of the shape of `x`; may be `x` itself.""",
     "where": """where : array_like of bool, optional
-    Elements that take part; the result of the others is {left_out}. Broadcasts to the shape of `x`.""",
+    Elements that take part; the result of the others, and of those that a masked `x` masks, is {left_out}.
+    Broadcasts to the shape of `x`.""",
     "dtype": """dtype : dtype, optional
     float16, float32 or float64: what to compute in and to return.""",
     "temperature": """temperature : float, default 1

@@ -87,6 +87,8 @@ over_halves = _backend.ufunc_module.over_halves
 
 def half_of(name, shape, axis):
     """The axis, counted from the front, and half of the size along it."""
+    if getattr(axis, "shape", ()):
+        raise TypeError(f"{name} splits one array along an axis; of two arrays it is fastact.ufuncs.{name}(a, b)")
     axis = axis_of(axis, len(shape))
     half, odd = divmod(shape[axis], 2)
     if odd:

@@ -133,7 +133,7 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     out : ndarray or tuple of one ndarray, optional
         Where the result goes, of its shape.
     where : array_like of bool, optional
-        Elements that take part. Broadcasts to the shape of `x`.
+        Elements that take part; those that a masked `x` masks do not. Broadcasts to the shape of `x`.
     {dtype}
 
     Returns
@@ -172,6 +172,7 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
         )
         if result is not NotImplemented:
             return result
+    where = unmasked(x, where)
     x = np.asarray(x)
     result_type = result_type_of("logsumexp", "x", x.dtype, dtype)
     axes = axes_of(axis, x.ndim)
@@ -205,6 +206,8 @@ def over_axes(name, axis, out, where, dtype, temperature, x, *y):
         result = _dispatch.reduction(name, (x, *y), axis, out=out, where=where, dtype=dtype, temperature=given)
         if result is not NotImplemented:
             return result
+    if not y:
+        where = unmasked(x, where)
     argument = "gy" if y else "x"
     given = dict(zip((argument, "y"), map(np.asarray, (x, *y)), strict=False))
     x, second = given[argument], given.get("y")
@@ -326,7 +329,7 @@ def temperature_of(temperature, argument="temperature"):
     if type(temperature) is not float:
         number = np.asarray(temperature)
         if number.ndim != 0 or number.dtype.kind not in "iuf":
-            raise TypeError(f"{argument} must be a real number, got {temperature!r}")
+            raise TypeError(f"{argument} must be a real number, got {brief(temperature)}")
         temperature = float(number)
     if not 0.0 < temperature < math.inf:
         raise ValueError(f"{argument} must be positive and finite, got {temperature!r}")
@@ -335,7 +338,7 @@ def temperature_of(temperature, argument="temperature"):
 
 def bool_of(argument, value):
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{argument} must be True or False, got {value!r}")
+        raise TypeError(f"{argument} must be True or False, got {brief(value)}")
     return bool(value)
 
 
@@ -351,7 +354,7 @@ def axis_of(axis, ndim):
     try:
         axis = int_of(axis)
     except TypeError:
-        raise TypeError(f"axis must be an int, got {axis!r}") from None
+        raise TypeError(f"axis must be an int, got {brief(axis)}") from None
     return from_front(axis, ndim)
 
 
@@ -369,13 +372,26 @@ def axes_of(axis, ndim):
         try:
             one = int_of(one)
         except TypeError:
-            raise TypeError(f"axis must be an int, a tuple of ints or None, got {axis!r}") from None
+            raise TypeError(f"axis must be an int, a tuple of ints or None, got {brief(axis)}") from None
         if ndim == 0 and one in (0, -1):  # as for NumPy's reductions
             continue
         axes.append(from_front(one, ndim))
     if len(set(axes)) != len(axes):
         raise ValueError(f"repeated axis in axis={axis!r}")
     return tuple(axes)
+
+
+def unmasked(x, where):
+    """`where`, less what a masked array masks."""
+    if not isinstance(x, np.ma.MaskedArray) or x.mask is np.ma.nomask:
+        return where
+    return ~x.mask if where is None else np.asarray(where) & ~x.mask
+
+
+def brief(value):
+    """For messages, which need no array's elements."""
+    shape = getattr(value, "shape", ())
+    return f"{type(value).__name__} of shape {shape}" if shape else repr(value)
 
 
 def _mask(where, shape):

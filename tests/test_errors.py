@@ -114,6 +114,7 @@ BAD_REDUCTION = [
     ({"axis": (1, -1)}, ValueError, "repeated axis"),
     ({"axis": 1.0}, TypeError, "axis must be an int, a tuple of ints or None"),
     ({"axis": "rows"}, TypeError, "axis must be"),
+    ({"axis": X}, TypeError, r"got ndarray of shape \(3, 4\)"),
     ({"axis": True}, TypeError, "axis must be an int, a tuple of ints or None, got True"),
     ({"axis": (0, True)}, TypeError, "axis must be"),
     ({"axis": (0, None)}, TypeError, "axis must be"),

@@ -289,6 +289,7 @@ ERRORS = [
     (X, {"axis": -3}, AxisError, "axis -3 is out of bounds"),
     (np.float32(1), {}, AxisError, "axis -1 is out of bounds for array of dimension 0"),
     (X, {"axis": 1.0}, TypeError, "axis must be an int, got 1.0"),
+    (X, {"axis": X}, TypeError, r"of two arrays it is fastact\.ufuncs\."),
     (X, {"axis": None}, TypeError, "axis must be an int, got None"),
     (X, {"axis": (0, 1)}, TypeError, r"axis must be an int, got \(0, 1\)"),
     (X[1:], {"axis": 0}, ValueError, "NAME: x must have an even size along axis 0, got 29"),

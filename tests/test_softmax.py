@@ -296,6 +296,25 @@ def test_where(name):
     assert np.array_equal(out[:, mask[0]], function(x, axis=0)[:, mask[0]])
 
 
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_masked_arrays(name):
+    function, rng = getattr(fastact, name), np.random.default_rng(7)
+    x = np.ma.array(rng.normal(size=(5, 6)), mask=rng.random((5, 6)) < 0.3)
+    got = function(x, axis=1)
+    assert type(got) is np.ndarray
+    filled = np.where(x.mask, REDUCTIONS[name].left_out, x.data)
+    want = function(filled, axis=1)
+    if not REDUCTIONS[name].single:
+        want[x.mask] = REDUCTIONS[name].result_left_out
+    assert np.array_equal(got, want)
+    assert np.array_equal(function(np.ma.array(x.data), axis=1), function(x.data, axis=1))
+    if REDUCTIONS[name].where:
+        where = rng.random(6) < 0.7
+        assert np.array_equal(function(x, where=where), function(x.data, where=where & ~x.mask))
+        with pytest.raises(TypeError, match="where must be bool"):
+            function(x, where=np.ones(6, int))
+
+
 @pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_small_shapes(name):
     function = getattr(fastact, name)
