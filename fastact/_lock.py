@@ -4,7 +4,9 @@ A fork waits for it: a child has none of the other threads, and what they had lo
 being imported, would stay so.
 """
 
-import logging  # noqa: F401  Numba's: it locks itself for a fork, too, and must do so after this
+# Numba's: they lock themselves for a fork, too. That must come after this, and be known before a fork begins to wait.
+import concurrent.futures.thread  # noqa: F401
+import logging  # noqa: F401
 import os
 import threading
 
