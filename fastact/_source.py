@@ -128,6 +128,7 @@ CHAIN: dict[Callable, Callable] = {
     fast.tanh: GRADIENTS["tanh_grad"].formula,
     **{row.formula: GRADIENTS[f"{name}_grad"].formula for name, row in ACTIVATIONS.items()},
 }
+KNOWN = f"fastact.math has {', '.join(fast.__all__)}; abs, pow, np.clip, np.sign, np.square and np.where are known, too"
 PRIMITIVES = {fast.fabs: "x", fast.sqrt: "x", fast.copysign: "ab", fast.fma: "abc"}  # and the names of their arguments
 LEAVES = {*CHAIN, *PRIMITIVES, fast.minimum, fast.maximum}
 
@@ -384,6 +385,8 @@ class Reader:
         callee = formula_of(given)
         if callee is clip:
             return self.clip(node, names)
+        if any(given is one for one in (pow, math.pow, np.power)) and len(node.args) == 2 and not node.keywords:
+            return self.value(ast.copy_location(ast.BinOp(node.args[0], ast.Pow(), node.args[1]), node), names)
         if callee is np.where and len(node.args) == 3 and not node.keywords:
             condition, a, b = node.args
             return self.trace.select(self.condition(condition, names), self.value(a, names), self.value(b, names))
@@ -402,7 +405,7 @@ class Reader:
         if is_over_an_axis(callee):
             self.fail(node, f"{ast.unparse(node.func)} is over an axis, and an activation a function of single numbers")
         if not isinstance(callee, types.FunctionType | Primitive):
-            self.fail(node, f"{ast.unparse(node.func)} cannot be compiled; fastact.math has {', '.join(fast.__all__)}")
+            self.fail(node, f"{ast.unparse(node.func)} cannot be compiled; {KNOWN}")
         bound = self.bind(node, callee, arguments, keywords)
         bound.apply_defaults()
         values = {name: known(value) for name, value in bound.arguments.items()}
