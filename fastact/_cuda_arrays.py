@@ -77,9 +77,9 @@ def is_on_device(x):
         return False
     if library(kind) == "torch":
         return getattr(x, "is_cuda", False)
-    if hasattr(kind, "__cuda_array_interface__"):
-        return True
-    return hasattr(kind, "__dlpack_device__") and x.__dlpack_device__()[0] in DLPACK_CUDA
+    if hasattr(kind, "__dlpack_device__"):  # first, since jax's class has the other for arrays on the CPU, too
+        return x.__dlpack_device__()[0] in DLPACK_CUDA
+    return hasattr(kind, "__cuda_array_interface__")
 
 
 def array_of(x, name, runtime, stream):

@@ -16,6 +16,28 @@ def test_availability():
     assert fastact.cuda is cuda
 
 
+class OfJax:
+    """An array on the CPU whose class has the interface of those on a GPU, as jax's has."""
+
+    @property
+    def __cuda_array_interface__(self):
+        raise AttributeError("not on a GPU")
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([1.0, -2.0])
+
+
+def test_arrays_on_the_cpu_that_could_be_elsewhere():
+    x = np.asarray(OfJax())
+    assert np.array_equal(fastact.relu(OfJax()), fastact.relu(x))
+    assert np.array_equal(fastact.elu(OfJax(), 0.5), fastact.elu(x, 0.5))
+    assert np.array_equal(fastact.softmax(OfJax()), fastact.softmax(x))
+    assert np.array_equal(fastact.grad.glu([1.0], OfJax()), fastact.grad.glu([1.0], x))
+
+
 @without_device
 def test_the_reason_is_given():
     for function in (cuda.sigmoid, cuda.softmax):
