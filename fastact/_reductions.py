@@ -158,6 +158,8 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     >>> fastact.logsumexp([[0.0, 0.0], [1000.0, 0.0]])
     array([6.93147181e-01, 1.00000000e+03])
     """
+    if keepdims is not False:
+        keepdims = bool_of("keepdims", keepdims)
     if where is None and dtype is None and (out is None or not keepdims):
         result = QUICK["logsumexp"]("logsumexp", x, None, axis, out, 1.0)
         if result is not None and keepdims:

@@ -431,6 +431,7 @@ def _factor(temperature, dtype):
 
 def _call_reduction(name, labels, *inputs, axis=-1, keepdims=False, out=None, stream=None, temperature=1.0):
     """softmax and its kin of x, or their gradients of gy and y."""
+    keepdims = _reductions.bool_of("keepdims", keepdims)
     there = [arrays.is_on_device(x) for x in inputs]
     if not any(there):
         inputs = [np.asarray(x) for x in inputs]
@@ -441,7 +442,7 @@ def _call_reduction(name, labels, *inputs, axis=-1, keepdims=False, out=None, st
     device = operands[-1].device
     given = tuple([operand.layout for operand in operands])
     axis = axis if axis is None or type(axis) is int else _reductions.axes_of(axis, given[-1].ndim)
-    plan_for = partial(_reduction_plan, name, labels, given, axis, bool(keepdims))
+    plan_for = partial(_reduction_plan, name, labels, given, axis, keepdims)
     out, target, plan = _output(name, out, inputs[-1], device, runtime, stream, plan_for)
     if 0 in plan.place.shape:
         return out

@@ -792,6 +792,8 @@ BAD = [
     ("logsumexp", (no_copy(),), {"axis": 2}, AxisError, "axis 2 is out of bounds"),
     ("logsumexp", (no_copy(),), {"out": DeviceArray(np.ones(4, "f"))}, ValueError, r"out must have the shape \(3,\)"),
     ("logsumexp", (no_copy(),), {"temperature": 2.0}, TypeError, "temperature"),
+    ("logsumexp", (no_copy(),), {"keepdims": "a"}, TypeError, "keepdims must be True or False, got 'a'"),
+    ("logsumexp", (X,), {"keepdims": None}, TypeError, "keepdims must be True or False, got None"),
     ("softmax", (no_copy(),), {"out": DeviceArray(X.T)}, ValueError, "out must have the shape"),
     ("softmax", (no_copy(),), {"out": DeviceArray(X.copy(), 1)}, ValueError, "device 1"),
     ("glu", (no_copy(),), {"axis": 2}, AxisError, "axis 2 is out of bounds"),

@@ -174,6 +174,7 @@ BAD = [
     ({"where": np.zeros(3, bool)}, ValueError, "where of shape"),
     ({"dtype": "c8"}, TypeError, "dtype must be"),
     ({"out": np.zeros(3, int)}, TypeError, "cannot be cast"),
+    *(({"keepdims": k}, TypeError, "keepdims must be True or False, got ") for k in ("a", [], None, np.ones(2), 1)),
 ]
 
 
@@ -185,3 +186,5 @@ def test_errors(keywords, exception, message):
     assert np.all(out == 7)
     with pytest.raises(TypeError):
         fastact.logsumexp(np.ones(3, "F"))
+    with pytest.raises(TypeError, match="keepdims must be True or False, got 0"):
+        fastact.logsumexp(np.ones(3), keepdims=0)  # a call that goes the shortest way
