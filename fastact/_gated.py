@@ -9,8 +9,8 @@ from fastact._reductions import (
     COPIED,
     apart,
     axis_of,
-    checked_out,
     new_result,
+    output,
     pieces,
     result_type_of,
     wider_result_type,
@@ -126,9 +126,7 @@ def _function(name):
         x = np.asarray(x)
         result_type = result_type_of(name, "x", x.dtype, dtype)
         a, b = _halved(name, x, axis)
-        if out is not None:
-            out = checked_out(name, out, "half of x", a.shape, result_type)
-        result = new_result(a, result_type) if out is None else out
+        result = output(name, out, "half of x", a.shape, result_type, a)
         _call(ufunc, result_type, a, b, result)
         return result
 
@@ -161,9 +159,7 @@ def _gradient(name):
         a, b = _halved(name, x, axis)
         if gy.shape != a.shape:
             raise ValueError(f"gy must have the shape of half of x, {a.shape}, got {gy.shape}")
-        if out is not None:
-            out = checked_out(name, out, "x", x.shape, result_type)
-        result = new_result(x, result_type) if out is None else out
+        result = output(name, out, "x", x.shape, result_type, x)
         gy, x = apart(gy, result), apart(x, result)
         a, b = _halved(name, x, axis)
         for_a, for_b = _halved(name, result, axis)

@@ -181,9 +181,7 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     sizes = [1 if k in axes else size for k, size in enumerate(x.shape) if keepdims or k not in axes]
     if where is not None:
         where = _mask(where, x.shape)
-    if out is not None:
-        out = checked_out("logsumexp", out, "the result", tuple(sizes), result_type)
-    result = np.empty(sizes, result_type) if out is None else out
+    result = output("logsumexp", out, "the result", tuple(sizes), result_type)
     target = result[(*(None if k in axes and not keepdims else slice(None) for k in range(x.ndim)), ...)]  # a view
     if x.size:
         reduce_into("logsumexp", x, where, axes, target, result_type)
@@ -219,9 +217,7 @@ def over_axes(name, axis, out, where, dtype, temperature, x, *y):
         raise ValueError(f"y must have the shape of gy, {x.shape}, got {second.shape}")
     if where is not None:
         second = _mask(where, x.shape)
-    if out is not None:
-        out = checked_out(name, out, argument, x.shape, result_type)
-    result = new_result(x, result_type) if out is None else out
+    result = output(name, out, argument, x.shape, result_type, x)
     reduce_into(f"{name}_gradient" if y else name, x, second, axes, result, result_type, temperature)
     return returned(result, out)
 
@@ -305,7 +301,7 @@ def new_result(x, dtype):
 
 
 def returned(result, out):
-    """A new array of no dimensions is a scalar."""
+    """A new array of no dimensions is a scalar, unless `out` is `...`."""
     return result[()] if out is None and result.ndim == 0 else result
 
 
@@ -413,7 +409,10 @@ def broadcast(array, argument, shape, of="x"):
         ) from None
 
 
-def checked_out(name, out, argument, shape, result_type):
+def output(name, out, argument, shape, result_type, like=None):
+    """`out`, checked; where it is None, or as NumPy has it `...`, a new array, laid out as `like`."""
+    if out is None or out is ...:
+        return np.empty(shape, result_type) if like is None else new_result(like, result_type)
     if isinstance(out, tuple) and len(out) == 1:
         (out,) = out
     if not isinstance(out, np.ndarray):

@@ -83,7 +83,7 @@ def _target(name, out, runtime, stream, device):
 def _output(name, out, first, device, runtime, stream, plan_for):
     """What is returned, its Array, and the Plan: plan_for(a Layout), or where `out` is None and it is made anew,
     plan_for(None)."""
-    if out is None:
+    if out is None or out is ...:
         plan = plan_for(None)
         return *arrays.empty(first, plan.place, device), plan
     out, target = _target(name, out, runtime, stream, device)
@@ -115,15 +115,15 @@ def _streams_of(operands, stream):
 
 def _on_host(function, inputs, out, keywords):
     """Through the device and back, for NumPy arrays."""
-    if out is not None:
+    if out is not None and out is not ...:
         (out,) = out if isinstance(out, tuple) and len(out) == 1 else (out,)
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out must be an ndarray where the inputs are, got {type(out).__name__}")
     runtime = _runtime()
     device = [runtime.to_device(np.asarray(x)) if np.ndim(x) or k == 0 else x for k, x in enumerate(inputs)]
     result = runtime.to_host(function(*device, **keywords))
-    if out is None:
-        return result[()] if result.ndim == 0 else result
+    if out is None or out is ...:
+        return _reductions.returned(result, out)
     if out.shape != result.shape:
         raise ValueError(f"out must have the shape {result.shape}, got {out.shape}")
     with np.errstate(all="ignore"):

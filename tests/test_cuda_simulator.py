@@ -686,10 +686,13 @@ def test_the_same_functions_take_device_arrays():
     assert np.array_equal(
         fastact.grad.tanh(2.0, DeviceArray(x)).host, fastact.grad.tanh(np.float32(2), x), equal_nan=True
     )
+    assert np.array_equal(fastact.sigmoid(DeviceArray(x), out=...).host, fastact.sigmoid(x), equal_nan=True)
     rows = x[8:].reshape(3, 4)
     for name in WITH_TEMPERATURE:
         got = getattr(fastact, name)(DeviceArray(rows), axis=0, out=DeviceArray(np.empty_like(rows)))
         assert np.allclose(got.host, getattr(fastact, name)(rows, axis=0), rtol=1e-6)
+        assert np.array_equal(getattr(fastact, name)(DeviceArray(rows), axis=0, out=...).host, got.host)
+        assert type(getattr(cuda, name)(1.0, out=...)) is np.ndarray
 
 
 def test_what_is_not_done_on_a_device(nothing_launched):

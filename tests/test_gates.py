@@ -225,6 +225,7 @@ def test_out(name):
             out = np.full(want.shape, 7, dtype)
             assert call(out=out) is out and np.array_equal(out, want.astype(dtype))
             assert call(out=(out,)) is out
+        assert np.array_equal(call(out=...), want)  # as NumPy has it, a new array
         wide = np.zeros((30, 200), "f")
         call(out=wide[:, 1 : 2 * want.shape[1] : 2])
         assert np.array_equal(wide[:, 1 : 2 * want.shape[1] : 2], want) and np.count_nonzero(wide) == np.count_nonzero(

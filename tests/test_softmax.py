@@ -87,6 +87,18 @@ def test_layout(name, layout, dtype):
     assert np.array_equal(bits(x), bits(before))
 
 
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_ellipsis_for_out(name):
+    """As NumPy has it: a new array, also where there are no dimensions."""
+    function = getattr(fastact, name)
+    for x in (np.random.default_rng(0).normal(size=(3, 4)).T, np.ones(4, "f"), np.float32(2)):
+        got = function(x, out=...)
+        assert type(got) is np.ndarray and np.array_equal(got, function(x))
+    if gradient := getattr(fastact.grad, name, None):
+        got = gradient(1.0, 1.0, out=...)
+        assert type(got) is np.ndarray and got == gradient(1.0, 1.0)
+
+
 @compiled_only
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", KEEPING_SHAPE)
