@@ -20,6 +20,12 @@ def _goes_there(arguments, keywords):
     )
 
 
+def refuse(name, keywords):
+    """What is not there on a device."""
+    if keywords:
+        raise TypeError(f"{name}: {' and '.join(sorted(keywords))} cannot be given for arrays on a device")
+
+
 def elementwise(name, arguments, keywords):
     """The result of a ufunc, or NotImplemented where it is NumPy's business, or not there on a device."""
     if not _goes_there(arguments, keywords):
@@ -37,8 +43,7 @@ def reduction(name, arguments, axis, **keywords):
     from fastact import cuda
 
     keywords = {name: value for name, value in keywords.items() if value is not None}
-    if unknown := set(keywords) - ON_DEVICE:
-        raise TypeError(f"{name}: {' and '.join(sorted(unknown))} cannot be given for arrays on a device")
+    refuse(name, keywords.keys() - ON_DEVICE)
     return getattr(cuda.grad if len(arguments) == 2 else cuda, name)(*arguments, axis, **keywords)
 
 

@@ -21,12 +21,12 @@ import numpy as np
 
 import fastact
 from fastact import _cuda_arrays as arrays
-from fastact import _cuda_elementwise, _cuda_rows, _reductions
+from fastact import _cuda_elementwise, _cuda_rows, _dispatch, _reductions
 from fastact._cuda_device import is_available, why_not
 from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
 from fastact._documentation import dressed, public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._functions import choice_of, function_of
+from fastact._functions import blame, choice_of, function_of
 from fastact._gated import half_of
 from fastact._gates import GATED, GATES, UFUNCS
 from fastact._table import FLOAT_TYPES, REDUCTIONS, WITH_GRADIENT
@@ -113,8 +113,9 @@ def _streams_of(operands, stream):
     return tuple(dict.fromkeys([x.stream for x in operands if x.stream is not None and x.stream != stream]))
 
 
-def _on_host(function, inputs, out, keywords):
+def _on_host(name, labels, function, inputs, out, keywords):
     """Through the device and back, for NumPy arrays."""
+    blame(None, (name.removesuffix("_grad"), *labels), inputs)
     if out is not None and out is not ...:
         (out,) = out if isinstance(out, tuple) and len(out) == 1 else (out,)
         if not isinstance(out, np.ndarray):
@@ -262,20 +263,21 @@ def _run_elementwise(runtime, name, plan, out, inputs, fixed, stream, after):
     runtime.launch(launch, out.device, stream, after, (launch.work, out.address, *values, *launch.last))
 
 
-def _call_elementwise(row, *inputs, out=None, stream=None):
+def _call_elementwise(row, /, *inputs, out=None, stream=None, **others):
     """A row's formula of any arrays on one device, and numbers."""
-    name = row.name
+    name, labels = row.name, (*row.arrays, *row.parameters)
+    _dispatch.refuse(name.removesuffix("_grad"), others)
     first = None
     for x in inputs:
         if arrays.is_on_device(x):
             first = x
             break
     else:
-        return _on_host(partial(_call_elementwise, row), inputs, out, {"stream": stream})
+        return _on_host(name, labels, partial(_call_elementwise, row), inputs, out, {"stream": stream})
     runtime = _runtime()
     stream = _stream_for(stream, first)
     operands, given, fixed, here = [], [], [], []
-    for label, x in zip((*row.arrays, *row.parameters), inputs, strict=True):
+    for label, x in zip(labels, inputs, strict=True):
         value = None
         if type(x) is float or (isinstance(x, int) and not isinstance(x, np.generic)):
             kind = float if isinstance(x, float) else int
@@ -349,7 +351,7 @@ def _call_gated(name, labels, *inputs, axis=-1, out=None, stream=None):
     there = [arrays.is_on_device(x) for x in inputs]
     if not any(there):
         inputs = [np.asarray(x) for x in inputs]
-        return _on_host(partial(_call_gated, name, labels), inputs, out, {"axis": axis, "stream": stream})
+        return _on_host(name, labels, partial(_call_gated, name, labels), inputs, out, {"axis": axis, "stream": stream})
     runtime, stream, operands = _operands(name, labels, inputs, there, stream)
     *gradient, x = operands
     a, b = _halves(name, x, axis)
@@ -436,7 +438,7 @@ def _call_reduction(name, labels, *inputs, axis=-1, keepdims=False, out=None, st
     if not any(there):
         inputs = [np.asarray(x) for x in inputs]
         keywords = {"axis": axis, "keepdims": keepdims, "stream": stream, "temperature": temperature}
-        return _on_host(partial(_call_reduction, name, labels), inputs, out, keywords)
+        return _on_host(name, labels, partial(_call_reduction, name, labels), inputs, out, keywords)
     temperature = _reductions.temperature_of(temperature)
     runtime, stream, operands = _operands(name, labels, inputs, there, stream)
     device = operands[-1].device
@@ -563,16 +565,19 @@ def _elementwise_function(row):
     module = "fastact.cuda.grad" if gradient else "fastact.cuda"
     name = row.name.removesuffix("_grad")
 
-    def call(*inputs, out=None, stream=None, kernel=row.name):
-        if len(inputs) != len(labels):
-            raise TypeError(f"{name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
-        return _call_elementwise(UFUNCS[kernel], *inputs, out=out, stream=stream)
+    def call_of(kernel):
+        def call(*inputs, **keywords):
+            if len(inputs) != len(labels):
+                raise TypeError(f"{name}() takes {', '.join(labels)}, got {len(inputs)} positional arguments")
+            return _call_elementwise(UFUNCS[kernel], *inputs, **keywords)
+
+        return call
 
     if row.options:
-        chosen = {option: partial(call, kernel=kernel) for option, kernel in row.options.items()}
+        chosen = {option: call_of(kernel) for option, kernel in row.options.items()}
         function = choice_of(row, chosen, module)
     else:
-        function = function_of(row, call, module=module)
+        function = function_of(row, call_of(row.name), module=module)
     kind = inspect.Parameter
     function.__signature__ = inspect.Signature(
         [kind(array, kind.POSITIONAL_ONLY) for array in row.arrays]

@@ -696,11 +696,18 @@ def test_the_same_functions_take_device_arrays():
 
 
 def test_what_is_not_done_on_a_device(nothing_launched):
-    for name in ("sigmoid", "elu", "softmax"):
-        with pytest.raises(TypeError, match="where"):
+    refused = "cannot be given for arrays on a device$"
+    for name in ("sigmoid", "elu", "gelu", "softmax"):
+        with pytest.raises(TypeError, match=f"^{name}: where {refused}"):
             getattr(fastact, name)(no_copy(), where=True)
+        with pytest.raises(TypeError, match="kernel"):  # a name within
+            getattr(fastact, name)(no_copy(), kernel="tanh")
         with pytest.raises(TypeError, match="on the device of x"):
             getattr(fastact, name)(no_copy(), out=X.copy())
+    with pytest.raises(TypeError, match=f"^elu: beta and casting and dtype {refused}"):
+        fastact.elu(no_copy(), beta=1, dtype="f", casting="no")
+    with pytest.raises(TypeError, match=f"^swiglu: where {refused}"):
+        fastact.ufuncs.swiglu(no_copy(), no_copy(), where=True)
 
 
 def test_backend_cuda(monkeypatch):
@@ -776,7 +783,13 @@ BAD = [
         ValueError,
         "on one device, got 0 .* weight, 1",
     ),
-    ("elu", (no_copy(),), {"beta": 1}, TypeError, "beta"),
+    ("elu", (no_copy(),), {"beta": 1}, TypeError, "elu: beta cannot be given for arrays on a device"),
+    ("relu", ("a",), {}, TypeError, "relu: x must be real numbers of at most 64 bits, got dtype <U1"),
+    ("elu", (X, "a"), {}, TypeError, "elu: alpha must be real numbers of at most 64 bits, got dtype <U1"),
+    ("grad.elu", (X, X.astype("g")), {}, TypeError, "elu: x must be real numbers of at most 64 bits"),
+    ("softmax", ([None],), {}, TypeError, "softmax: x must be real numbers of at most 64 bits, got dtype object"),
+    ("grad.softmax", (X, X * 1j), {}, TypeError, "softmax: y must be real numbers of at most 64 bits"),
+    ("glu", (["a", "b"],), {}, TypeError, "glu: x must be real numbers of at most 64 bits, got dtype <U1"),
     ("sigmoid", (no_copy(), 2.0), {}, TypeError, "got 2 positional"),
     ("sigmoid", (no_copy(),), {"out": X}, TypeError, "out must be an array on the device of x, got ndarray"),
     ("sigmoid", (X,), {"out": no_copy()}, TypeError, "out must be an ndarray where the inputs are"),
