@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from fastact._table import REDUCTIONS, REQUIRED, WITH_GRADIENT
 NAMES = [*ACTIVATIONS, *WITH_GRADIENT]
 FUNCTION, DERIVATIVE = "#0072B2", "#D55E00"  # two that also the colour-blind tell apart (Okabe and Ito, 2008)
 BANDS = ["#0072B2", "#56B4E9", "#009E73", "#E69F00"]
+COLOURS = [FUNCTION, DERIVATIVE, "#009E73", "#CC79A7", "#56B4E9", "#000000"]  # of functions in the same axes
 AXIS, GRID = "#444444", "#E4E4E4"
 SIZE = (5, 4)  # inches
+LEGEND = {"fontsize": 8, "columnspacing": 1.2, "frameon": False}
 POINTS = 101  # on each smooth piece
 LARGEST = 1e300  # Matplotlib computes the limits of axes from sums and products of what is drawn
 NAMED = 8  # so many of many curves are in the legend; the others' colours lie between theirs
@@ -52,21 +54,31 @@ class Drawable(NamedTuple):
     scores: str = ""  # what softmax and its kin are drawn for
 
 
+class Shown(NamedTuple):
+    """What a line shows, kept as its `fastact`: for when another function is drawn into the same axes."""
+
+    name: str
+    label: str  # what it is called beside other functions; "" if it is not in the legend
+    colour: Any  # what it has beside other functions
+
+
 def plot(function, /, ax=None, xlim=None, **parameters):
     """Draw an activation and its derivative.
 
-    The formula is the title. At kinks, a dot is the value that `fastact.grad` gives, circles are the limits from
-    either side. softmax and its kin are drawn for four scores, of which the first varies, with its own derivative; at
-    several temperatures, the result for the first.
+    The formula is in the title, where there is room for it. At kinks, a dot is the value that `fastact.grad` gives,
+    circles are the limits from either side. softmax and its kin are drawn for four scores, of which the first varies,
+    with its own derivative; at several temperatures, and beside other functions, the result for the first.
 
     Parameters
     ----------
     function : str or callable
         An activation: "elu", `fastact.elu`, or one made by `fastact.activation`.
     ax : matplotlib.axes.Axes, optional
-        Where it is drawn; by default in a new figure.
+        Where it is drawn; by default in a new figure. To compare functions, draw them into the same one: each has a
+        colour, and the legend names them all.
     xlim : tuple of two floats, optional
-        From where to where, at most 1e300; by default from -5 to 5, or as far as there are kinks to be seen.
+        From where to where, at most 1e300; by default from -5 to 5, or as far as there are kinks to be seen, or as the
+        function that `ax` has already.
     **parameters
         Those of the function, each a value or a sequence of values, which give a curve each. Of softmax and its kin it
         is `temperature`.
@@ -107,20 +119,26 @@ def plot(function, /, ax=None, xlim=None, **parameters):
 
 
 def figure(names, parameters=None, xlim=None, make=None):
-    """A figure of one activation, or of several side by side, then without legends; made by Figure or `make`. For each
-    name there may be a dictionary of parameters."""
+    """A figure of one activation, or of several side by side, which share a legend if none has several curves; made by
+    Figure or `make`. For each name there may be a dictionary of parameters."""
     from matplotlib.figure import Figure
 
     activations, parameters = [_drawable(name) for name in names], parameters or [{}] * len(names)
     curves, xlim = list(map(_curves, activations, parameters)), _checked(xlim)
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
-    width, height = SIZE if len(names) == 1 else (2.6, 2.6)
+    alone = len(names) == 1
+    sharing = not alone and all(len(curve) == 1 for curve in curves)
+    width, height = SIZE if alone else (2.6, 2.6) if sharing else (2.6, 3.2)
     drawn = (make or Figure)(figsize=(width * columns, height * rows), layout="constrained")
     axes = drawn.subplots(rows, columns, squeeze=False).ravel()
+    shared = {}
     for activation, given, curve, ax in zip(activations, parameters, curves, axes, strict=False):
-        alone = len(names) == 1
-        _draw(ax, activation, curve, xlim, details=alone or bool(given), legend=alone or len(curve) > 1)
+        details = alone or bool(given or activation.scores)
+        for handle, label in _draw(ax, activation, curve, xlim, details, legend=not sharing):
+            shared.setdefault("function" if label == activation.name else label.removesuffix(" for x"), handle)
+    if sharing:
+        drawn.legend(shared.values(), shared, loc="outside lower center", ncols=len(shared), **LEGEND)
     for ax in axes[len(names) :]:
         ax.remove()
     return drawn
@@ -247,41 +265,68 @@ def _curves(drawn, parameters):
 
 
 def _draw(ax, drawn, curves, xlim=None, details=True, legend=True):
+    """Returns the entries of the legend, whether or not it is drawn."""
+    earlier = [artist for artist in ax.get_children() if hasattr(artist, "fastact")]
+    names = dict.fromkeys([*(artist.fastact.name for artist in earlier), drawn.name])
+    for artist in earlier:
+        if artist in ax.texts:
+            artist.remove()
+        else:
+            artist.set(color=artist.fastact.colour, label=artist.fastact.label)
+    if earlier:
+        xlim = xlim or ax.get_xlim()
     same = {key: value for key, value in curves[0].items() if all(str(c[key]) == str(value) for c in curves)}
-    if drawn.scores and len(curves) == 1:
-        entries = _draw_scores(ax, drawn, same, xlim)
+    if drawn.scores and len(curves) == 1 and not ax.has_data():
+        derivative = _draw_scores(ax, drawn, same, xlim)
     else:
-        entries = _draw_curves(ax, drawn, curves, [key for key in curves[0] if key not in same], xlim)
-    title = drawn.name
-    if details:
+        derivative = _draw_curves(ax, drawn, curves, [key for key in curves[0] if key not in same], xlim)
+    title = ", ".join(names)
+    if details and not earlier:
         title += drawn.scores + (f", {_text(same)}" if same else "")
-    if drawn.formula:
-        middle, above = (21, 42) if "dfrac" in drawn.formula or "sum" in drawn.formula else (12, 24)  # points
-        ax.set_title(drawn.formula, fontsize=10, pad=middle, va="center", math_fontfamily="stix")
-        over = {"xytext": (0, above), "xycoords": "axes fraction", "textcoords": "offset points", "ha": "center"}
-        ax.annotate(title, (0.5, 1), **over, fontsize=10, color=AXIS)
-    else:
-        ax.set_title(title, fontsize=10, color=AXIS)
+    _draw_title(ax, drawn, title, drawn.formula if len(names) == 1 else "")
+    entries = [*zip(*ax.get_legend_handles_labels(), strict=True), derivative]
     if legend:
         _draw_legend(ax, entries)
+    return entries
+
+
+def _draw_title(ax, drawn, title, formula):
+    """The name, and the formula under it; where nothing makes room, after it, if it fits into the line that
+    `pyplot.subplots` has space for."""
+    if formula and _is_arranged(ax):
+        middle, above = (21, 42) if "dfrac" in formula or "sum" in formula else (12, 24)  # points
+        ax.set_title(formula, fontsize=10, pad=middle, va="center", math_fontfamily="stix")
+        over = {"xytext": (0, above), "xycoords": "axes fraction", "textcoords": "offset points", "ha": "center"}
+        ax.annotate(title, (0.5, 1), **over, fontsize=10, color=AXIS).fastact = Shown(drawn.name, "", AXIS)
+        return
+    style = {"fontsize": 10, "color": AXIS, "va": "bottom", "pad": 3, "math_fontfamily": "stix"}
+    size = ax.set_title(f"{title}:  {formula}", **style).get_window_extent()
+    if not formula or size.width > 1.1 * ax.bbox.width or size.height > 24 * ax.figure.dpi / 72:
+        ax.set_title(title, **style)
+
+
+def _is_arranged(ax):
+    """Whether the figure makes room for what is around the axes."""
+    return ax.figure.get_layout_engine() is not None
 
 
 def _draw_legend(ax, entries):
-    """Under the axes, in as many columns as there is room for."""
+    """Under the axes, in as many columns as there is room for, or inside where nothing makes room."""
+    if not _is_arranged(ax):
+        ax.legend(*zip(*entries, strict=True), loc="best", **LEGEND | {"frameon": True, "edgecolor": "none"})
+        return
     place = ax.get_subplotspec()
     room = ax.figure.bbox.width / (place.get_gridspec().ncols if place else 1)
-    style = {"fontsize": 8, "frameon": False, "columnspacing": 1.2}
     columns, fits = len(entries), False
     while not fits:
         under = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.08), "ncols": columns}
-        width = ax.legend(*zip(*entries, strict=True), **under, **style).get_window_extent().width
+        width = ax.legend(*zip(*entries, strict=True), **under, **LEGEND).get_window_extent().width
         fits = width <= room or columns == 1
         columns = max(1, min(columns - 1, int(columns * room / width)))
 
 
 def _draw_curves(ax, drawn, curves, varied, xlim):
-    """A curve for each set of parameters. Returns the legend."""
-    from matplotlib import colormaps
+    """A curve for each set of parameters. Returns the legend's entry for the derivatives."""
     from matplotlib.lines import Line2D
 
     kinks = [drawn.kinks(*values.values()) if drawn.kinks else () for values in curves]
@@ -289,21 +334,35 @@ def _draw_curves(ax, drawn, curves, varied, xlim):
     reach = max([5.0, *(1.4 * abs(kink) for places in kinks for kink in places)])
     points = POINTS if drawn.kinks and not xlim else FINE
     xlim = xlim or (-reach, reach)
-    several = len(curves) > 1
-    colours = colormaps["viridis"](np.linspace(0, 0.75, len(curves))) if several else [FUNCTION]
+    beside = ax.has_data()
+    several = beside or len(curves) > 1
     named = np.linspace(0, len(curves) - 1, min(len(curves), NAMED)).round()
-    entries = []
-    for k, (values, places, colour) in enumerate(zip(curves, kinks, colours, strict=True)):
+    for k, (values, places, colour) in enumerate(zip(curves, kinks, _colours(ax, len(curves)), strict=True)):
         ends = [xlim[0], *(kink for kink in places if xlim[0] < kink < xlim[1]), xlim[1]]
         second = colour if several else DERIVATIVE
-        _draw_pieces(ax, partial(drawn.derivative, **values), ends, points, color=second, ls="--", lw=1.5)
-        _draw_pieces(ax, partial(drawn.function, **values), ends, points, color=colour, lw=2)
-        if k in named:
-            text = _text({key: values[key] for key in varied}) or drawn.name
-            entries.append((Line2D([], [], color=colour, lw=2), text))
+        dashed = _draw_pieces(ax, partial(drawn.derivative, **values), ends, points, color=second, ls="--", lw=1.5)
+        *dots, solid = _draw_pieces(ax, partial(drawn.function, **values), ends, points, color=colour, lw=2)
+        for line in [*dashed, *dots]:
+            line.fastact = Shown(drawn.name, "", colour)
+        label = f"{drawn.name}, {_text(values)}" if values else drawn.name
+        solid.fastact = Shown(drawn.name, label if k in named else "", colour)
+        short = _text({key: values[key] for key in varied}) or drawn.name
+        solid.set_label(solid.fastact.label and (label if beside else short))
     _draw_axes(ax, xlim)
-    of_derivative = Line2D([], [], color=AXIS if several else DERIVATIVE, lw=1.5, ls="--")
-    return [*entries, (of_derivative, "derivative")]
+    return Line2D([], [], color=AXIS if several else DERIVATIVE, lw=1.5, ls="--"), "derivative"
+
+
+def _colours(ax, count):
+    """One for each curve, unlike those that the axes have already."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
+
+    used = [line.get_color() for line in ax.lines]
+    used += [colour for shape in ax.collections for colour in shape.get_facecolor()]
+    new = [c for c in COLOURS if all(np.abs(np.subtract(to_rgb(c), to_rgb(old))).sum() > 0.4 for old in used)]
+    if count <= len(new) and (count == 1 or ax.has_data()):
+        return new[:count]
+    return colormaps["viridis"](np.linspace(0, 0.75, count))
 
 
 def _text(parameters):
@@ -313,21 +372,22 @@ def _text(parameters):
 
 def _draw_pieces(ax, function, ends, points, color, **style):
     """Each smooth piece of a function by itself, so that nothing joins the two sides of a jump: there, a dot is the
-    value, and circles are the limits."""
+    value, and circles are the limits. Returns them, and last the line."""
     x = [np.linspace(left, right, points) for left, right in itertools.pairwise(ends)]
     for piece in x:
         piece[0], piece[-1] = np.nextafter(piece[0], piece[-1]), np.nextafter(piece[-1], piece[0])
     y = [_shown(function(piece)) for piece in x]
+    drawn = []
     for k, kink in enumerate(ends[1:-1]):
         before, at, after = y[k][-1], _shown(function(kink)), y[k + 1][0]
         if np.allclose([before, after], at):
             continue
         for limit in (before, after):
             if not np.isclose(limit, at):
-                ax.plot(kink, limit, "o", ms=4.5, mfc="white", mec=color, mew=1.2, zorder=4)
-        ax.plot(kink, at, "o", ms=4.5, color=color, zorder=4)
+                drawn += ax.plot(kink, limit, "o", ms=4.5, mfc="white", color=color, mew=1.2, zorder=4)
+        drawn += ax.plot(kink, at, "o", ms=4.5, color=color, zorder=4)
         y[k][-1] = np.nan  # the gap
-    ax.plot(np.concatenate(x), np.concatenate(y), color=color, zorder=3, **style)
+    return drawn + ax.plot(np.concatenate(x), np.concatenate(y), color=color, zorder=3, **style)
 
 
 def _shown(y):
@@ -362,16 +422,19 @@ def _slope(name, x, **temperature):
 
 
 def _draw_scores(ax, drawn, parameters, xlim):
-    """The result for SCORES: as bands on each other where these share 1, else as curves. Returns the legend."""
+    """The result for SCORES: as bands on each other where these share 1, else as curves. Returns the legend's entry for
+    the derivative."""
     points = FINE if xlim else 121  # with the kinks of sparsemax among them
     xlim = xlim or (-6.0, 6.0)
     x = np.linspace(*xlim, points)
     y = _shown(_results(drawn.name, x, **parameters))
     derivative = _shown(drawn.derivative(x, **parameters))
     if np.allclose(y.sum(axis=0), 1):
-        shapes = ax.stackplot(x, y, colors=BANDS, alpha=0.6, lw=0)
+        ax.stackplot(x, y, labels=SCORES, colors=BANDS, alpha=0.6, lw=0)
     else:
-        shapes = [ax.plot(x, row, color=colour, lw=2, zorder=3)[0] for row, colour in zip(y, BANDS, strict=True)]
-    shapes += ax.plot(x, derivative, "--", color=DERIVATIVE, lw=1.5, zorder=4)
+        for row, label, colour in zip(y, SCORES, BANDS, strict=True):
+            ax.plot(x, row, label=label, color=colour, lw=2, zorder=3)
+    (line,) = ax.plot(x, derivative, "--", color=DERIVATIVE, lw=1.5, zorder=4)
+    line.fastact = Shown(drawn.name, "derivative for x", DERIVATIVE)
     _draw_axes(ax, xlim)
-    return list(zip(shapes, [*SCORES, "derivative for x"], strict=True))
+    return line, line.fastact.label

@@ -66,7 +66,7 @@ def axes():
     pytest.importorskip("matplotlib")
     from matplotlib.figure import Figure
 
-    return Figure().subplots()
+    return Figure(layout="constrained").subplots()
 
 
 def lines(ax, style):
@@ -102,7 +102,7 @@ def test_curves(name, axes):
         assert x[0] < -4.9 and x[-1] > 4.9 and all(x[0] < kink < x[-1] for kink in kinks)
         # nothing joins the two sides of a jump
         assert np.nanmax(np.abs(np.diff(y))) < 0.3 * max(1, np.nanmax(np.abs(y)) / 5)
-    axes.figure.canvas.draw()
+    axes.figure.draw_without_rendering()
     assert axes.get_title() == _mathtext.formula_of(ACTIVATIONS[name].doc)
 
 
@@ -149,7 +149,7 @@ def test_over_an_axis(name, axes):
     ((x, slope),) = lines(axes, "--")
     assert np.allclose(slope, slope_of(name, x), atol=1e-6)
     assert len(axes.get_legend().get_texts()) == 5
-    axes.figure.canvas.draw()
+    axes.figure.draw_without_rendering()
 
 
 def test_parameters_that_are_all_the_same(axes):
@@ -184,6 +184,122 @@ def test_temperature(name, axes):
     assert axes.get_legend().get_texts()[0].get_text() == "temperature = 0.5"
 
 
+def entries(drawn):
+    return [text.get_text() for text in drawn.get_texts()]
+
+
+SCORES = ["x", "1", "0", "-1"]
+PANELS = [
+    (["gelu", "silu", "mish", "relu", "elu"], {}, ["function", "derivative"]),
+    (["relu", "softmax", "log_softmax"], {}, ["function", "derivative", *SCORES]),
+    (["softmax", "sparsemax"], {}, [*SCORES, "derivative"]),
+    (["relu", "elu"], {"alpha": 2}, ["function", "derivative"]),
+]
+
+
+@pytest.mark.parametrize("names, of_the_last, legend", PANELS)
+def test_panels_share_a_legend(names, of_the_last, legend, axes):
+    drawn = _plot.figure(names, [{}] * (len(names) - 1) + [of_the_last])
+    drawn.draw_without_rendering()
+    assert [entries(one) for one in drawn.legends] == [legend]
+    assert [ax.get_legend() for ax in drawn.axes] == [None] * len(names)
+    numbers = [label.get_window_extent() for ax in drawn.axes for label in ax.get_xticklabels()]
+    assert not any(number.overlaps(drawn.legends[0].get_window_extent()) for number in numbers)
+
+
+def test_panels_with_several_curves_have_legends_of_their_own(axes):
+    drawn = _plot.figure(["softmax", "log_softmax", "gelu"], [{"temperature": [0.5, 1]}, {}, {}])
+    assert not drawn.legends
+    assert [entries(ax.get_legend()) for ax in drawn.axes] == [
+        ["temperature = 0.5", "temperature = 1", "derivative"],
+        [*SCORES, "derivative for x"],
+        ["gelu", "derivative"],
+    ]
+    assert texts(drawn.axes[1]) == ["log_softmax of (x, 1, 0, -1)"]
+
+
+def colours(ax, style):
+    from matplotlib.colors import to_hex
+
+    return [to_hex(line.get_color()) for line in ax.lines if line.get_linestyle() == style and line.get_zorder() > 2]
+
+
+def test_functions_in_the_same_axes(axes):
+    fastact.plot("relu6", axes)
+    xlim = axes.get_xlim()
+    fastact.plot("silu", axes)
+    assert axes.get_title() == "relu6, silu" and not texts(axes) and axes.get_xlim() == xlim
+    assert entries(axes.get_legend()) == ["relu6", "silu", "derivative"]
+    fastact.plot("elu", axes, alpha=[1, 2])
+    assert axes.get_title() == "relu6, silu, elu"
+    assert entries(axes.get_legend()) == ["relu6", "silu", "elu, alpha = 1", "elu, alpha = 2", "derivative"]
+    assert len(set(colours(axes, "-"))) == 4 and colours(axes, "--") == colours(axes, "-")
+    dots = {line.get_markeredgecolor().lower() for line in axes.lines if line.get_marker() == "o"}
+    assert dots == {_plot.FUNCTION.lower(), colours(axes, "-")[3]}  # elu's derivative jumps where alpha is 2
+    axes.figure.draw_without_rendering()
+
+
+def test_the_same_function_in_the_same_axes(axes):
+    fastact.plot("elu", axes, alpha=[0.5, 1])
+    fastact.plot("elu", axes, alpha=2)
+    assert axes.get_title() == _mathtext.formula_of(ACTIVATIONS["elu"].doc) and texts(axes) == ["elu"]
+    assert entries(axes.get_legend()) == ["elu, alpha = 0.5", "elu, alpha = 1", "elu, alpha = 2", "derivative"]
+    axes.clear()
+    fastact.plot("elu", axes, alpha=2)
+    assert entries(axes.get_legend()) == ["elu", "derivative"] and texts(axes) == ["elu, alpha = 2"]
+
+
+def test_softmax_and_another_in_the_same_axes(axes):
+    fastact.plot("softmax", axes)
+    fastact.plot("sparsemax", axes)
+    assert entries(axes.get_legend()) == [*SCORES, "derivative for x", "sparsemax", "derivative"]
+    assert colours(axes, "-")[0] not in {_plot.DERIVATIVE.lower(), *(band.lower() for band in _plot.BANDS)}
+    axes.clear()
+    fastact.plot("softmax", axes, temperature=[0.5, 1])
+    fastact.plot("log_softmax", axes)
+    assert axes.get_title() == "softmax, log_softmax"
+    labels = ["softmax, temperature = 0.5", "softmax, temperature = 1", "log_softmax", "derivative"]
+    assert entries(axes.get_legend()) == labels
+
+
+def test_many_functions_in_the_same_axes(axes):
+    for count, name in enumerate(_plot.NAMES, 1):
+        fastact.plot(name, axes)
+        assert len(lines(axes, "--")) == count
+    fastact.plot("elu", axes, alpha=list(range(20)))
+    axes.figure.draw_without_rendering()
+
+
+def test_beside_lines_of_the_caller(axes):
+    axes.plot([0, 1], [0, 1], color="#0070B0", label="mine")
+    fastact.plot("gelu", axes)
+    assert entries(axes.get_legend()) == ["mine", "gelu", "derivative"]
+    assert len(set(colours(axes, "-"))) == 1 and _plot.FUNCTION.lower() not in colours(axes, "-")
+
+
+def test_subplots_without_a_layout(axes):
+    """Nothing makes room there: legends are inside, and titles keep off the numbers of the axes above."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(10, 8))
+    (above, _), (below, _) = drawn.subplots(2, 2)
+    fastact.plot("relu", above)
+    drawn.draw_without_rendering()
+    numbers = [label.get_window_extent() for label in above.get_xticklabels()]
+    point, formulas = drawn.dpi / 72, 0
+    for name in _plot.NAMES:
+        below.clear()
+        fastact.plot(name, below)
+        title, legend = below.title.get_window_extent(), below.get_legend().get_window_extent()
+        assert not texts(below) and below.get_title().startswith(name)
+        assert title.y1 < min(number.y0 for number in numbers) + 4 * point  # digits do not reach below their line
+        assert title.width < 1.2 * below.bbox.width and title.y0 > below.bbox.y1
+        assert below.bbox.x0 < legend.x0 < legend.x1 < below.bbox.x1
+        assert below.bbox.y0 < legend.y0 < legend.y1 < below.bbox.y1
+        formulas += "$" in below.get_title()
+    assert formulas > 20
+
+
 @pytest.mark.parametrize("name", _plot.NAMES)
 def test_functions_of_fastact(name, axes):
     by_name = axes.figure.add_subplot()
@@ -208,7 +324,7 @@ def test_functions_of_ones_own(axes):
     axes.clear()
     fastact.plot(elu, axes, b=3, a=[1, 2])
     assert len(lines(axes, "-")) == 2 and axes.get_title() == "elu, b = 3"
-    axes.figure.canvas.draw()
+    axes.figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize("name", ["relu", "gelu", "hardtanh", "softmax", "log_softmax"])
@@ -225,7 +341,7 @@ def test_xlim(name, xlim, axes):
 def draw(names, parameters):
     """Warnings are errors."""
     drawn = _plot.figure(names, parameters)
-    drawn.canvas.draw()
+    drawn.draw_without_rendering()
     return drawn.axes
 
 
