@@ -72,7 +72,7 @@ def plot(function, /, ax=None, xlim=None, **parameters):
     Parameters
     ----------
     function : str or callable
-        An activation: "elu", `fastact.elu`, or one made by `fastact.activation`.
+        An activation: "elu", `fastact.elu`, its ufunc, or one made by `fastact.activation`.
     ax : matplotlib.axes.Axes, optional
         Where it is drawn; by default in a new figure. To compare functions, draw them into the same one: each has a
         colour, and the legend names them all.
@@ -92,7 +92,8 @@ def plot(function, /, ax=None, xlim=None, **parameters):
     ImportError
         Without Matplotlib: it comes with the extra `fastact[plot]`.
     ValueError
-        For a name that is unknown or cannot be drawn, sequences of different lengths, and a wrong `xlim`.
+        For a name that is unknown or cannot be drawn, sequences of different lengths or several dimensions, and a wrong
+        `xlim`.
     TypeError
         For other functions, and for parameters that are unknown, missing or cannot be drawn.
 
@@ -216,7 +217,8 @@ def _drawable(function):
         return Drawable(function.__name__, function, partial(function.grad, 1.0), function._parameters)
     name = function if isinstance(function, str) else getattr(function, "__name__", None)
     known = name in fastact.__all__
-    if not isinstance(function, str) and not (known and getattr(fastact, name) is function):
+    is_ours = known and any(getattr(module, name, None) is function for module in (fastact, fastact.ufuncs))
+    if not isinstance(function, str) and not is_ours:
         raise TypeError(f"{function!r} is neither a name, nor a function of fastact, nor made by fastact.activation")
     if name not in NAMES:
         problem = f"{name} cannot be drawn; those that can" if known else f"unknown activation {name!r}; there"
@@ -254,7 +256,7 @@ def _curves(drawn, parameters):
     for key, value in values.items():
         if value is REQUIRED:
             raise TypeError(f"{drawn.name} needs a value for {key}")
-    several = {key: list(value) for key, value in values.items() if np.ndim(value)}
+    several = {key: list(value) for key, value in values.items() if _is_sequence(key, value)}
     lengths = {len(value) for value in several.values()}
     if len(lengths) > 1 or 0 in lengths:
         raise ValueError(f"{' and '.join(several)} must have one value or equally many, got {sorted(lengths)}")
@@ -262,6 +264,16 @@ def _curves(drawn, parameters):
         {key: several[key][k] if key in several else value for key, value in values.items()}
         for k in range(lengths.pop() if lengths else 1)
     ]
+
+
+def _is_sequence(key, value):
+    try:
+        dimensions = np.ndim(value)
+    except ValueError:  # lists of different lengths
+        dimensions = 2
+    if dimensions > 1:
+        raise ValueError(f"{key} must be a value or a sequence of values, not of several dimensions")
+    return dimensions == 1
 
 
 def _draw(ax, drawn, curves, xlim=None, details=True, legend=True):

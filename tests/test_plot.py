@@ -300,6 +300,14 @@ def test_subplots_without_a_layout(axes):
     assert formulas > 20
 
 
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_ufuncs(name, axes):
+    by_name = axes.figure.add_subplot()
+    fastact.plot(name, by_name)
+    fastact.plot(getattr(fastact.ufuncs, name), axes)
+    assert texts(axes) == texts(by_name) and len(axes.lines) == len(by_name.lines)
+
+
 @pytest.mark.parametrize("name", _plot.NAMES)
 def test_functions_of_fastact(name, axes):
     by_name = axes.figure.add_subplot()
@@ -391,6 +399,10 @@ ERRORS = [
     ),
     ("hardtanh", {"min_val": [-1, -2], "max_val": [1, 2, 3]}, ValueError, "min_val and max_val must have"),
     ("elu", {"alpha": []}, ValueError, "alpha must have"),
+    ("elu", {"alpha": np.ones((2, 2))}, ValueError, "^alpha must be a value or a sequence of values, not of several"),
+    ("elu", {"alpha": [[1, 2], [3]]}, ValueError, "^alpha must be a value or a sequence of values, not of several"),
+    (fastact.ufuncs.glu, {}, ValueError, "^glu cannot be drawn; those that can are: relu, "),
+    (fastact.ufuncs.elu_grad, {}, TypeError, "is neither a name, nor a function of fastact"),
 ]
 
 
