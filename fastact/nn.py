@@ -26,7 +26,7 @@ import fastact
 from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
-from fastact._reductions import bool_of
+from fastact._reductions import bool_of, int_of
 from fastact._table import SPARSE, WITH_TEMPERATURE, module_name
 
 __all__ = ["Module", "PReLU", "Softmax2d"]
@@ -373,7 +373,7 @@ class PReLU(Module):
             raise TypeError(f"PReLU: num_parameters must be an int, got {num_parameters!r}") from None
         if self.num_parameters < 1:
             raise ValueError(f"PReLU: num_parameters must be at least 1, got {num_parameters}")
-        dtype = np.dtype(dtype)
+        dtype = np.dtype(np.float32 if dtype is None else dtype)
         if dtype.char not in "efd":
             raise TypeError(f"PReLU: dtype must be float16, float32 or float64, got {dtype}")
         self.init = float(_number_of("PReLU: init", init))
@@ -382,6 +382,16 @@ class PReLU(Module):
         if np.isinf(self.weight[0]) and not np.isinf(self.init):
             raise ValueError(f"PReLU: init must be within the range of {dtype}, got {init!r}")
         self.weight_grad = None
+
+    @property
+    def weight(self):
+        return self._weight
+
+    @weight.setter
+    def weight(self, weight):
+        if not isinstance(weight, np.ndarray):
+            raise TypeError(f"PReLU: weight must be an ndarray, got {type(weight).__name__}")
+        self._weight = weight
 
     def forward(self, x):
         y = fastact.prelu(x, self._weight_for(np.shape(x)))
@@ -404,7 +414,7 @@ class PReLU(Module):
         return self.weight.reshape(-1, *[1] * (len(shape) - 2))
 
     def __repr__(self):
-        return f"PReLU(num_parameters={self.num_parameters})"
+        return f"{type(self).__name__}(num_parameters={self.num_parameters})"
 
 
 class _OverAxis(Module):
@@ -412,7 +422,7 @@ class _OverAxis(Module):
 
     def __init__(self, dim=-1):
         try:
-            self.dim = operator.index(dim)
+            self.dim = int_of(dim)
         except TypeError:
             raise TypeError(f"{type(self).__name__}: dim must be an int, got {dim!r}") from None
 
@@ -554,7 +564,7 @@ class GELU(_MODULES["GELU"]):
         return fastact.grad.gelu(gy, x, approximate=self.approximate)
 
     def __repr__(self):
-        return f"GELU(approximate={self.approximate!r}{', inplace=True' if self.inplace else ''})"
+        return f"{type(self).__name__}(approximate={self.approximate!r}{', inplace=True' if self.inplace else ''})"
 
 
 class RReLU(_MODULES["RReLU"]):
@@ -640,4 +650,4 @@ class Softmax2d(_MODULES["Softmax"]):
         return super().forward(x)
 
     def __repr__(self):
-        return "Softmax2d()"
+        return f"{type(self).__name__}()"

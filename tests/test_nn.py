@@ -270,6 +270,23 @@ def test_prelus_weights():
     assert np.array_equal(module(x), [[-2.0, -3.0]]) and np.array_equal(copied(x), [[-1.0, -2.0]])
 
 
+def test_prelus_dtype():
+    assert nn.PReLU(dtype=None).weight.dtype == np.float32  # as PyTorch's
+    module = nn.PReLU()
+    for wrong in (0.3, [0.3], np.float32(0.3), None):
+        with pytest.raises(TypeError, match=f"^PReLU: weight must be an ndarray, got {type(wrong).__name__}$"):
+            module.weight = wrong
+    assert np.array_equal(module.weight, [0.25])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_subclasses_have_their_own_name(name):
+    module = some(name, 3)
+    shown = repr(module)
+    module.__class__ = type("Own", (type(module),), {})
+    assert repr(module) == shown.replace(name, "Own", 1)
+
+
 def test_parameters_are_attributes():
     module = nn.Hardtanh(min_val=-2)
     x = np.linspace(-3, 3, 7)
@@ -373,6 +390,8 @@ ERRORS = [
     ("LogSoftmax('a')", TypeError, "LogSoftmax: dim must be an int, got 'a'"),
     ("Sparsemax('a')", TypeError, "Sparsemax: dim must be an int, got 'a'"),
     ("Softmax((0, 1))", TypeError, "Softmax: dim must be an int"),
+    ("Softmax(True)", TypeError, "Softmax: dim must be an int, got True"),
+    ("GLU(False)", TypeError, "GLU: dim must be an int, got False"),
     ("ReLU(inplace=True)([1.0])", TypeError, "x must be an ndarray, got list"),
     ("ELU(inplace=True)(np.arange(3))", TypeError, "float64"),
     ("ReLU()(np.ones(3) * 1j)", TypeError, "relu"),
