@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from fastact._reductions import axes_of, bool_of, broadcast, result_type_of, softmax, temperature_of
+from fastact._reductions import axes_of, bool_of, broadcast, result_type_of, returned, softmax, temperature_of
 from fastact._sparse import hardmax
+
+TINY = 1e-37  # temperature
 
 
 def check_generator(rng):
@@ -12,7 +14,7 @@ def check_generator(rng):
 
 
 def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
-    """Slopes for training with `fastact.rrelu`: uniform from [lower, upper), one for each element of `x`.
+    """Slopes for training with `fastact.rrelu`: uniform from [lower, upper], one for each element of `x`.
 
     `fastact.prelu(x, slopes)` is the activation with these slopes and `fastact.grad.prelu(gy, x, slopes)` its gradient.
 
@@ -27,7 +29,7 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
 
     Returns
     -------
-    ndarray
+    ndarray or scalar
         Of the shape of `x`, and of the dtype of `fastact.rrelu(x)`.
 
     Raises
@@ -39,7 +41,7 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
 
     Notes
     -----
-    float16 slopes are drawn in float32 and rounded, some to `upper`. NaN or inf in `x` makes no difference.
+    Few are `upper` itself, by rounding; float16 slopes are drawn in float32. NaN or inf in `x` makes no difference.
 
     References
     ----------
@@ -63,9 +65,11 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
         broadcast(bound, name, x.shape)
     slopes = np.asarray(rng.random(x.shape, drawn))
     with np.errstate(all="ignore"):
-        slopes *= np.subtract(upper, lower, dtype=drawn)
-        slopes += lower.astype(drawn)
-        return slopes.astype(dtype, copy=False)
+        lower, upper = lower.astype(drawn) / 2, upper.astype(drawn) / 2  # whose difference is within the range
+        slopes *= upper - lower
+        slopes += lower
+        slopes *= 2
+        return returned(slopes.astype(dtype, copy=False), None)
 
 
 def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
@@ -105,7 +109,7 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     -----
     The gradient for the logits is `fastact.grad.softmax(gy, y, axis, temperature=tau)`, with the soft y; with `hard` as
     well, the gradient of the soft result then standing in for that of the hard one ("straight-through"): draw the soft
-    one, keep it, and take its `fastact.hardmax`, which is what `hard` gives.
+    one, keep it, and take its `fastact.hardmax`, which is what `hard` gives, but where rounding has made ties in it.
 
     float16 is drawn and computed in float32. Noise is never infinite: at most 17.4 in float32, 37.5 in float64. NaN and
     infinities are as for `fastact.softmax`: a NaN makes its row NaN, -inf gives 0, one inf 1.
@@ -139,9 +143,9 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     np.log(np.maximum(y, np.finfo(drawn).eps / 4, out=y), out=y)
     with np.errstate(all="ignore"):
         np.subtract(logits, y, out=y, dtype=drawn)
-    softmax(y, axis, out=y, temperature=tau)
+    # the place of the maximum does not depend on tau: the smaller, the less makes rounding ties
+    softmax(y, axis, out=y, temperature=TINY if hard else tau)
     if hard:
         hardmax(y, axis, out=y)
     with np.errstate(all="ignore"):
-        y = y.astype(dtype, copy=False)
-    return y if y.ndim else y[()]
+        return returned(y.astype(dtype, copy=False), None)

@@ -220,7 +220,7 @@ def test_slopes_of_rrelu(dtype):
     bounds = np.array([[0.0], [1.0]]), np.array([[0.5], [1.5]])
     low, high = fastact.rrelu_slopes(np.zeros((2, 99), dtype), *bounds, rng=np.random.default_rng(1))
     assert low.max() <= 0.5 and high.min() >= 1
-    assert fastact.rrelu_slopes(3, rng=np.random.default_rng(1)).dtype == "d"
+    assert type(fastact.rrelu_slopes(3, rng=np.random.default_rng(1))) is np.float64
     with pytest.raises(TypeError, match="rng"):
         fastact.rrelu_slopes(x, rng=0)
     with pytest.raises(TypeError):
@@ -235,6 +235,9 @@ def test_slopes_of_rrelu(dtype):
     with np.errstate(all="raise"):
         fastact.rrelu_slopes(x, 0.0, np.finfo(dtype).tiny * 8, rng=np.random.default_rng(1))
         fastact.rrelu_slopes(x, -3e38, 3e38, rng=np.random.default_rng(1))
+        largest = np.finfo(dtype).max
+        slopes = fastact.rrelu_slopes(x, -largest, largest, rng=np.random.default_rng(1))
+    assert np.all(np.abs(slopes) <= largest) and abs((slopes > 0).mean() - 0.5) < 0.01
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name in TORCH_BACKWARD | TORCH_BACKWARD_COMPOSED])

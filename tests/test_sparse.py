@@ -240,6 +240,18 @@ def test_gumbel_softmax_errors(arguments, keywords, exception, message):
         assert generator.random() == rng().random()  # nothing was drawn
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_hard_draws_do_not_depend_on_the_temperature(dtype):
+    """Nor has rounding made ties, which the first would win."""
+    x = np.zeros((10_000, 4), dtype)
+    draws = fastact.gumbel_softmax(x, hard=True, rng=rng())
+    assert np.all(np.abs(draws.mean(axis=0, dtype="d") - 0.25) < 0.02) and np.all(draws.sum(axis=1) == 1)
+    for tau in (1e-30, 1e8, 1e300):
+        assert np.array_equal(fastact.gumbel_softmax(x, tau, hard=True, rng=rng()), draws)
+    y = fastact.gumbel_softmax(x, rng=rng())
+    assert np.all(y[draws == 1] == y.max(axis=1))
+
+
 def test_gumbel_softmax_at_a_tiny_temperature():
     """Where what is divided by it would overflow."""
     logits = np.float32([1.0, 2.0, 3.0])
