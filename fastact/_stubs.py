@@ -39,6 +39,10 @@ class _Array(Protocol):
 _Numbers: TypeAlias = float | _Array | Sequence[float | _Array] | Sequence[Sequence[float | _Array]]
 _Function: TypeAlias = Callable[..., Any]
 
+class _OnDevice(Protocol):
+    @property
+    def __cuda_array_interface__(self) -> Any: ...
+
 @overload
 def activation(function: _Function, *, derivative: _Function | None = None) -> Activation: ...
 @overload
@@ -62,7 +66,7 @@ def gumbel_softmax(
     axis: int | tuple[int, ...] | None = -1,
     *,
     rng: np.random.Generator,
-) -> Any: ...
+) -> npt.NDArray[Any]: ...
 """
 
 AXES = "int | tuple[int, ...] | None"
@@ -83,12 +87,12 @@ FUNCTION = """def {name}(
 """
 
 
-GRAD = """from typing import Any, Literal
+GRAD = """from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from fastact import _Numbers
+from fastact import _Numbers, _OnDevice
 
 def prelu_weight(gy: npt.ArrayLike, x: npt.ArrayLike, weight: _Numbers) -> Any: ...
 """
@@ -127,16 +131,20 @@ def elementwise_stub(name, row):
 
 
 def over_axes_stub(name, row, *arrays, axis=AXES):
-    keywords = {
-        "keepdims: bool = False": row.single,
-        "out: np.ndarray | tuple[np.ndarray] | None = None": True,
-        "where: npt.ArrayLike | None = None": row.where,
-        "dtype: npt.DTypeLike | None = None": True,
-        "temperature: float = 1.0": row.temperature,
-    }
-    lines = [*(f"{array}: npt.ArrayLike" for array in arrays), f"axis: {axis} = -1", "*"]
-    lines += [keyword for keyword, there in keywords.items() if there]
-    return f"def {name}(\n" + "".join(f"    {line},\n" for line in lines) + ") -> Any: ...\n"
+    temperature = ["temperature: float = 1.0"] * row.temperature
+
+    def function(kinds, keywords, result):
+        lines = [*map("{}: {}".format, arrays, kinds), f"axis: {axis} = -1", "*", *keywords, *temperature]
+        return f"def {name}(\n" + "".join(f"    {line},\n" for line in lines) + f") -> {result}: ...\n"
+
+    keywords = ["keepdims: bool = False"] * row.single + ["out: np.ndarray | tuple[np.ndarray] | None = None"]
+    keywords += ["where: npt.ArrayLike | None = None"] * row.where + ["dtype: npt.DTypeLike | None = None"]
+    hosts = ["npt.ArrayLike"] * len(arrays)
+    if row.single:
+        return function(hosts, keywords, "Any")
+    # First what is in the memory of a device: such arrays are array_like as well, but the result is of their kind.
+    on_device = function(["_OnDevice", "Any"], ["out: Any = None"], "Any")
+    return f"@overload\n{on_device}@overload\n{function(hosts, keywords, 'npt.NDArray[Any]')}"
 
 
 def init_stub():

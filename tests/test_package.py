@@ -17,7 +17,7 @@ from processes import run
 import fastact
 from fastact import _backend
 from fastact._gates import GATED, GATES
-from fastact._table import GRADIENTS, REDUCTIONS, WITH_TEMPERATURE
+from fastact._table import GRADIENTS, REDUCTIONS, WITH_GRADIENT, WITH_TEMPERATURE
 
 BACKENDS = _backend.available()
 
@@ -115,8 +115,21 @@ def test_completion(name):
     assert all(hasattr(module, one) for one in dir(module))
 
 
-TYPED = """import numpy as np, fastact
-from fastact import math, nn
+TYPED = """from typing import Any
+
+import numpy as np, fastact
+from numpy.typing import NDArray
+from fastact import grad, math, nn
+
+F = NDArray[np.float32]
+
+class Tensor:  # as it is in PyTorch: with CUDA, the result is of its kind
+    def __array__(self) -> np.ndarray:
+        return np.ones(3)
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        return {}
 
 @fastact.activation
 def twice(x: float, factor: float = 2.0) -> float:
@@ -130,7 +143,26 @@ twice(np.ones(3), factor=3.0), square.grad(1.0, [2.0]), twice.ufunc.nin, square.
 fastact.gelu([1.0], approximate="tanh"), fastact.grad.gelu(1, 2, approximate="none"), nn.GELU("tanh")
 fastact.elu(1, np.float32(0.5)), fastact.prelu(np.ones((2, 3)), [[0.1], [0.2]]), fastact.grad.elu(1, 2, alpha=1)
 nn.Softmax(-1), nn.Softmax2d(), nn.Sparsemax(), nn.GLU(dim=0)
+
+def on_device(x: Tensor, y: Tensor, out: Tensor) -> Tensor:
+    y = fastact.softmax(x, axis=(0, 1), out=out, temperature=2.0)
+    y = grad.glu(y, fastact.glu(x, 1), axis=1)
+    return y
+
+def shares(x: F, rng: np.random.Generator) -> F:
+    return fastact.gumbel_softmax(x, rng=rng)
+
+def nested(x: list[list[float]]) -> F:
+    return fastact.softmax(x, axis=None, where=[True, False], dtype=np.float32)
+
 """
+TYPED += "".join(
+    f"def {name}(x: F) -> F:\n    return fastact.{name}(x, axis=0, out=x)\n" for name in [*REDUCTIONS, *GATES]
+).replace("def logsumexp(x: F) -> F", "def logsumexp(x: F) -> Any")  # which for vectors is a number
+TYPED += "".join(
+    f"def {name}_grad(gy: F, x: F) -> F:\n    return grad.{name}(gy, x, -1, out=x)\n"
+    for name in [*WITH_GRADIENT, *GATES]
+)
 MISTYPED = (
     "fastact.activation(1)",
     "fastact.gelu(1.0, approximate='erf')",
@@ -139,6 +171,7 @@ MISTYPED = (
     "fastact.elu(1.0, 'a')",
     "fastact.grad.elu(1.0, 1.0, alpha=None)",
     "math.exp('a')",
+    "fastact.softmax(np.ones(2)).softmax()",
     "nn.Softmax()",
     "nn.GELU('erf')",
 )
