@@ -97,6 +97,7 @@ SIXTH, SIXTH_LOW = split(1 / 6, 2.0**-55 / 3)
 GELU_END = Constant(14.9, 39.0)
 # The same of gelu_tanh, generously.
 GELU_TANH_END = Constant(11.0, 22.0)
+ERF_SLOPE, ERF_SLOPE_LOW = split(*_coefficients.ERF_AT_0)  # at 0
 GELU_TAIL, GELU_TAIL_LOW = split(*_coefficients.GELU_TAIL_AT_0)
 # The first part is short, so that sums of it, up to 16 and 64, less it are exact.
 GELU_TANH_LINEAR, GELU_TANH_LINEAR_LOW = parts(

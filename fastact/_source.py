@@ -21,10 +21,10 @@ import numpy as np
 
 from fastact import math as fast
 from fastact._gates import GATES
-from fastact._math import INF, copysign, fma, product_error, sqrt
+from fastact._math import ERF_SLOPE, INF, copysign, fma, product_error, sqrt
 from fastact._specialise import Primitive
 from fastact._table import ACTIVATIONS, GRADIENTS, REDUCTIONS, times
-from fastact.math import ERF_SLOPE, exp, sin
+from fastact.math import exp, sin
 
 OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.USub: "-", ast.Not: "not ", ast.And: "&", ast.Or: "|",

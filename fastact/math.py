@@ -30,6 +30,8 @@ from fastact._formulas import softplus as softplus_formula
 from fastact._formulas import tanh as tanh_formula
 from fastact._math import (
     DOWN,
+    ERF_SLOPE,
+    ERF_SLOPE_LOW,
     EXP_LOW,
     GELU_END,
     INF,
@@ -86,7 +88,6 @@ EXPM1_HIGH = Constant(64.0, 512.0)  # e**x - 1 is e**x from here on
 MAGIC_DOWN = Constant(1.5 * 2.0**23 + 127 - 64, 1.5 * 2.0**52 + 1023 - 512)
 UP_EXPONENT = Constant(64.0, 512.0)
 TINY = Constant(2.0**-126, 2.0**-1022)
-ERF_SLOPE, ERF_SLOPE_LOW = split(*_coefficients.ERF_AT_0)
 SQRT2, SQRT2_LOW = split(float.fromhex("0x1.6a09e667f3bcdp+0"), float.fromhex("-0x1.bdd3413b26456p-54"))
 # pi / 2, what that leaves, and what that leaves; its inverse; and the most that is a whole number of it and a rest
 HALF_PI = Constant(float.fromhex("0x1.921fb6p+0"), float.fromhex("0x1.921fb54442d18p+0"))
