@@ -41,6 +41,8 @@ def run(arguments):
             _plot.run(options)
         except ImportError as error:
             sys.exit(str(error))
+        except BrokenPipeError:
+            raise
         except (TypeError, ValueError, OSError) as error:
             plot.error(str(error))
     elif options.command == "bench":
@@ -52,13 +54,20 @@ def run(arguments):
 
 def main(arguments=None):
     """Run the command line and return the exit status; a wrong one exits with status 2."""
+    if getattr(sys.stdout, "errors", None) == "strict":
+        sys.stdout.reconfigure(errors="replace")  # ± where there is but ASCII
     try:
         try:
             run(arguments)
         finally:
             print(end="", flush=True)
-    except BrokenPipeError:  # the reader has seen enough, as in `fastact demo | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # whose reader has seen enough, as in `fastact demo | head`
+            print(f"fastact: {error}", file=sys.stderr)
+        try:
+            print(end="", flush=True)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 1
     except KeyboardInterrupt:
         return 130

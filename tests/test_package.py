@@ -94,12 +94,44 @@ def test_help_and_version(option, wanted):
     assert done.returncode == 0 and done.stdout.startswith(wanted)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a shell's pipe")
-def test_reader_that_closes_early():
-    done = subprocess.run(
-        f'"{sys.executable}" -m fastact demo | head -n 1', shell=True, capture_output=True, text=True, cwd=sys.prefix
+def shell(command, **environment):
+    """Run it with `fastact` being this one."""
+    return subprocess.run(
+        command.replace("fastact", f'"{sys.executable}" -m fastact', 1),
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd=sys.prefix,
+        env=os.environ | environment,
     )
+
+
+TINY_BENCH = "fastact bench relu --sizes 10 --seconds 0.01 --peers numpy"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell's pipe")
+def test_reader_that_closes_early(tmp_path):
+    done = shell("fastact demo | head -n 1")
     assert done.stdout.startswith("Handwritten digits") and not done.stderr
+    pytest.importorskip("matplotlib")
+    done = shell(f"fastact plot relu --out {tmp_path}/relu.svg | true", PYTHONUNBUFFERED="1")
+    assert not done.stdout and not done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["fastact > /dev/full", TINY_BENCH + " --json /dev/full"])
+def test_full_disk(command, unbuffered):
+    done = shell(command, PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 1 and done.stderr == "fastact: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell's redirection")
+def test_poor_output():
+    done = shell(TINY_BENCH, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and " ?" in done.stdout and not done.stderr  # for ±
+    done = shell(TINY_BENCH + " 2>&-")
+    assert done.returncode == 0 and "geometric mean" in done.stdout
 
 
 def test_public_names():

@@ -10,7 +10,7 @@ class Progress:
 
     def __init__(self, total):
         self.bar, self.total, self.done = None, total, -1
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr is not None and sys.stderr.isatty()
         if self.terminal and find_spec("tqdm"):
             self.bar = importlib.import_module("tqdm").tqdm(total=total, leave=False, unit="cell")
 
