@@ -95,7 +95,7 @@ def plot(function, /, ax=None, xlim=None, **parameters):
         For a name that is unknown or cannot be drawn, sequences of different lengths or several dimensions, and a wrong
         `xlim`.
     TypeError
-        For other functions, and for parameters that are unknown, missing or cannot be drawn.
+        For other functions, an `ax` that is none, and parameters that are unknown, missing or cannot be drawn.
 
     Notes
     -----
@@ -109,8 +109,12 @@ def plot(function, /, ax=None, xlim=None, **parameters):
     >>> ax.figure.savefig("elu.svg")  # doctest: +SKIP
     """
     check()
+    from matplotlib.axes import Axes
+
     drawn = _drawable(function)
     curves, xlim = _curves(drawn, parameters), _checked(xlim)
+    if not isinstance(ax, Axes | None):
+        raise TypeError(f"ax must be Matplotlib's Axes or None, got {type(ax).__name__}")
     if ax is None:
         from matplotlib import pyplot
 
@@ -184,7 +188,7 @@ def run(options):
             return pyplot.show()
     else:
         drawn = figure(names, parameters, options.xlim)
-    to = options.out or "fastact.svg"
+    to = "fastact.svg" if options.out is None else options.out
     save(drawn, to)
     print(f"written: {Path(to).absolute()}")
 
@@ -257,6 +261,9 @@ def _curves(drawn, parameters):
         if value is REQUIRED:
             raise TypeError(f"{drawn.name} needs a value for {key}")
     several = {key: list(value) for key, value in values.items() if _is_sequence(key, value)}
+    for key in drawn.parameters:
+        if np.asarray(values[key]).dtype.kind not in "biuf":
+            raise TypeError(f"{drawn.name}: {key} must be a number, or a sequence of numbers, got {values[key]!r}")
     lengths = {len(value) for value in several.values()}
     if len(lengths) > 1 or 0 in lengths:
         raise ValueError(f"{' and '.join(several)} must have one value or equally many, got {sorted(lengths)}")

@@ -403,6 +403,7 @@ ERRORS = [
     ("elu", {"alpha": [[1, 2], [3]]}, ValueError, "^alpha must be a value or a sequence of values, not of several"),
     (fastact.ufuncs.glu, {}, ValueError, "^glu cannot be drawn; those that can are: relu, "),
     (fastact.ufuncs.elu_grad, {}, TypeError, "is neither a name, nor a function of fastact"),
+    ("elu", {"alpha": "a"}, TypeError, "elu: alpha must be a number, or a sequence of numbers, got 'a'"),
 ]
 
 
@@ -411,6 +412,12 @@ def test_errors(name, parameters, error, message, axes):
     with pytest.raises(error, match=message):
         fastact.plot(name, axes, **parameters)
     assert not axes.lines
+
+
+def test_wrong_axes(axes):
+    for wrong in ("relu", axes.figure, [axes]):
+        with pytest.raises(TypeError, match=r"^ax must be Matplotlib's Axes or None, got "):
+            fastact.plot("elu", wrong)
 
 
 def test_a_new_figure(axes):
@@ -491,6 +498,10 @@ WRONG = [
     (["glu"], "glu cannot be drawn"),
     (["relu", "--xlim", "4", "-4"], "xlim must be two numbers, the smaller first"),
     (["relu", "--out", "relu.txt"], "must end in one of"),
+    (["relu", "--out", ""], "must end in one of"),
+    (["elu", "alpha=a"], "elu: alpha must be a number, or a sequence of numbers, got 'a'"),
+    (["elu", "alpha=1,"], "elu: alpha must be a number, or a sequence of numbers, got ['1', '']"),
+    (["elu", "alpha="], "elu: alpha must be a number, or a sequence of numbers, got ''"),
     (["relu", "--out", "not/there/relu.svg"], "No such file or directory"),
 ]
 
