@@ -148,12 +148,10 @@ class Activation:
 
     @once
     def _leaf(self):
-        """The formula, if a derivative is given that goes with it into other activations."""
+        """The formula, with a derivative that is given, for other activations."""
         from fastact import _source
 
         function, given = self._traced
-        if not given:
-            return None
         leaf = _source.with_slope(_source.formula(function), _source.formula(given))
         leaf.__name__, leaf.__signature__ = self._name, inspect.signature(self.__wrapped__)
         return leaf

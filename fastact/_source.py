@@ -14,6 +14,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from operator import add, mul, sub, truediv
 from typing import NamedTuple
 
@@ -442,10 +443,8 @@ def closure(function):
     """What it has of the functions around it; not what is not defined there yet."""
     cells = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
+        with suppress(ValueError):
             cells[name] = cell.cell_contents
-        except ValueError:
-            cells.pop(name, None)
     return cells
 
 
@@ -467,7 +466,7 @@ def formula_of(callee):
     from fastact._activation import Activation
 
     if isinstance(callee, Activation):
-        return callee._leaf or callee.__wrapped__
+        return callee._leaf if callee._derivative else callee.__wrapped__
     for name, row in ACTIVATIONS.items():
         if callee is getattr(fastact, name) or callee is getattr(fastact.ufuncs, name):
             return row.formula

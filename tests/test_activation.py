@@ -379,6 +379,11 @@ def decorated(x):
     return x + 1
 
 
+@fastact.activation
+def itself(x):
+    return itself(x)
+
+
 def endless(x):
     return endless(x)
 
@@ -472,6 +477,7 @@ BAD = [
     (too_large, "is not a number, but int"),
     (decorated, "decorated is decorated"),
     (endless, "calls itself"),
+    (lambda x: itself(x), "calls itself"),
     (too_few, "max takes two or more numbers"),
     (eval("lambda x: x"), "the source of <lambda> cannot be read"),
 ]
