@@ -498,10 +498,7 @@ def definition(function):
         raise TypeError(f"{function.__name__} is a coroutine or a generator, and must be a plain function")
     code = function.__code__
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse("".join(inspect.findsource(code)[0]))
-            whole = compile(tree, code.co_filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        tree, whole = parsed("".join(inspect.findsource(code)[0]))
     except (OSError, SyntaxError):
         raise TypeError(
             f"the source of {function.__name__} cannot be read: Python keeps none of what is typed at its plain prompt "
@@ -514,6 +511,15 @@ def definition(function):
         raise TypeError(f"the source of {function.__name__} is not what was imported: was its file changed?")
     body = there[0].body
     return [ast.copy_location(ast.Return(body), body)] if isinstance(body, ast.expr) else body
+
+
+@functools.lru_cache(maxsize=4)  # for the helper functions of an activation, which often are in its file
+def parsed(text):
+    """A file as a tree, and its code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text)
+        return tree, compile(tree, "<source>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
 def is_definition(node, code):
