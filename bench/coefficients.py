@@ -57,20 +57,18 @@ def tanhshrink_remainder(u):
     return (x - mp.tanh(x) - x**3 / 3) / x**5
 
 
-def atanh_remainder(v):
-    """(atanh u - u) / u^3, v = u^2,"""
-    if v < mp.mpf(10) ** -12:
-        return mp.mpf(1) / 3 + v / 5
-    u = mp.sqrt(v)
-    return (mp.atanh(u) - u) / u**3
+def odd_remainder(name, first, second):
+    """(f(x) - x) / x^3 as a function of x^2, for an odd f of mpmath, by its name and the first terms of that."""
+    function = getattr(mp, name)
 
+    def remainder(u):
+        if u < mp.mpf(10) ** -12:
+            return first + second * u
+        x = mp.sqrt(u)
+        return (function(x) - x) / x**3
 
-def sin_remainder(u):
-    """(sin r - r) / r^3, u = r^2,"""
-    if u < mp.mpf(10) ** -12:
-        return -mp.mpf(1) / 6 + u / 120
-    r = mp.sqrt(u)
-    return (mp.sin(r) - r) / r**3
+    remainder.__doc__ = f"({name} x - x) / x^3, u = x^2,"
+    return remainder
 
 
 def cos_remainder(u):
@@ -80,12 +78,9 @@ def cos_remainder(u):
     return (mp.cos(mp.sqrt(u)) - 1 + u / 2) / u**2
 
 
-def atan_remainder(u):
-    """(atan x - x) / x^3, u = x^2,"""
-    if u < mp.mpf(10) ** -12:
-        return -mp.mpf(1) / 3 + u / 5
-    x = mp.sqrt(u)
-    return (mp.atan(x) - x) / x**3
+atanh_remainder = odd_remainder("atanh", mp.mpf(1) / 3, mp.mpf(1) / 5)
+sin_remainder = odd_remainder("sin", -mp.mpf(1) / 6, mp.mpf(1) / 120)
+atan_remainder = odd_remainder("atan", -mp.mpf(1) / 3, mp.mpf(1) / 5)
 
 
 def erf_ratio(u):

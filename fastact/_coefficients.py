@@ -127,7 +127,7 @@ LOG_COSH = {
     ),
 }
 
-# (atanh u - u) / u^3, v = u^2,
+# (atanh x - x) / x^3, u = x^2,
 # on [0.0, 0.0297316]
 ATANH = {
     "float32": (
@@ -173,7 +173,7 @@ TANHSHRINK = {
     ),
 }
 
-# (sin r - r) / r^3, u = r^2,
+# (sin x - x) / x^3, u = x^2,
 # on [0.0, 0.629249]
 SIN = {
     "float32": (
