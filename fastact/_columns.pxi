@@ -325,7 +325,7 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
     """Up to WIDEST columns. False, and nothing written, where something may overflow."""
     cdef Columns some = all[0]
     cdef Sums sums
-    cdef ptrdiff_t together = evenly(all.width), c, start
+    cdef ptrdiff_t together = evenly(all.width), padded, c, start
     cdef real high[WIDEST]
     cdef real low[WIDEST]
     cdef real t = 0.0
@@ -333,10 +333,14 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
         start = c * together
         some.x, some.second = part[real](&all.x, 0, start, NULL), part[real](&all.second, 0, start, NULL)
         some.width = min(together, all.width - start)
-        zero(&sums, COLUMNS)
-        if kind == LOG_SOFTMAX_GRADIENT: gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
-        else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
-        factors_of_kind(&sums, high + start, high + start, low + start, some.width, SOFTMAX_GRADIENT)
+        padded = pieces_of(some.width, LANES) * LANES
+        zero(&sums, padded)
+        if kind == LOG_SOFTMAX_GRADIENT:
+            gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
+            factors_of_kind(&sums, high + start, high + start, low + start, padded, LOG_SOFTMAX_GRADIENT)
+        else:
+            gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
+            factors_of_kind(&sums, high + start, high + start, low + start, padded, SOFTMAX_GRADIENT)
     for c in range(all.width):
         if may_overflow(high[c], <real>all.factor.r, kind):
             return False

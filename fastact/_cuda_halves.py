@@ -123,7 +123,7 @@ def logistic_parts(x, x_low):
 
 
 def gated_slope(q, s, p, p_low):
-    return q * (1.0 - p)
+    return q * (1.0 - p) * UP
 
 
 def gelu_tanh_parts(a):

@@ -32,6 +32,7 @@ from fastact._math import (
     SELU_SCALE_LOW,
     SIXTH,
     SIXTH_LOW,
+    TAIL_END,
     TINY_LOG,
     UP,
     add,
@@ -53,6 +54,7 @@ from fastact._math import (
     mish_slope,
     multiply,
     not_below,
+    on_either_side,
     product_error,
     root_parts,
     sqrt,
@@ -1049,8 +1051,7 @@ def silu_derivative(x):
     array([-0.09078425,  0.5       ,  1.09078425])
     """
     a = fabs(x)
-    left = silu_derivative_left(-EXP_LOW if a > -EXP_LOW else a)
-    return left if x < 0.0 else 1.0 - left
+    return on_either_side(x, silu_derivative_left(-EXP_LOW if a > -EXP_LOW else a))
 
 
 @activation(monotone=False, special_case=silu)
@@ -1157,7 +1158,7 @@ def mish(x):
     array([-0.25250148,  0.        ,  1.94395896])
     """
     # tanh(log(1 + e)) = n / (n + 2) with n = e * (e + 2)
-    a = not_below(MISH_END if x > MISH_END else x, EXP_LOW)
+    a = not_below(MISH_END if x > MISH_END else x, TAIL_END)
     _, _, n, n_low, d, d_low = mish_parts(a)
     p = a * n
     q, rest, inverse = divide(p, fma(a, n_low, product_error(a, n, p)), d, d_low)
@@ -1176,7 +1177,7 @@ def mish_derivative(x):
     >>> fastact.grad.mish(1.0, [-2.0, 0.0, 2.0])
     array([-0.10835509,  0.6       ,  1.06931793])
     """
-    x = not_below(MISH_SLOPE_END if x > MISH_SLOPE_END else x, EXP_LOW)
+    x = not_below(MISH_SLOPE_END if x > MISH_SLOPE_END else x, TAIL_END)
     e, e_low, n, n_low, d, d_low = mish_parts(x)
     g, g_low = multiply(e, e_low, *down_and_add(e, e_low, 1.0))
     four = 4.0 * x
@@ -1234,8 +1235,7 @@ def gelu_derivative(x):
     """
     a = fabs(x)
     left, s = gelu_derivative_left(GELU_END if a > GELU_END else a)
-    left = left * s * DOWN
-    return left if x < 0.0 else 1.0 - left
+    return on_either_side(x, left * s)
 
 
 @activation(monotone=False)
@@ -1281,8 +1281,7 @@ def gelu_tanh_derivative(x):
     left = gated_slope(q, s, *multiply(h, h_low, t, t_low))
     d = a - GELU_TANH_ROOT
     near = through_zero(d, -GELU_TANH_ROOT_LOW, GELU_TANH_SLOPE, GELU_TANH_SLOPE_LOW, gelu_tanh_slope(d))
-    left = near if fabs(d) < NEAR_ROOT else left
-    return left if x < 0.0 else 1.0 - left
+    return on_either_side(x, near * UP if fabs(d) < NEAR_ROOT else left)
 
 
 @activation(kinks=lambda lower, upper: (0.0,))

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fastact import _math
 from fastact._pieces import eighth, eighth_low
-from fastact._reduction_formulas import BY_EIGHTHS, REDUCTION_FORMULAS
+from fastact._reduction_formulas import BY_EIGHTHS, REDUCTION_FORMULAS, SCALE
 from fastact._specialise import specialise
 
 C_TYPES = {"float32": "float", "float64": "double"}
@@ -195,7 +194,7 @@ def eighths():
 
 def header():
     parts = [PRIMITIVES]
-    parts += [f"#define FASTACT_UP_{dtype} {value.hex()}\n" for dtype, value in _math.UP.values.items()]
+    parts += [f"#define FASTACT_SCALE_{dtype} {value.hex()}\n" for dtype, value in SCALE.values.items()]
     parts += [f"#define {name} {', '.join(map(str, values))}\n" for name, values in eighths()]
     for formula, dtypes in REDUCTION_FORMULAS.items():
         for dtype in dtypes:

@@ -45,8 +45,8 @@ cdef extern from "fastact_formulas.h" nogil:
     double fastact_log_pair_float64(double s, double s_low)
     float fastact_fma_float32(float, float, float)
     double fastact_fma_float64(double, double, double)
-    float FASTACT_UP_float32
-    double FASTACT_UP_float64
+    float FASTACT_SCALE_float32
+    double FASTACT_SCALE_float64
 
 cdef extern from "_lanes.h" nogil:
     void fastact_power_float(const float *index, float *power, float *low)
@@ -85,7 +85,7 @@ cdef enum:
     LONG = 160       # rows longer than this are packed singly
     START = 6         # numbers that `exp_start` gives
 
-# A row's sum: the maximum's terms (for the logarithm), and UP times all others (gradients: 1 times), as a pair.
+# A row's sum: the maximum's terms (for the logarithm), and SCALE times all others (gradients: 1 times), as a pair.
 ctypedef struct Sum:
     double ones
     double high

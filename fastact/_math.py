@@ -72,6 +72,9 @@ LN2, LN2_REST = split(np.log(2), float.fromhex("0x1.abc9e3b39803fp-56"))
 # e**x vanishes below EXP_LOW, in sums of billions too; e**x - 1 is -1 below EXPM1_LOW, after rounding.
 EXP_LOW = Constant(-131.0, -1000.0)
 EXPM1_LOW = Constant(-20.0, -42.0)
+# x e**x vanishes below it, after rounding. From there on, what is rounded away of e**x * UP is a normal number, but e**x is
+# so small that CPUs need not find out how it rounds, which takes 100 cycles.
+TAIL_END = Constant(-113.0, -765.0)
 # e**x * UP is normal and less than 1 from EXP_LOW to TINY_LOG.
 TINY_LOG = Constant(-64.0, -512.0)
 # 1 and less vanish beside it.
@@ -93,10 +96,10 @@ THIRD, THIRD_LOW = split(1 / 3, 2.0**-54 / 3)
 SIXTH, SIXTH_LOW = split(1 / 6, 2.0**-55 / 3)
 
 
-# gelu vanishes below minus this.
-GELU_END = Constant(14.9, 39.0)
+# gelu and its derivative vanish below minus this.
+GELU_END = Constant(14.99, 39.0)
 # The same of gelu_tanh, generously.
-GELU_TANH_END = Constant(11.0, 22.0)
+GELU_TANH_END = Constant(11.1, 22.0)
 ERF_SLOPE, ERF_SLOPE_LOW = split(*_coefficients.ERF_AT_0)  # at 0
 GELU_TAIL, GELU_TAIL_LOW = split(*_coefficients.GELU_TAIL_AT_0)
 # The first part is short, so that sums of it, up to 16 and 64, less it are exact.
@@ -248,11 +251,15 @@ def exp_over_one_plus_exp(x, x_low):
     return q, fma(-q, e, high - q), low, inverse, power, s
 
 
+def on_either_side(x, left):
+    """left * DOWN where x is negative, otherwise 1 minus that."""
+    return fma(left, DOWN if x < 0.0 else -DOWN, 0.0 if x < 0.0 else 1.0)
+
+
 def logistic(x, low_of_minus_abs):
     """1 / (1 + e**-x), where -abs(x) has a low part: on the right 1 minus what it is on the left."""
-    q, rest, low, inverse, power, _ = exp_over_one_plus_exp(not_below(-fabs(x), EXP_LOW), low_of_minus_abs)
-    y = fma(fma(low, inverse, rest), inverse, q) * power
-    return y if x < 0.0 else 1.0 - y
+    q, rest, low, inverse, _, s = exp_over_one_plus_exp(not_below(-fabs(x), EXP_LOW), low_of_minus_abs)
+    return on_either_side(x, fma(fma(low, inverse, rest), inverse, q) * s)
 
 
 def gated(x, a, z, z_low):
@@ -275,16 +282,16 @@ def logistic_parts(x, x_low):
 
 
 def gated_slope(q, s, p, p_low):
-    """q * s * DOWN * (1 - (p + p_low)): with q and s from `logistic_parts` of z, and p = h / (1 + e**z), what the
+    """q * s * (1 - (p + p_low)): with q and s from `logistic_parts` of z, and p = h / (1 + e**z), UP times what the
     derivative of x / (1 + e**-z) is where x is negative and -h = x dz/dx. At -x it is 1 minus that, for odd z."""
     n = 1.0 - p
     n_low = ((1.0 - n) - p) - p_low
-    return fma(q, n, q * n_low) * s * DOWN
+    return fma(q, n, q * n_low) * s
 
 
 def mish_parts(x):
     """With e = e**x and n = e * (e + 2), of which x * n / (n + 2) is mish: e * UP, n * UP and n + 2, each a pair; for x
-    from EXP_LOW to MISH_END or MISH_SLOPE_END."""
+    from TAIL_END to MISH_END or MISH_SLOPE_END."""
     s, n, r = reduce_exp(x, MAGIC_UP)
     tail = exp_tail(n, r, -0.0)
     u = r + tail
@@ -322,7 +329,7 @@ def times_sum(a, b, b_low, c, c_low, d, d_low):
 
 def bell(x, scale):
     """scale * e**x / (1 + e**x)**2, for x <= 0."""
-    high, low, s = exp_parts(not_below(x, EXP_LOW), -0.0)
+    high, low, s = exp_parts(not_below(x, TAIL_END), -0.0)
     power = s * DOWN
     b = fma(high, power, 1.0)
     b_low = fma(low, power, fma(high, power, 1.0 - b))
@@ -382,7 +389,7 @@ def log1p_exp(z):
     s, n, r = reduce_exp(not_below(-fabs(z), EXP_LOW), MAGIC_UP)
     tail = exp_tail(n, r, -0.0)
     u = r + tail
-    f = (1.0 + u) * (s * DOWN)
+    f = (1.0 + u) * (not_below(s, 1.0) * DOWN)  # beside less, the result is e**z; a subnormal f would take long
     slope = f * log1p_remainder(f)
     w = r + (slope + fma(u, slope, tail))
     far = fma(fma(w, s, s), DOWN, z if z > 0.0 else 0.0)
@@ -396,9 +403,9 @@ def log1p_exp_parts(z, z_low):
     near = fma(0.5, z, LN2)
     near_low = fma(z, z * log_cosh_ratio(u), fma(0.5, z, LN2 - near) + fma(0.5, z_low, LN2_REST))
     # f = (high + low) * power
-    high, low, s = exp_parts(not_below(-fabs(z), EXP_LOW), -copysign(1.0, z) * z_low)
+    high, low, s = exp_parts(not_below(-fabs(z), EXP_LOW if z < 0.0 else TINY_LOG), -copysign(1.0, z) * z_low)
     power = s * DOWN
-    f = high * power
+    f = high * (not_below(s, 1.0) * DOWN)
     slope = f * log1p_remainder(f)
     head, head_low = normalise(high, fma(high, slope, fma(low, 2.0 * slope, low)))
     tiny = z < TINY_LOG

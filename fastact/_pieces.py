@@ -30,6 +30,7 @@ from fastact._math import (
     SILU_ROOT_LOW,
     SILU_SLOPE,
     SILU_SLOPE_LOW,
+    TAIL_END,
     THIRD,
     THIRD_LOW,
     UP,
@@ -50,6 +51,7 @@ from fastact._math import (
     logistic_parts,
     multiply,
     not_below,
+    on_either_side,
     power_of_two,
     product_error,
     reciprocal,
@@ -104,7 +106,7 @@ def expm1_within_eighth(r, low):
 
 def one_plus_exp(x, x_low):
     """(1 + e**(x + x_low)) * ONE as a pair, for x up to 131."""
-    x = not_below(x, -40.0)  # e**x vanishes beside 1
+    x = not_below(x, -19.0)  # e**x vanishes beside 1; what is rounded away of less would be subnormal
     index = fma(x, EIGHTHS, INTEGER_BY_ONE)
     u = expm1_within_eighth(within_eighth(x, x_low, index - INTEGER_BY_ONE), eighth_low(index))
     s = times_power(eighth(index), index)
@@ -116,7 +118,7 @@ def one_plus_exp(x, x_low):
 
 def logistic_by_eighths(x, x_low):
     minus_x = -x
-    total, low = one_plus_exp(105.0 if minus_x > 105.0 else minus_x, -x_low)  # 0 from there on
+    total, low = one_plus_exp(-TAIL_END if minus_x > -TAIL_END else minus_x, -x_low)
     inverse = reciprocal(total)
     return fma(fma(-inverse, low, fma(-inverse, total, 1.0)), inverse, inverse) * ONE
 
@@ -159,7 +161,7 @@ def scaled(x, beta):
 
 
 def bell_by_eighths(x, scale):
-    x = not_below(x, EXP_LOW)
+    x = not_below(x, TAIL_END)
     index = fma(x, EIGHTHS, INTEGER_UP)
     u = expm1_within_eighth(within_eighth(x, 0.0, index - INTEGER_UP), eighth_low(index))
     s = times_power(eighth(index), index)
@@ -330,13 +332,13 @@ def silu_index(a):
 def silu_derivative_by_pieces(a):
     u, s = exp_of_minus(a, 0.0)
     y, y_low, _ = silu_slope_pieces(silu_index(a), a)
-    return times_exp(y, y_low, u) * s * DOWN
+    return times_exp(y, y_low, u) * s
 
 
 def silu_derivative_of_pair_by_pieces(a, a_low):
     u, s = exp_of_minus(a, a_low)
     y, y_low, slope = silu_slope_pieces(silu_index(a), a)
-    return times_exp(y, fma(slope, a_low, y_low), u) * s * DOWN
+    return times_exp(y, fma(slope, a_low, y_low), u) * s
 
 
 def silu_derivative_whole(a):
@@ -349,7 +351,7 @@ def silu_derivative_of_pair_whole(a, a_low):
     left = gated_slope(q, s, p, fma(a, t_low, fma(a_low, t, product_error(a, t, p))))
     d = a - SILU_ROOT
     near = through_zero(d, a_low - SILU_ROOT_LOW, SILU_SLOPE, SILU_SLOPE_LOW, silu_slope(d))
-    return near if fabs(d) < NEAR_ROOT else left
+    return near * UP if fabs(d) < NEAR_ROOT else left
 
 
 # x / (1 + e**-z), for four kinds of z
@@ -362,7 +364,7 @@ sigmoid_of = ByPieces(sigmoid_by_eighths, sigmoid_whole)
 logistic_of_pair = ByPieces(logistic_by_eighths, logistic_whole)
 bell_of = ByPieces(bell_by_eighths, bell)  # scale * e**x / (1 + e**x)**2
 # Of a >= 0: tanh(a) and its square; a - tanh(a); up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN;
-# up to -EXP_LOW, silu'(-a)
+# up to -EXP_LOW, silu'(-a) * UP
 tanh_of_positive = ByPieces(tanh_by_pieces, tanh_whole)
 tanh_squared = ByPieces(square_by_pieces, square_whole)
 tanhshrink_of_positive = ByPieces(tanhshrink_by_pieces, tanhshrink_whole)
@@ -375,5 +377,4 @@ silu_derivative_of_pair_left = ByPieces(silu_derivative_of_pair_by_pieces, silu_
 def silu_derivative_at(z, low_of_abs):
     """The derivative of z / (1 + e**-z), where abs(z) has a low part."""
     a = fabs(z)
-    left = silu_derivative_of_pair_left(-EXP_LOW if a > -EXP_LOW else a, low_of_abs)
-    return left if z < 0.0 else 1.0 - left
+    return on_either_side(z, silu_derivative_of_pair_left(-EXP_LOW if a > -EXP_LOW else a, low_of_abs))

@@ -1,5 +1,7 @@
 """The elementwise part of softmax and its kin, and of their gradients, for the loops of `_kernels.pyx`."""
 
+import numpy as np
+
 from fastact._math import (
     DOWN,
     EXP_LOW,
@@ -20,12 +22,16 @@ from fastact._math import (
     reduce_exp,
     two_sum,
 )
-from fastact._pieces import EIGHTHS, INTEGER_UP, expm1_within_eighth, within_eighth
+from fastact._pieces import EIGHTHS, expm1_within_eighth, within_eighth
 from fastact._specialise import Constant, Primitive
 
 exponent = Primitive("exponent", "the whole number n with 2**n <= x < 2**(n + 1)")
 significand = Primitive("significand", "x / 2**exponent(x)")
 
+# What terms are multiplied with: the rounding errors of the smallest of them, and of their sums, are normal numbers then.
+SCALE = Constant(2.0**112, 2.0**512)
+MAGIC_SCALE = Constant(1.5 * 2.0**23 + 127 + 112, 1.5 * 2.0**52 + 1023 + 512)  # as MAGIC_UP
+INTEGER_SCALE = Constant(1.5 * 2.0**23 + 8 * 112, np.nan)  # the same for eighths
 # Whole exponents up to (NEAR - EXP_LOW) / ln 2 have exact products with LN2_HIGH.
 NEAR = Constant(128.0, 1024.0)
 # Adding and subtracting it leaves no more digits after the point than LN2_HIGH has.
@@ -49,16 +55,16 @@ def exp_start(m, r, r_low):
     difference = fma(-whole, LN2_HIGH, a)
     rest = (difference + COARSE) - COARSE
     rest_low = fma(-whole, LN2_LOW, a_low + (difference - rest))
-    return shift, a + EXP_LOW, -a * LOG2E, MAGIC_UP - whole, rest, rest_low
+    return shift, a + EXP_LOW, -a * LOG2E, MAGIC_SCALE - whole, rest, rest_low
 
 
-# A term is e to the difference of x + x_low and the row's greatest, times UP: (1 + u) s, with s = 2**n * UP. At the
-# greatest it is UP to the bit.
+# A term is e to the difference of x + x_low and the row's greatest, times SCALE: (1 + u) s, with s = 2**n * SCALE.
+# At the greatest it is SCALE to the bit.
 
 
 def exp_index(x, offset):
-    """The n that is nearest to the difference, and MAGIC_UP, so that it is `power_of_two` of s."""
-    return fma(x, LOG2E, offset) + MAGIC_UP
+    """The n that is nearest to the difference, and MAGIC_SCALE, so that it is `power_of_two` of s."""
+    return fma(x, LOG2E, offset) + MAGIC_SCALE
 
 
 def exp_fraction(x, x_low, n, s_low, rest, rest_low):
@@ -69,17 +75,17 @@ def exp_fraction(x, x_low, n, s_low, rest, rest_low):
     return r + exp_tail(n, r, x_low - rest_low)
 
 
-# Where a CPU looks up vectors, s is 2**(n / 8) * UP, rounded, and u small: what is rounded in it matters less.
+# Where a CPU looks up vectors, s is 2**(n / 8) * SCALE, rounded, and u small: what is rounded in it matters less.
 
 
 def exp_start_by_eighths(m, r, r_low):
     shift, a, a_low = greatest(m, r, r_low)
     whole = fma(a, EIGHTHS, ROUND) - ROUND
-    return shift, a + EXP_LOW, -a * EIGHTHS, INTEGER_UP - whole, within_eighth(a, a_low, whole), 0.0
+    return shift, a + EXP_LOW, -a * EIGHTHS, INTEGER_SCALE - whole, within_eighth(a, a_low, whole), 0.0
 
 
 def exp_index_by_eighths(x, offset):
-    return fma(x, EIGHTHS, offset) + INTEGER_UP
+    return fma(x, EIGHTHS, offset) + INTEGER_SCALE
 
 
 def exp_fraction_by_eighths(x, x_low, n, s_low, rest, rest_low):
@@ -107,14 +113,14 @@ def log_pair(s, s_low):
     return fma(n, LN2, fma(n, LN2_REST, log1p))
 
 
-def minus_exp_product(gy, y, total, total_low):
-    """gy - e**y * (total + total_low), for y <= 0; where the two are about the same, no digit is lost."""
+def minus_exp_product(gy, y, total, rest):
+    """gy - e**y * total * (1 + rest), for y <= 0; where the two are about the same, no digit is lost."""
     s, n, r = reduce_exp(EXP_LOW if y < EXP_LOW else y, MAGIC_UP)
-    s = s * DOWN if y > EXP_LOW else 0.0
-    a = total * s
+    s = s if y > EXP_LOW else 0.0
+    a = (total * DOWN) * s  # s is a normal number
     d = gy - a
-    rest = fma(-total_low, s, (gy - d) - a)  # d's rounding error too, unless a is the larger
-    return d + fma(-a, r + exp_tail(n, r, 0.0), rest)
+    # the product has d's rounding error, too, unless a is the larger
+    return d + fma(-a, (r + rest) + exp_tail(n, r, 0.0), (gy - d) - a)
 
 
 # Each with the dtypes that it is needed in.

@@ -324,7 +324,7 @@ cdef inline void gradients_of_kind(
             start = i * CHUNK
             chunk = gradient_sum(&rows[k], start, min(<ptrdiff_t>CHUNK, n - start), kind, type_tag)
             add(&total, 0.0, chunk.high, chunk.low, type_tag)
-        factor_of(&total, type_tag, SOFTMAX_GRADIENT, &high[k], &low[k])
+        factor_of(&total, type_tag, kind, &high[k], &low[k])
     finish_of_kind(rows, count, 0, n, high, low, <real>factor.r, <real>factor.r_low, finish)
 
 

@@ -21,8 +21,8 @@ cdef inline void store_some(real *out, const real *lanes, int n) noexcept nogil:
             out[j] = lanes[j]
 
 
-cdef inline real up(real type_tag) noexcept nogil:
-    return FASTACT_UP_float32 if real is float else FASTACT_UP_float64
+cdef inline real scale(real type_tag) noexcept nogil:
+    return FASTACT_SCALE_float32 if real is float else FASTACT_SCALE_float64
 
 
 cdef inline real multiply_add(real a, real b, real c) noexcept nogil:
@@ -75,7 +75,7 @@ cdef inline void terms(
 cdef inline real lane_start(int kind, real type_tag) noexcept nogil:
     """What lanes begin with. More than each term, so that `add_term` knows the smaller one; not for logarithms, whose
     terms may all be small and must keep their digits."""
-    return <real>0.0 if is_logarithm(kind) else 2 * up(type_tag)
+    return <real>0.0 if is_logarithm(kind) else 2 * scale(type_tag)
 
 
 cdef inline void add_term(real e, real *high, real *low, int kind) noexcept nogil:
@@ -115,12 +115,14 @@ cdef inline void merge_lane(real *high, real *low, real high_2, real low_2) noex
 cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real *low) noexcept nogil:
     """What `finish_one` needs of a row's sum. Without branches, to be done for many rows together."""
     cdef double s, s_low, q, c, part, a, b
-    cdef double down = 1.0 / up(m)
+    cdef double down = 1.0 / scale(m)
     if is_gradient(kind):
         s_low = total.low if total.low == total.low else 0.0  # NaN where the sum is infinite
         s = total.high if real is float else total.high + s_low
         high[0] = <real>s
         low[0] = <real>(total.high - high[0] if real is float else (total.high - high[0]) + s_low)
+        if kind == LOG_SOFTMAX_GRADIENT:
+            low[0] = low[0] / high[0] if high[0] != 0 else <real>0.0
         return
     a = total.ones
     b = total.high * down
@@ -148,10 +150,12 @@ cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real 
         a = <real>q
         if real is float:
             b = q - a
+            c = 2.0**-44 * a
         else:
             b = (fastact_fma_float64(-q, s, 1.0) - q * s_low) * q
-        high[0] = <real>(a * down)
-        low[0] = <real>(b * down)
+            c = 2.0**-80 * a
+        high[0] = <real>a
+        low[0] = <real>(b if fabs(b) > c else 0.0)  # products with less would be subnormal
 
 
 cdef inline real finish_one(
@@ -159,8 +163,8 @@ cdef inline real finish_one(
 ) noexcept nogil:
     """An element's result; e is what the first pass left in `out`."""
     cdef real d, y, y_low, half, twice
-    if kind == SOFTMAX:
-        return multiply_add(e, high, e * low)
+    if kind == SOFTMAX:  # what is rounded away of a small result may be subnormal, which takes CPUs 100 cycles
+        return multiply_add(e, high, e * low) * (1 / scale(e))
     if kind == LOG_SOFTMAX:
         return (x - high) - low
     if kind == SCALED_LOGARITHM:
@@ -168,13 +172,13 @@ cdef inline real finish_one(
         half, twice = 0.5 if r <= 1.0 else 1.0, 2.0 if r <= 1.0 else 1.0
         d, r, r_low = x * half - high * half, r * twice, r_low * twice
         return multiply_add(d, r, multiply_add(d, r_low, -low) if d * r > -INFINITY else -low)
-    d = x - high
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
-        y = multiply_add(second, d, -second * low)  # d's rounding error is small beside the sum's
+        d = x - high
         if kind == SOFTMAX_GRADIENT:
-            return y
+            return second * (d - low)
         if fabs(r) <= 1.0:
-            return multiply_add(y, r, y * r_low)
+            d = d - low
+            return second * multiply_add(d, r, d * r_low)
         y = second * r  # first, or what is small might vanish
         y_low = multiply_add(second, r, -y) + second * r_low
         return multiply_add(y, d, multiply_add(y_low, d, -y * low))
@@ -192,13 +196,19 @@ cdef inline real finish_overflown(real x, real second, real total, real r, int k
         if isfinite(total):  # the product of small numbers may vanish, which a small temperature makes large
             return second * r * (x - total)
         return second * (x - total) * r
+    if isfinite(total):
+        return <real>(x - exp(second) * total) * r
     return (x - <real>exp(second) * total) * r
 
 
 cdef inline bint may_overflow(real total, real r, int kind) noexcept nogil:
-    """Whether it is a gradient whose sum is not finite, or divided by a temperature so small that the rounding error of a
-    quotient may be larger than the number."""
+    """Whether it is a gradient whose sum is not finite or, of a logarithm, nearly vanishes, or divided by a temperature so
+    small that the rounding error of a quotient may be larger than the number."""
     cdef real most = 2.0**24 if real is float else 2.0**53
+    cdef real least = 2.0**-60 if real is float else 2.0**-500
+    if kind == LOG_SOFTMAX_GRADIENT or kind == SCALED_LOG_GRADIENT:
+        if fabs(total) < least and total != 0.0:
+            return True
     return is_gradient(kind) and not (isfinite(total) and fabs(r) <= most)
 
 
@@ -309,5 +319,7 @@ cdef inline void factors(
     if kind == LOG_SOFTMAX: factors_of_kind(sums, m, high, low, count, LOG_SOFTMAX)
     elif kind == SCALED_LOGARITHM: factors_of_kind(sums, m, high, low, count, SCALED_LOGARITHM)
     elif kind == LOGSUMEXP: factors_of_kind(sums, m, high, low, count, LOGSUMEXP)
+    elif kind == LOG_SOFTMAX_GRADIENT or kind == SCALED_LOG_GRADIENT:
+        factors_of_kind(sums, m, high, low, count, LOG_SOFTMAX_GRADIENT)
     elif is_gradient(kind): factors_of_kind(sums, m, high, low, count, SOFTMAX_GRADIENT)
     else: factors_of_kind(sums, m, high, low, count, SOFTMAX)
