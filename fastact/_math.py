@@ -72,8 +72,8 @@ LN2, LN2_REST = split(np.log(2), float.fromhex("0x1.abc9e3b39803fp-56"))
 # e**x vanishes below EXP_LOW, in sums of billions too; e**x - 1 is -1 below EXPM1_LOW, after rounding.
 EXP_LOW = Constant(-131.0, -1000.0)
 EXPM1_LOW = Constant(-20.0, -42.0)
-# x e**x vanishes below it, after rounding. From there on, what is rounded away of e**x * UP is a normal number, but e**x is
-# so small that CPUs need not find out how it rounds, which takes 100 cycles.
+# x e**x vanishes below it, after rounding. From there on, what is rounded away of e**x * UP is a normal number, but e**x
+# is so small that CPUs need not find out how it rounds, which takes 100 cycles.
 TAIL_END = Constant(-113.0, -765.0)
 # e**x * UP is normal and less than 1 from EXP_LOW to TINY_LOG.
 TINY_LOG = Constant(-64.0, -512.0)
@@ -389,7 +389,7 @@ def log1p_exp(z):
     s, n, r = reduce_exp(not_below(-fabs(z), EXP_LOW), MAGIC_UP)
     tail = exp_tail(n, r, -0.0)
     u = r + tail
-    f = (1.0 + u) * (not_below(s, 1.0) * DOWN)  # beside less, the result is e**z; a subnormal f would take long
+    f = fma(u, DOWN, DOWN) * not_below(s, 2.0)  # where it is less, f vanishes beside 1; a subnormal one would take long
     slope = f * log1p_remainder(f)
     w = r + (slope + fma(u, slope, tail))
     far = fma(fma(w, s, s), DOWN, z if z > 0.0 else 0.0)
@@ -405,7 +405,7 @@ def log1p_exp_parts(z, z_low):
     # f = (high + low) * power
     high, low, s = exp_parts(not_below(-fabs(z), EXP_LOW if z < 0.0 else TINY_LOG), -copysign(1.0, z) * z_low)
     power = s * DOWN
-    f = high * (not_below(s, 1.0) * DOWN)
+    f = high * DOWN * not_below(s, 2.0)
     slope = f * log1p_remainder(f)
     head, head_low = normalise(high, fma(high, slope, fma(low, 2.0 * slope, low)))
     tiny = z < TINY_LOG

@@ -28,7 +28,7 @@ from fastact._specialise import Constant, Primitive
 exponent = Primitive("exponent", "the whole number n with 2**n <= x < 2**(n + 1)")
 significand = Primitive("significand", "x / 2**exponent(x)")
 
-# What terms are multiplied with: the rounding errors of the smallest of them, and of their sums, are normal numbers then.
+# What terms are multiplied with: the rounding errors of the smallest, and of their sums, are normal numbers then.
 SCALE = Constant(2.0**112, 2.0**512)
 MAGIC_SCALE = Constant(1.5 * 2.0**23 + 127 + 112, 1.5 * 2.0**52 + 1023 + 512)  # as MAGIC_UP
 INTEGER_SCALE = Constant(1.5 * 2.0**23 + 8 * 112, np.nan)  # the same for eighths
