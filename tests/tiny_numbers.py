@@ -18,8 +18,8 @@ from fastact._table import WITH_TEMPERATURE
 FE_UNDERFLOW = 0x10
 libm = ctypes.CDLL("libm.so.6")
 
-# Up to where abs(x) is looked at. Beyond it what is rounded away, or the smaller part of a sum, may be subnormal before it
-# vanishes.
+# Up to where abs(x) is looked at. Beyond it what is rounded away, or the smaller part of a sum, may be subnormal
+# before it vanishes.
 END = {"float32": 10000, "float64": 300}
 ENDS = {
     "elu_grad": (40, 300),
