@@ -10,7 +10,6 @@ from fastact._math import (
     DOWN,
     EXP_LOW,
     GELU_END,
-    GELU_TANH_END,
     GELU_TANH_ROOT,
     GELU_TANH_ROOT_LOW,
     GELU_TANH_SLOPE,
@@ -45,6 +44,7 @@ from fastact._math import (
     fabs,
     fma,
     gated_slope,
+    gelu_tanh_argument,
     gelu_tanh_parts,
     gelu_tanh_slope,
     log1p_exp,
@@ -1274,8 +1274,7 @@ def gelu_tanh_derivative(x):
     >>> fastact.grad.gelu_tanh(1.0, [-2.0, 0.0, 2.0])
     array([-0.08609926,  0.5       ,  1.08609926])
     """
-    a = fabs(x)
-    a = GELU_TANH_END if a > GELU_TANH_END else a
+    a = gelu_tanh_argument(x)
     z, z_low, h, h_low = gelu_tanh_parts(a)
     q, s, t, t_low = logistic_parts(-z, -z_low)
     left = gated_slope(q, s, *multiply(h, h_low, t, t_low))

@@ -82,6 +82,16 @@ def test_small_shares(name, temperature, scale):
         assert np.all(np.abs(got - want) <= 8 * unit(terms / temperature, "float32"))
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype, small", [("float32", 2.0**-66), ("float32", 2.0**-90), ("float64", 2.0**-510)])
+def test_tiny_sums(dtype, small, axis):
+    """Of a gy so small that products with powers of e would be subnormal; the result is as with a larger one."""
+    gy, y = case("log_softmax", (30, 50), axis, dtype, 5)
+    got = grad.log_softmax(gy * gy.dtype.type(small), y, axis)
+    assert error("log_softmax", got, gy * gy.dtype.type(small), y, axis) <= 1
+    assert error("log_softmax", got / got.dtype.type(small), gy, y, axis) <= 1
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", WITH_TEMPERATURE)
 def test_one_hot(name, dtype):
