@@ -10,9 +10,11 @@ from fastact._math import (
     DOWN,
     EXP_LOW,
     GELU_END,
+    GELU_TANH_END,
     GELU_TANH_ROOT,
     GELU_TANH_ROOT_LOW,
     GELU_TANH_SLOPE,
+    GELU_TANH_SLOPE_END,
     GELU_TANH_SLOPE_LOW,
     HUGE,
     LARGE,
@@ -44,7 +46,6 @@ from fastact._math import (
     fabs,
     fma,
     gated_slope,
-    gelu_tanh_argument,
     gelu_tanh_parts,
     gelu_tanh_slope,
     log1p_exp,
@@ -1219,7 +1220,7 @@ def gelu(x):
     """
     a = fabs(x)
     left, s = gelu_left(GELU_END if a > GELU_END else a)
-    return fma(-left * s, DOWN, -0.0 if x < 0.0 else x)
+    return fma(-left * s, DOWN, not_below(x, 0.0))
 
 
 @derivative(gelu)
@@ -1274,7 +1275,8 @@ def gelu_tanh_derivative(x):
     >>> fastact.grad.gelu_tanh(1.0, [-2.0, 0.0, 2.0])
     array([-0.08609926,  0.5       ,  1.08609926])
     """
-    a = gelu_tanh_argument(x)
+    a, end = fabs(x), GELU_TANH_END if x < 0.0 else GELU_TANH_SLOPE_END
+    a = end if a > end else a
     z, z_low, h, h_low = gelu_tanh_parts(a)
     q, s, t, t_low = logistic_parts(-z, -z_low)
     left = gated_slope(q, s, *multiply(h, h_low, t, t_low))

@@ -98,8 +98,8 @@ SIXTH, SIXTH_LOW = split(1 / 6, 2.0**-55 / 3)
 
 # gelu and its derivative vanish below minus this.
 GELU_END = Constant(14.99, 39.0)
-# The same of gelu_tanh; and from where on it is x.
-GELU_TANH_END, GELU_TANH_IS_X = Constant(11.15, 22.0), Constant(9.9, 20.5)
+# The same of gelu_tanh; and from there on its derivative is 1.
+GELU_TANH_END, GELU_TANH_SLOPE_END = Constant(11.15, 22.0), Constant(9.9, 20.5)
 ERF_SLOPE, ERF_SLOPE_LOW = split(*_coefficients.ERF_AT_0)  # at 0
 GELU_TAIL, GELU_TAIL_LOW = split(*_coefficients.GELU_TAIL_AT_0)
 # The first part is short, so that sums of it, up to 16 and 64, less it are exact.
@@ -258,8 +258,9 @@ def on_either_side(x, left):
 
 def logistic(x, low_of_minus_abs):
     """1 / (1 + e**-x), where -abs(x) has a low part: on the right 1 minus what it is on the left."""
-    q, rest, low, inverse, _, s = exp_over_one_plus_exp(not_below(-fabs(x), EXP_LOW), low_of_minus_abs)
-    return on_either_side(x, fma(fma(low, inverse, rest), inverse, q) * s)
+    q, rest, low, inverse, power, _ = exp_over_one_plus_exp(not_below(-fabs(x), EXP_LOW), low_of_minus_abs)
+    y = fma(fma(low, inverse, rest), inverse, q) * power
+    return y if x < 0.0 else 1.0 - y
 
 
 def gated(x, a, z, z_low):
@@ -317,12 +318,6 @@ def gelu_tanh_parts(a):
     z, z_low = times_sum(a, linear, low, GELU_TANH_CUBIC, GELU_TANH_CUBIC_LOW, square, square_low)
     h, h_low = times_sum(a, linear, low, GELU_TANH_CUBIC_3, GELU_TANH_CUBIC_3_LOW, square, square_low)
     return z, z_low, h, h_low
-
-
-def gelu_tanh_argument(x):
-    """abs(x), or where gelu_tanh has its limit, or its derivative."""
-    a, end = fabs(x), GELU_TANH_END if x < 0.0 else GELU_TANH_IS_X
-    return end if a > end else a
 
 
 def times_sum(a, b, b_low, c, c_low, d, d_low):

@@ -45,7 +45,6 @@ from fastact._math import (
     gated_slope,
     gelu_slope,
     gelu_tail,
-    gelu_tanh_argument,
     gelu_tanh_parts,
     half_octave,
     logistic,
@@ -216,7 +215,8 @@ def gelu_tanh_by_eighths(x):
 
 
 def gelu_tanh_whole(x):
-    a = gelu_tanh_argument(x)
+    a = fabs(x)
+    a = GELU_TANH_END if a > GELU_TANH_END else a
     z, z_low, _, _ = gelu_tanh_parts(a)
     return gated(x, a, -z, -z_low)
 
