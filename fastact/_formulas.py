@@ -1220,7 +1220,7 @@ def gelu(x):
     """
     a = fabs(x)
     left, s = gelu_left(GELU_END if a > GELU_END else a)
-    return fma(-left * s, DOWN, not_below(x, 0.0))
+    return fma(-left * s, DOWN, -0.0 if x < 0.0 else x)
 
 
 @derivative(gelu)

@@ -253,7 +253,7 @@ def exp_over_one_plus_exp(x, x_low):
 
 def on_either_side(x, left):
     """left * DOWN where x is negative, otherwise 1 minus that."""
-    return fma(left, DOWN if x < 0.0 else -DOWN, 0.0 if x < 0.0 else 1.0)
+    return fma(left, DOWN if x < 0.0 else -DOWN, -0.0 if x < 0.0 else 1.0)
 
 
 def logistic(x, low_of_minus_abs):
