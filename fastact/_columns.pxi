@@ -335,12 +335,9 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
         some.width = min(together, all.width - start)
         padded = pieces_of(some.width, LANES) * LANES
         zero(&sums, padded)
-        if kind == LOG_SOFTMAX_GRADIENT:
-            gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
-            factors_of_kind(&sums, high + start, high + start, low + start, padded, LOG_SOFTMAX_GRADIENT)
-        else:
-            gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
-            factors_of_kind(&sums, high + start, high + start, low + start, padded, SOFTMAX_GRADIENT)
+        if kind == LOG_SOFTMAX_GRADIENT: gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
+        else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
+        factors(&sums, high + start, high + start, low + start, padded, kind, &all.factor)
     for c in range(all.width):
         if may_overflow(high[c], <real>all.factor.r, kind):
             return False

@@ -38,10 +38,16 @@ def is_killed(call):
     """By an underflow."""
     child = os.fork()
     if not child:
-        libm.feenableexcept(FE_UNDERFLOW)
-        call()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGFPE
+        try:
+            libm.feenableexcept(FE_UNDERFLOW)
+            call()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status not in (0, -signal.SIGFPE):
+        raise RuntimeError(f"a child ended with {status}")
+    return status == -signal.SIGFPE
 
 
 def elementwise(dtype):
