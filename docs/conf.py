@@ -51,7 +51,8 @@ def fill_in(app, docname, source):
     """The lists of reference.rst, from the tables; and README.md, whose links are seen from elsewhere."""
     for field, (place, names) in NAMES.items():
         source[0] = source[0].replace(f"{{{field}}}", "\n".join(directives(place, names)))
-    source[0] = source[0].replace("{readme}", README.replace("](docs/", "](").replace("](bench/", "](../bench/"))
+    readme = README.replace("](docs/", "](").replace("](CONTRIBUTING.md", "](contributing.md")
+    source[0] = source[0].replace("{readme}", readme)
 
 
 def setup(app):

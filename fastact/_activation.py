@@ -57,7 +57,7 @@ def activation(function=None, *, derivative=None):
     >>> import numpy as np, fastact
     >>> @fastact.activation
     ... def swish(x, beta=1.0):
-    ...     return x / (1.0 + fastact.math.exp(-beta * x))
+    ...     return x * fastact.math.sigmoid(beta * x)
     >>> swish(np.array([-1.0, 0.0, 2.0]))
     array([-0.26894142,  0.        ,  1.76159416])
     >>> swish.grad(1.0, np.array([-1.0, 0.0, 2.0]), beta=2.0)

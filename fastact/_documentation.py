@@ -19,8 +19,8 @@ PARAMETERS = {
     "dtype": """dtype : dtype, optional
     float16, float32 or float64: what to compute in and to return.""",
     "temperature": """temperature : float, default 1
-    What `x` is divided by, a positive number: above 1 the results are more even, below 1 less. As exact as
-    without, which an `x` that was rounded after a division is not; its inverse is kept within the dtype's range.""",
+    A positive number that `x` is divided by: above 1 the results are more even, below 1 more peaked. No digits are
+    lost, as they are if `x` is divided before the call. 1 / temperature is kept within the dtype's range.""",
 }
 PARAMETERS_OF_GRADIENT = PARAMETERS | {
     "gy": """gy : array_like

@@ -125,7 +125,7 @@ EXPRESSIONS = {
     "quick_gelu": lambda x: x / (1 + np.exp(-1.702 * x)),
     "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
     "gelu": gelu,
-    "gelu_tanh": lambda x: x / 2 * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x**3))),
+    "gelu_tanh": lambda x: x / 2 * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))),
     "rrelu": lambda x: np.where(x > 0, x, 11 / 48 * x),
     "softmin": softmin,
     "softmax": softmax,

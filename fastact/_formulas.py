@@ -169,7 +169,7 @@ def elu(x, alpha=1.0):
 
     {x}
     alpha : array_like, default 1.0
-        Minus the limit at -inf. Broadcasts against `x`. Where it is infinite or NaN, so is the result for
+        The limit at -inf is -alpha. Broadcasts against `x`. Where it is infinite or NaN, so is the result for
         negative `x`, and only for these.
     {out}
 
@@ -748,7 +748,7 @@ def celu(x, alpha=1.0):
 
     {x}
     alpha : array_like, default 1.0
-        Minus the limit at -inf: a positive number. Broadcasts against `x`. 0 and inf give the limits max(x, 0)
+        A positive number; the limit at -inf is -alpha. Broadcasts against `x`. 0 and inf give the limits max(x, 0)
         and x, of finite `x`; a negative number gives NaN for negative `x`.
     {out}
 
@@ -963,8 +963,9 @@ def squareplus(x, b=4.0):
 
     {x}
     b : array_like, default 4.0
-        How wide the bend is: sqrt(b) / 2 is the result at 0. Broadcasts against `x`. 0 gives max(x, 0); otherwise
-        from 2**-100 to 2**100. Where x**2 + b is negative, or 0 beside a negative b, the result is NaN.
+        How wide the bend is: sqrt(b) / 2 is the result at 0. Broadcasts against `x`. 0 gives max(x, 0);
+        others should be from 2**-100 to 2**100. Where x**2 + b is negative, or 0 beside a negative b, the result is
+        NaN.
     {out}
 
     Notes
@@ -1194,7 +1195,7 @@ def mish_derivative(x):
 
 @activation(max_ulp=2.0, monotone=False, options={"none": "gelu", "tanh": "gelu_tanh"})
 def gelu(x):
-    """Gaussian error linear unit: x * Phi(x), with the distribution function Phi of the normal distribution.
+    """Gaussian error linear unit: x * Phi(x), with the standard normal distribution function Phi.
 
     .. math:: x \\Phi(x) = \\frac{1}{2} x \\operatorname{erfc}\\left(\\frac{-x}{\\sqrt{2}}\\right)
 
@@ -1299,8 +1300,8 @@ def rrelu(x, lower=1 / 8, upper=1 / 3):
     -----
     NaN stays NaN; rrelu(inf) = inf and rrelu(-inf) = -inf * (lower + upper) / 2.
 
-    For training, draw the slopes and keep them for the gradient, as in the example: then it is `prelu`. So does
-    `fastact.nn.RReLU(rng=...)`.
+    For training, draw slopes, and use them in `prelu` and its gradient, as in the example;
+    `fastact.nn.RReLU(rng=...)` does that.
 
     References
     ----------

@@ -107,9 +107,9 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
 
     Notes
     -----
-    The gradient for the logits is `fastact.grad.softmax(gy, y, axis, temperature=tau)`, with the soft y; with `hard` as
-    well, the gradient of the soft result then standing in for that of the hard one ("straight-through"): draw the soft
-    one, keep it, and take its `fastact.hardmax`, which is what `hard` gives, but where rounding has made ties in it.
+    The gradient for the logits is `fastact.grad.softmax(gy, y, axis, temperature=tau)`, with y the soft result. For the
+    straight-through estimator draw y without `hard`, go on with `fastact.hardmax(y, axis)`, and use y in the gradient:
+    that is what `hard` gives, unless rounding made ties in y.
 
     float16 is drawn and computed in float32. Noise is never infinite: at most 17.4 in float32, 37.5 in float64. NaN and
     infinities are as for `fastact.softmax`: a NaN makes its row NaN, -inf gives 0, one inf 1.

@@ -137,8 +137,8 @@ Examples
 {example}
 """
 
-ACCURACY = """At most {units} in the last place from the exact result for every float32{monotone}; at most {float64} in
-float64 (measured; without fused multiply-add 4{not_quite})."""
+ACCURACY = """At most {units} in the last place from the exact result for every float32{where}{monotone};
+at most {float64} in float64 (measured; without fused multiply-add 4{not_quite})."""
 ACCURACY_OF_DERIVATIVE = {
     0.5: "The derivative is exact.",
     2.0: """The derivative is at most 2 units in the last place from the exact one for every float32, and 3 in
@@ -146,12 +146,13 @@ float64 (measured; without fused multiply-add 4).""",
 }
 
 
-def accuracy(max_ulp, monotone):
+def accuracy(max_ulp, monotone, parameters):
     """What the documentation of an activation says about its error."""
     if max_ulp == 0.5:
         return "Correctly rounded."
     return ACCURACY.format(
         units="1 unit" if max_ulp == 1.0 else f"{max_ulp:g} units",
+        where=" at the default parameters" if parameters else "",
         monotone=", and monotone" if monotone else "",
         float64=f"{max(max_ulp, 1.5):g}",
         not_quite=", and not quite monotone" if monotone else "",
@@ -184,7 +185,7 @@ def activation(
     def enter(formula):
         doc = documentation(formula)
         doc = doc.replace("{x}", X).replace("{out}", OUT).replace("{integers}", promotion)
-        doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{accuracy(max_ulp, monotone)}\n\n")
+        doc = doc.replace("Notes\n-----\n", f"Notes\n-----\n{accuracy(max_ulp, monotone, parameters_of(formula))}\n\n")
         name = formula.__name__
         parameters = parameters_of(formula)
         doc = doc.replace("{given}", GIVEN if parameters else "")

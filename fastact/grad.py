@@ -1,4 +1,4 @@
-"""Gradients of the activations: what the gradient with respect to the result, gy, is with respect to x.
+"""Gradients of the activations: from gy, the gradient with respect to the result, to that with respect to x.
 
 `fastact.grad.NAME(gy, x, *parameters)` is gy times the derivative at x, a ufunc or a function with defaults
 around one; its values at the kinks are PyTorch's. `prelu_weight` is the gradient for the weight of `prelu`.

@@ -9,7 +9,8 @@ namesakes in `math`, `numpy` and `scipy.special` stand for them there.
 `sqrt(x)`, `fabs(x)`                       square root, absolute value
 `tanh(x)`, `sigmoid(x)`, `softplus(x)`     as `fastact.tanh` and so on
 `erf(x)`, `erfc(x)`                        the error function, and 1 - erf(x) without cancellation
-`sin(x)`, `cos(x)`, `atan(x)`              sine, cosine, and arc tangent, of radians
+`sin(x)`, `cos(x)`                         of radians, for abs(x) up to 2**18 (float64 2**47)
+`atan(x)`                                  arc tangent, in radians
 `minimum(a, b)`, `maximum(a, b)`           the lesser, the greater; NaN if either is
 `copysign(a, b)`                           the magnitude of a with the sign of b
 `fma(a, b, c)`                             a * b + c, rounded once
@@ -18,7 +19,7 @@ namesakes in `math`, `numpy` and `scipy.special` stand for them there.
 >>> import fastact
 >>> @fastact.activation
 ... def swish(x, beta=1.0):
-...     return x / (1.0 + fastact.math.exp(-beta * x))
+...     return x * fastact.math.sigmoid(beta * x)
 """
 
 import numpy as np
@@ -214,8 +215,8 @@ def of_an_eighth(r, low):
 
 
 def sin(x):
-    """The sine of x radians. Beyond 2**18, float64 2**47, where neighbouring numbers are far apart, it is what it is
-    there."""
+    """The sine of x radians, for abs(x) up to 2**18, float64 2**47; beyond, that of this limit, which is not that of
+    x."""
     r, low, n, nothing = quarters(x)
     sine, cosine = of_an_eighth(r, low)
     y = cosine if fabs(n) == 1.0 else sine
@@ -224,7 +225,7 @@ def sin(x):
 
 
 def cos(x):
-    """The cosine of x radians. Beyond 2**18, float64 2**47, it is what it is there."""
+    """The cosine of x radians, within the limits of `sin`."""
     r, low, n, nothing = quarters(x)
     sine, cosine = of_an_eighth(r, low)
     y = sine if fabs(n) == 1.0 else cosine

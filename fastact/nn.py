@@ -1,7 +1,7 @@
 """The activations as modules: PyTorch's names and arguments, on NumPy arrays.
 
-`m(x)` is the value; `m.backward(gy)` is the gradient for the x of the last call. Where a script uses the activations
-of `torch.nn` one by one, `from fastact import nn` takes their place.
+`m(x)` is the value; `m.backward(gy)` is the gradient for the x of the last call. Activations alone are here: no layers,
+losses or `Sequential`.
 
 >>> from fastact import nn
 >>> m = nn.LeakyReLU(0.1)
@@ -41,9 +41,8 @@ class Module:
     Parameters are attributes, and may be changed between calls.
 
     A call keeps `x` itself for `backward`, and softmax and its kin their result; neither may be written to before
-    then. With `inplace=True` nothing further is kept where the derivative at the result is that at `x` (ReLU, ReLU6,
-    Hardtanh, and LeakyReLU and Threshold with usual parameters), and otherwise a copy of `x`: `backward` is right in
-    either case. Pickling and copying leave all that out.
+    then. With `inplace=True` a call keeps a copy of `x`, unless the result tells the derivative (ReLU, ReLU6,
+    Hardtanh, and LeakyReLU and Threshold with usual parameters). Pickling and copying leave all that out.
 
     Threads may share a module for calls; `backward` belongs to the last call in any thread, so that for gradients
     each thread needs its own: `copy.copy(m)`.
@@ -70,7 +69,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def train(self, mode=True):
-        """Go over to training, or to evaluation, which differ for `RReLU` alone.
+        """Switch to training, or to evaluation; only `RReLU` differs in them.
 
         Returns
         -------
@@ -583,8 +582,8 @@ Raises
         )
         .replace("`inplace` not a bool", "`inplace` not a bool,\n    or `rng` neither a Generator nor None", 1)
         .replace(
-            "draw the slopes and keep them for the gradient, as in the example: then it is `prelu`. So does\n"
-            "`fastact.nn.RReLU(rng=...)`.",
+            "draw slopes, and use them in `prelu` and its gradient, as in the example;\n"
+            "`fastact.nn.RReLU(rng=...)` does that.",
             "give it an `rng`: it draws the slopes and keeps them for the gradient.",
         )
     )

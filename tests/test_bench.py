@@ -238,6 +238,15 @@ def test_interrupt_leaves_what_was_measured(tmp_path):
     assert done == list(EXPRESSIONS)[: len(done)] and 1 <= len(done) < len(EXPRESSIONS)
 
 
+def test_page_has_what_was_measured():
+    """docs/speed.md and README.md, of what is in bench/results."""
+    import speed_page
+
+    readme = (speed_page.ROOT / "README.md").read_text()
+    assert (speed_page.ROOT / "docs" / "speed.md").read_text() == speed_page.page()
+    assert readme == speed_page.readme(readme)
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
