@@ -215,7 +215,14 @@ cdef void rows_of_one_element(Job *job, ptrdiff_t size) noexcept nogil:
 
 cdef inline ptrdiff_t aligned(ptrdiff_t bytes) noexcept nogil:
     """Whole cache lines: vectors that lie in two of them are slow."""
-    return (bytes + 63) // 64 * 64
+    return ceil_div(bytes, 64) * 64
+
+
+cdef inline int threads_for(ptrdiff_t bytes) noexcept nogil:
+    """One for each PER_THREAD bytes, as far as there are."""
+    if bytes < 2 * PER_THREAD:  # not to be asked about: calls are counted there
+        return 1
+    return <int>min(<ptrdiff_t>fastact_threads_now(), bytes // PER_THREAD)
 
 
 cdef bint share_out_with_memory(

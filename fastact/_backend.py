@@ -18,9 +18,10 @@ except ModuleNotFoundError as error:
     ) from None
 
 # Level -> the features that it needs; the best first. Those that were built are the choice.
+V3 = {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
 LEVELS = {
-    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "bmi", "bmi2", "fma"},
-    "x86-64-v3": {"avx2", "bmi", "bmi2", "fma"},
+    "x86-64-v4": V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "x86-64-v3": V3,
     "x86-64": set(),
     "native": set(),
 }

@@ -6,8 +6,8 @@ cdef extern from "_half.h" nogil:
     void fastact_narrow(char *to, ptrdiff_t step, const float *source, ptrdiff_t n)
 
 cdef enum:
-    HALVES = 16384  # that become float32 together,
-    MOST_HALVES = 65536  # or more, where a block has more
+    HALVES = 16384  # numbers that become float32 together
+    MOST_HALVES = 65536  # of a block; larger ones are not done here
 
 
 def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second, double temperature=1.0):
@@ -28,8 +28,11 @@ def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray sec
 cdef run_as(Job *job, bint is_float, double temperature):
     cdef bint done
     set_factor(job, temperature, is_float)
-    with nogil:
+    if job.rows * job.length <= WITH_GIL:
         done = run[float](job, NULL) if is_float else run[double](job, NULL)
+    else:
+        with nogil:
+            done = run[float](job, NULL) if is_float else run[double](job, NULL)
     if not done:
         raise MemoryError
 
@@ -122,19 +125,18 @@ cdef run_halves(
     cdef Halves halves
     cdef fastact_flags flags
     cdef bint done, failed = False
-    cdef ptrdiff_t size = blocks * length * within * sizeof(float)
-    cdef int threads = 1 if size < 2 * PER_THREAD else <int>min(<ptrdiff_t>fastact_threads_now(), size // PER_THREAD)
+    cdef int threads = threads_for(blocks * length * within * sizeof(float))
     set_factor(job, temperature, True)
     halves.job, halves.blocks, halves.length, halves.within, halves.axis_is_kept = job, blocks, length, within, axis_is_kept
     halves.failed = &failed
-    halves.together = max(<ptrdiff_t>1, min(HALVES // (length * within), (blocks + threads - 1) // threads))
+    halves.together = max(<ptrdiff_t>1, min(HALVES // (length * within), ceil_div(blocks, threads)))
     halves.bytes = aligned(
         halves.together * ((2 if is_gradient(job.kind) else 1) * length + 1) * within * sizeof(float)
     )
     with nogil:
         flags = fastact_save_flags()
         done = share_out_with_memory(
-            some_halves, &halves, &halves.memory, halves.bytes, (blocks + halves.together - 1) // halves.together, threads
+            some_halves, &halves, &halves.memory, halves.bytes, ceil_div(blocks, halves.together), threads
         )
         fastact_restore_flags(flags)
     if failed or not done:
@@ -159,6 +161,7 @@ cdef void some_halves(const void *given, ptrdiff_t k, int thread) noexcept nogil
     lay_out_contiguous(&job, blocks, halves.length, halves.within, sizeof(float), halves.axis_is_kept)
     if not run[float](&job, NULL):
         halves.failed[0] = True
+        return
     fastact_narrow(halves.job.out + first * block * 2, 2, out, blocks * block)
 
 

@@ -40,7 +40,7 @@ cdef inline void extremes_of_columns_of_kind(Grid x, ptrdiff_t n, ptrdiff_t widt
     cdef real last[LANES]
     cdef ptrdiff_t full = width // LANES * LANES, i, c
     cdef int rest = width % LANES, j
-    for c in range(pieces_of(width, LANES) * LANES):
+    for c in range(ceil_div(width, LANES) * LANES):
         m[c] = INFINITY if kind == SOFTMIN else -INFINITY
     for i in range(n):
         fastact_prefetch(<const char *>(a + 2 * x.step), width * sizeof(real))
@@ -141,7 +141,7 @@ cdef void sum_columns(
     cdef int used, with_low
     cdef bint alone = n <= LANES and not is_logarithm(kind) and real is float  # each in a lane, as it is in `out`
     cdef Grid here, there
-    for index in range(pieces_of(n, CHUNK)):
+    for index in range(ceil_div(n, CHUNK)):
         chunk = index * CHUNK
         end = min(n, chunk + CHUNK)
         used = <int>min(<ptrdiff_t>LANES, n - chunk)
@@ -152,7 +152,7 @@ cdef void sum_columns(
         start = chunk
         while start < end:
             stop = min(end, start + rows)
-            for k in range(pieces_of(width, LANES)):
+            for k in range(ceil_div(width, LANES)):
                 here = part[real](&x if k < width // LANES else &last, start, k * LANES, NULL)
                 there = part[real](&out, start, k * LANES, NULL)
                 add_strip(
@@ -161,7 +161,7 @@ cdef void sum_columns(
                     NULL if alone else high + k * LANES * LANES, low + k * LANES * LANES, ones + k * LANES, kind,
                 )
             start = stop
-        for k in range(pieces_of(width, LANES)):
+        for k in range(ceil_div(width, LANES)):
             there = part[real](&out, 0, k * LANES, NULL)
             merge_strip(
                 <const real *>there.start if alone else high + k * LANES * LANES, there.step if alone else LANES,
@@ -195,11 +195,11 @@ cdef inline void gradient_sums_of_kind(const Columns *all, Sums *sums, int kind,
     cdef Sums chunk_sums
     cdef const real *x = <const real *>all.x.start
     cdef const real *second = <const real *>all.second.start
-    cdef ptrdiff_t n = all.length, padded = pieces_of(all.width, LANES) * LANES, chunk, index, block, stop, i, c
+    cdef ptrdiff_t n = all.length, padded = ceil_div(all.width, LANES) * LANES, chunk, index, block, stop, i, c
     cdef int half, k, used
-    for chunk in range(pieces_of(n, CHUNK)):
+    for chunk in range(ceil_div(n, CHUNK)):
         zero(&chunk_sums, padded)
-        for index in range(pieces_of(min(<ptrdiff_t>CHUNK, n - chunk * CHUNK), BLOCK)):
+        for index in range(ceil_div(min(<ptrdiff_t>CHUNK, n - chunk * CHUNK), BLOCK)):
             block = chunk * CHUNK + index * BLOCK
             stop = min(n, block + BLOCK)
             used = <int>min(<ptrdiff_t>LANES, stop - block)
@@ -266,7 +266,7 @@ cdef void factors_of_columns(
     int kind, real *high, real *low,
 ) noexcept nogil:
     """Of up to COLUMNS columns of finite extremes m."""
-    cdef ptrdiff_t padded = pieces_of(width, LANES) * LANES
+    cdef ptrdiff_t padded = ceil_div(width, LANES) * LANES
     cdef real starts[START * COLUMNS]
     cdef Sums sums
     cdef bint scaled = start_all(m, factor, starts, padded)
@@ -279,13 +279,13 @@ cdef void factors_of_columns(
 
 cdef inline ptrdiff_t evenly(ptrdiff_t width) noexcept nogil:
     """As many of them as are worked on together: at most COLUMNS, in strips of LANES."""
-    return pieces_of(pieces_of(width, pieces_of(width, COLUMNS)), LANES) * LANES
+    return ceil_div(ceil_div(width, ceil_div(width, COLUMNS)), LANES) * LANES
 
 
 cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcept nogil:
     """Up to WIDEST columns, with a tile for their exponentials; if that is too long, up to COLUMNS whole strips. False, and
     nothing written, where an extreme is not finite."""
-    cdef ptrdiff_t n = all.length, width = all.width, strips = pieces_of(width, LANES), rows = n, c, start
+    cdef ptrdiff_t n = all.length, width = all.width, strips = ceil_div(width, LANES), rows = n, c, start
     cdef ptrdiff_t together = evenly(width)
     cdef Grid tile
     cdef real m[WIDEST]
@@ -306,7 +306,7 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
     elif width % LANES:
         start = width // LANES * LANES
         copy_strip[real](part[real](&all.x, 0, start, NULL), part[real](&tile, 0, start, NULL), n, width - start, NULL)
-    for c in range(pieces_of(width, together)):
+    for c in range(ceil_div(width, together)):
         start = c * together
         factors_of_columns(
             part[real](&all.x, 0, start, NULL), part[real](&tile, 0, start, NULL), part[real](&tile, 0, start, NULL),
@@ -329,11 +329,11 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
     cdef real high[WIDEST]
     cdef real low[WIDEST]
     cdef real t = 0.0
-    for c in range(pieces_of(all.width, together)):
+    for c in range(ceil_div(all.width, together)):
         start = c * together
         some.x, some.second = part[real](&all.x, 0, start, NULL), part[real](&all.second, 0, start, NULL)
         some.width = min(together, all.width - start)
-        padded = pieces_of(some.width, LANES) * LANES
+        padded = ceil_div(some.width, LANES) * LANES
         zero(&sums, padded)
         if kind == LOG_SOFTMAX_GRADIENT: gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
         else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)

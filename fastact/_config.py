@@ -3,7 +3,6 @@
 import operator
 import os
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -67,6 +66,16 @@ def get_num_threads():
     return _backend.kernels_module.get_num_threads()
 
 
+def version_of(package):
+    """None where it is not installed: a folder of that name, which Python could import, is not enough."""
+    from importlib.metadata import PackageNotFoundError, version  # which takes longer than all of fastact's import
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def show_config():
     """Print version, backend, CPU features, threads and the optional packages found.
 
@@ -76,11 +85,9 @@ def show_config():
     >>> fastact.show_config()  # doctest: +ELLIPSIS
     fastact ...
     """
-    from importlib.metadata import version
-
     others = ", ".join(name for name in _backend.available() if name != _backend.backend)
-    found = ", ".join(f"{name} {version(name)}" for name in OPTIONAL if find_spec(name))
-    device = _cuda_device.describe() if find_spec("numba_cuda") else "numba-cuda is not installed"
+    found = ", ".join(f"{name} {version_of(name)}" for name in OPTIONAL if version_of(name))
+    device = _cuda_device.describe() if version_of("numba-cuda") else "numba-cuda is not installed"
     rows = {
         "backend": f"{_backend.backend} (also here: {others})",
         "CPU features": ", ".join(_backend.cpu_features) or "not looked at on this architecture",
@@ -90,7 +97,7 @@ def show_config():
         "Python": sys.version.split()[0],
         "optional": found or "none found",
     }
-    print(f"fastact {version('fastact')}")
+    print(f"fastact {version_of('fastact')}")
     for name, value in rows.items():
         print(f"  {name + ':':<14}{value}")
 

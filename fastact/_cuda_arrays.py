@@ -123,6 +123,8 @@ def _layout_of_torch(dtype, shape, strides):
 def _of_torch(x, name):
     if x.requires_grad:
         raise TypeError(f"{name} requires grad, and fastact takes no part in autograd: give it {name}.detach()")
+    if x.is_neg():  # its memory holds the other sign
+        raise TypeError(f"{name} is a view that is negated lazily: give it {name}.resolve_neg()")
     place = _layout_of_torch(x.dtype, x.shape, x.stride())
     return Array(x.data_ptr(), place, x.get_device(), True, x, current_stream(x))
 

@@ -5,9 +5,8 @@ cdef extern from "_half.h" nogil:
     uint16_t fastact_half_of_double(double)
 
 cdef enum:
-    WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
     LARGEST_HALF = 65504
-    EXACT = 1 << 24  # whole numbers up to it are, in every dtype
+    EXACT = 1 << 24  # whole numbers up to it are, in float32; float16 rounds them once
 
 
 def over_halves(ufunc, gradient, gy, x, axis, out):

@@ -46,13 +46,21 @@ done:
     return result;
 }
 
+static PyObject *fastact_call_numpy(PyObject *ufunc, PyObject *const *args, size_t flagged_count, PyObject *names)
+{
+    PyObject *result = fastact_numpy_call(ufunc, args, flagged_count, names);
+    if (result && PyErr_Occurred()) /* of a loop, which NumPy does not ask */
+        Py_CLEAR(result);
+    return result;
+}
+
 static PyObject *fastact_call_here(PyObject *ufunc, PyObject *const *args, size_t flagged_count, PyObject *names)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flagged_count);
     PyObject *result = fastact_plain_call(ufunc, args, count, names);
     if (!result && !PyErr_Occurred())
         result = fastact_call_over_rows(ufunc, args, count, names);
-    return result || PyErr_Occurred() ? result : fastact_numpy_call(ufunc, args, flagged_count, names);
+    return result || PyErr_Occurred() ? result : fastact_call_numpy(ufunc, args, flagged_count, names);
 }
 
 static PyObject *fastact_call(PyObject *ufunc, PyObject *const *args, size_t flagged_count, PyObject *names)
@@ -67,7 +75,7 @@ static PyObject *fastact_call(PyObject *ufunc, PyObject *const *args, size_t fla
             return result;
         Py_DECREF(result);
     }
-    return (fastact_dispatch_all ? fastact_numpy_call : fastact_call_here)(ufunc, args, flagged_count, names);
+    return (fastact_dispatch_all ? fastact_call_numpy : fastact_call_here)(ufunc, args, flagged_count, names);
 }
 
 static void fastact_install(PyObject *ufunc, int may_be_on_device)

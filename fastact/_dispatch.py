@@ -4,6 +4,7 @@ import numpy as np
 
 from fastact import _backend
 from fastact._cuda_arrays import is_on_device
+from fastact._gates import UFUNCS
 
 PLAIN = (np.ndarray, float, int, list, tuple)
 ON_DEVICE = {"out", "stream", "temperature", "keepdims"}  # what is done there; `where`, `dtype` and the like are not
@@ -33,6 +34,8 @@ def elementwise(name, arguments, keywords):
     from fastact import cuda
 
     function = cuda._ufunc(name)
+    if len(arguments) == UFUNCS[name].nin + 1 and "out" not in keywords:  # by position, as NumPy's ufuncs take it
+        *arguments, keywords["out"] = arguments
     return function(*arguments, **keywords) if function else NotImplemented
 
 

@@ -124,10 +124,6 @@ cdef inline int kind_of_sum(int kind, bint scaled) noexcept nogil:
     return SCALED if scaled else kind
 
 
-cdef inline ptrdiff_t pieces_of(ptrdiff_t n, ptrdiff_t size) noexcept nogil:
-    return (n + size - 1) // size
-
-
 include "_terms.pxi"
 include "_rows.pxi"
 include "_columns.pxi"
@@ -175,7 +171,7 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
     cdef Row packed
     cdef Columns all
     cdef ptrdiff_t n = job.length, c
-    cdef ptrdiff_t padded = width if width == 1 else pieces_of(width, LANES) * LANES
+    cdef ptrdiff_t padded = width if width == 1 else ceil_div(width, LANES) * LANES
     cdef real *second = tile + n * padded if is_gradient(job.kind) else tile  # which may be read for nothing
     start_some(rows, job, first, width)
     for c in range(width, padded):
@@ -311,7 +307,7 @@ cdef void some_columns(const Pieces *pieces, ptrdiff_t k, int thread, real *type
 
 cdef inline bint too_long(const Job *job, ptrdiff_t width, ptrdiff_t size) noexcept nogil:
     """Whether columns do not fit in a tile."""
-    return not is_gradient(job.kind) and job.length * (pieces_of(width, LANES) + 1) * LANES * size > PACKED
+    return not is_gradient(job.kind) and job.length * (ceil_div(width, LANES) + 1) * LANES * size > PACKED
 
 
 cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexcept nogil:
@@ -340,11 +336,11 @@ cdef bint run_tiles(Pieces *pieces, int threads, real *type_tag) noexcept nogil:
     cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
     cdef ptrdiff_t fitting = PACKED // column // LANES * LANES
     pieces.what = TILES
-    fitting = min(min(fitting, <ptrdiff_t>TILE), pieces_of(pieces_of(job.rows, threads), LANES) * LANES)
+    fitting = min(min(fitting, <ptrdiff_t>TILE), ceil_div(ceil_div(job.rows, threads), LANES) * LANES)
     pieces.together = 1 if job.length > LONG else fitting
     pieces.bytes = aligned(column * pieces.together)
     return share_out_with_memory(
-        piece, pieces, &pieces.scratch, pieces.bytes, pieces_of(job.rows, pieces.together), threads
+        piece, pieces, &pieces.scratch, pieces.bytes, ceil_div(job.rows, pieces.together), threads
     )
 
 
@@ -360,14 +356,14 @@ cdef bint run_rows(Pieces *pieces, int threads, real *type_tag) noexcept nogil:
         return True
     pieces.what = ROWS
     pieces.together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
-    fastact_share_out(piece, pieces, pieces_of(job.rows, pieces.together), threads)
+    fastact_share_out(piece, pieces, ceil_div(job.rows, pieces.together), threads)
     return True
 
 
 cdef bint row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) noexcept nogil:
     """One long row; its chunks are shared out."""
     cdef int kind = pieces.job.kind
-    cdef ptrdiff_t n = pieces.job.length, chunks = pieces_of(n, CHUNK), k
+    cdef ptrdiff_t n = pieces.job.length, chunks = ceil_div(n, CHUNK), k
     cdef real m = 0.0, high, low
     cdef Sums total
     pieces.row = row
@@ -402,12 +398,12 @@ cdef bint run_columns(Pieces *pieces, int threads, real *type_tag) noexcept nogi
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
     cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
     cdef ptrdiff_t fitting = PACKED // column // LANES * LANES - LANES
-    fitting = min(min(fitting, <ptrdiff_t>WIDEST), pieces_of(job.rows, threads))
+    fitting = min(min(fitting, <ptrdiff_t>WIDEST), ceil_div(job.rows, threads))
     fitting = max(fitting, <ptrdiff_t>(COLUMNS * sizeof(float) // sizeof(real)))
     pieces.what = COLUMN_GROUPS
-    pieces.groups = pieces_of(across, fitting)
-    pieces.together = pieces_of(pieces_of(across, pieces.groups), LANES) * LANES
-    pieces.groups = pieces_of(across, pieces.together)
+    pieces.groups = ceil_div(across, fitting)
+    pieces.together = ceil_div(ceil_div(across, pieces.groups), LANES) * LANES
+    pieces.groups = ceil_div(across, pieces.together)
     pieces.bytes = aligned(max(column, <ptrdiff_t>PACKED))  # a column that is not finite is packed alone
     return share_out_with_memory(
         piece, pieces, &pieces.scratch, pieces.bytes, job.rows // across * pieces.groups, threads
@@ -424,7 +420,7 @@ cdef inline bint contiguous(const Job *job, const Dimension *one, ptrdiff_t size
 cdef bint run(const Job *job, real *type_tag) noexcept nogil:
     """Choose the path by layout and shape. False where there is no memory for it."""
     cdef fastact_flags flags = fastact_save_flags()
-    cdef int threads = 1
+    cdef int threads = threads_for(job.rows * job.length * sizeof(real))
     cdef Pieces pieces
     cdef const Dimension *inner = &job.kept[job.n_kept - 1]
     cdef const Dimension *along = &job.reduced[0]
@@ -435,8 +431,6 @@ cdef bint run(const Job *job, real *type_tag) noexcept nogil:
         short_length = SHORT_GRADIENT
     elif job.length % LANES == 0:
         short_length = LANES if real is float else 0
-    if job.rows * job.length * size >= 2 * PER_THREAD:
-        threads = fastact_threads_now()
     pieces.job = job
     pieces.is_float = real is float
     if plain and contiguous(job, along, size) and (job.length > short_length or job.rows < NARROW):

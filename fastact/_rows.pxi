@@ -167,7 +167,7 @@ cdef inline void sum_of_kind(
                 <const real *>rows[k].x + start, <real *>rows[k].out + start, n, m[k], starts + k, r, r_low,
                 high + k * LANES, low + k * LANES, ones + k * LANES, fetch, kind,
             )
-    for i in range(pieces_of(last, LANES)):
+    for i in range(ceil_div(last, LANES)):
         width = <int>min(<ptrdiff_t>LANES, last - i * LANES)
         if width == LANES:
             add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, fetch, kind, False)
@@ -320,7 +320,7 @@ cdef inline void gradients_of_kind(
     cdef ptrdiff_t start, i, k
     for k in range(count):
         memset(&total, 0, sizeof(Sum))
-        for i in range(pieces_of(n, CHUNK)):
+        for i in range(ceil_div(n, CHUNK)):
             start = i * CHUNK
             chunk = gradient_sum(&rows[k], start, min(<ptrdiff_t>CHUNK, n - start), kind, type_tag)
             add(&total, 0.0, chunk.high, chunk.low, type_tag)
@@ -369,7 +369,7 @@ cdef void batch(
         return
     scaled = start_all(m, factor, starts, finite)
     zero(&sums, finite)
-    for k in range(pieces_of(n, CHUNK)):
+    for k in range(ceil_div(n, CHUNK)):
         start = k * CHUNK
         sum_chunk(
             rows, finite, start, min(<ptrdiff_t>CHUNK, n - start), m, starts, factor, &sums, fetch,

@@ -170,11 +170,11 @@ cdef void run_blocks(
         block_args[k] = <char *>storage[k]
         direct[k] = steps[k] == size and not loop.half and (k == nin or args[k] != args[nin])
         if k < nin and steps[k] == 0:
-            length = 1 if scalar and k >= loop.arrays else min((n + epilogue - 1) // epilogue * epilogue, block)
+            length = 1 if scalar and k >= loop.arrays else min(ceil_div(n, epilogue) * epilogue, block)
             read_block(loop, block_args[k], args[k], 0, length)
     while start < n:
         m = min(block, n - start)
-        length = (m + epilogue - 1) // epilogue * epilogue
+        length = ceil_div(m, epilogue) * epilogue
         for k in range(nin + 1):
             if direct[k] and length == m:
                 block_args[k] = args[k] + start * steps[k]
@@ -223,7 +223,7 @@ cdef void run_direct(
     cdef int k
     cdef fastact_loop *run = loop.run_scalar if scalar_parameters(loop, steps) else loop.run
     if first and n * loop.size >= LONG_BYTES:
-        whole = (first + loop.epilogue - 1) // loop.epilogue * loop.epilogue
+        whole = ceil_div(first, loop.epilogue) * loop.epilogue
         run(args, &whole, steps, NULL)
         for k in range(loop.nin + 1):
             rest[k] = args[k] + first * steps[k]
@@ -589,11 +589,11 @@ cdef void one_share(const void *call, ptrdiff_t k, int thread) noexcept nogil:
 
 cdef inline ptrdiff_t whole_rows(const Rows *all, ptrdiff_t n) noexcept nogil:
     """n elements, or some more: short rows are not divided."""
-    return (n + all.length - 1) // all.length * all.length if all.tiled or is_short(all) else n
+    return ceil_div(n, all.length) * all.length if all.tiled or is_short(all) else n
 
 
 cdef void share_out(Rows *all, int threads) noexcept nogil:
     cdef ptrdiff_t n = all.rows * all.length
     cdef ptrdiff_t line = CACHE_LINE // all.loop.size  # whole cache lines to each thread
-    all.share = whole_rows(all, ((n + threads - 1) // threads + line - 1) // line * line)
-    fastact_share_out(one_share, all, (n + all.share - 1) // all.share, threads)
+    all.share = whole_rows(all, ceil_div(ceil_div(n, threads), line) * line)
+    fastact_share_out(one_share, all, ceil_div(n, all.share), threads)

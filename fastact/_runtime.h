@@ -80,11 +80,13 @@ static inline int fastact_threads(void) {
    as many. */
 #define FASTACT_LATE 0.0002  /* seconds; threads that sleep need a quarter of that to wake */
 #define FASTACT_LONGEST 4.0  /* seconds alone: calls may be larger than that which waited */
-#define FASTACT_MOST 10000.0 /* calls alone */
+#define FASTACT_MOST 10000   /* calls alone */
 
-static volatile double fastact_alone = 0, fastact_alone_at_first = 0, fastact_alone_until = 0;
-static volatile int fastact_waited = 0;          /* the last call of threads */
-static volatile unsigned long fastact_teams = 0; /* how often threads were called */
+/* Any thread of Python's may call. */
+static _Atomic int fastact_alone = 0, fastact_alone_at_first = 0;
+static _Atomic double fastact_alone_until = 0;
+static _Atomic int fastact_waited = 0;          /* the last call of threads */
+static _Atomic unsigned long fastact_teams = 0; /* how often threads were called */
 
 static inline double fastact_now(void) {
 #ifdef _OPENMP
@@ -103,7 +105,7 @@ static inline void fastact_took(double all, double fastest, double now) {
     }
     fastact_waited = !fastact_waited;
     if (!fastact_waited) {
-        fastact_alone = fastact_alone_at_first = fmin(fmax(calls, 2 * fastact_alone_at_first), FASTACT_MOST);
+        fastact_alone = fastact_alone_at_first = (int)fmin(fmax(calls, 2 * fastact_alone_at_first), FASTACT_MOST);
         fastact_alone_until = now + FASTACT_LONGEST;
     }
 }

@@ -8,10 +8,18 @@ cdef extern from "_runtime.h" nogil:
     int fastact_threads()
     int fastact_threads_now()
     void fastact_set_threads(int)
-    unsigned long fastact_teams
+    unsigned long fastact_teams  # atomic
     ctypedef void (*fastact_piece)(const void *, ptrdiff_t, int) noexcept
     void fastact_share_out(fastact_piece, const void *, ptrdiff_t, int)
     void fastact_prefetch(const char *, ptrdiff_t)
+
+
+cdef enum:
+    WITH_GIL = 500  # elements up to which other threads wait, as for NumPy's own ufuncs
+
+
+cdef inline ptrdiff_t ceil_div(ptrdiff_t n, ptrdiff_t size) noexcept nogil:
+    return (n + size - 1) // size
 
 
 def set_num_threads(int n):

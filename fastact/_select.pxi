@@ -13,7 +13,7 @@ def select(cnp.ndarray x, cnp.ndarray where, double value, cnp.ndarray out):
     cdef Job job
     cdef Selection selection
     cdef ptrdiff_t size = cnp.PyArray_ITEMSIZE(x), n = cnp.PyArray_SIZE(x)
-    cdef int threads = 1
+    cdef int threads = threads_for(n * size)
     if n == 0:
         return
     if not cnp.PyArray_IS_C_CONTIGUOUS(out):
@@ -21,11 +21,9 @@ def select(cnp.ndarray x, cnp.ndarray where, double value, cnp.ndarray out):
         x, where, out = x.transpose(order), where.transpose(order), out.transpose(order)
     lay_out(&job, x, tuple(range(cnp.PyArray_NDIM(x))), out, where)
     selection.job, selection.is_float, selection.value = &job, cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT, value
-    if n * size >= 2 * PER_THREAD:
-        threads = min(fastact_threads_now(), n * size // PER_THREAD)
-    selection.share = aligned((n + threads - 1) // threads)
+    selection.share = aligned(ceil_div(n, threads))
     with nogil:
-        fastact_share_out(one_share, &selection, (n + selection.share - 1) // selection.share, threads)
+        fastact_share_out(one_share, &selection, ceil_div(n, selection.share), threads)
 
 
 cdef void one_share(const void *selection, ptrdiff_t k, int thread) noexcept nogil:

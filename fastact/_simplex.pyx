@@ -548,17 +548,17 @@ cdef bint run(const Job *job, real *type_tag) noexcept nogil:
     cdef ptrdiff_t operands = 2 if is_gradient(job.kind) else 1
     cdef ptrdiff_t fitting = PACKED // (operands * n * <ptrdiff_t>sizeof(real))
     cdef ptrdiff_t tile, number
-    cdef int threads = 1 if job.rows * n * <ptrdiff_t>sizeof(real) < 2 * PER_THREAD else fastact_threads_now()
+    cdef int threads = threads_for(job.rows * n * sizeof(real))
     cdef Groups groups
     cdef bint done
     groups.job = job
     groups.is_float = real is float
     groups.width = max(<ptrdiff_t>1, min(<ptrdiff_t>LANES, fitting))
-    groups.blocks = n if n <= SHORT else (n + LANES - 1) // LANES
+    groups.blocks = n if n <= SHORT else ceil_div(n, LANES)
     groups.packed = 0 if n <= SHORT or in_one_piece(job, sizeof(real)) else groups.width * n * sizeof(real)
     tile = groups.blocks * LANES * sizeof(real)
     groups.bytes = aligned(operands * (tile + groups.packed) + groups.blocks * sizeof(ptrdiff_t))
-    number = (job.rows + groups.width - 1) // groups.width
+    number = ceil_div(job.rows, groups.width)
     done = share_out_with_memory(group, &groups, &groups.memory, groups.bytes, number, threads)
     fastact_restore_flags(flags)
     return done

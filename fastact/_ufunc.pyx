@@ -5,8 +5,9 @@ else into that form, in blocks that fit the first-level cache, and splits large 
 over what lies in one; arrays that do not, of one dtype, are taken before it sees them.
 """
 
-from libc.float cimport FLT_MAX
+from cpython.exc cimport PyErr_Occurred, PyErr_SetObject
 from cpython.ref cimport PyObject, Py_INCREF
+from libc.float cimport FLT_MAX
 from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.math cimport INFINITY, fabs
@@ -112,18 +113,23 @@ cdef void run_compiled(char **args, const npy_intp *dimensions, const npy_intp *
 
 
 cdef void run_callback(char **args, const npy_intp *dimensions, const npy_intp *steps, void *data) noexcept with gil:
-    """NumPy's inner loop for a function of arrays: callback(out, *inputs)."""
+    """NumPy's inner loop for a function of arrays: callback(out, *inputs). What it raises is left for `_dispatch.h`."""
     cdef const Loop *loop = <const Loop *>data
     cdef char *here[MAX_OPERANDS]
     cdef ptrdiff_t n = dimensions[0], i
     cdef int k
-    if n > 1 and writes_what_it_reads_later(loop, args, steps, n, loop.size):
-        for i in range(n):
-            for k in range(loop.nin + 1):
-                here[k] = args[k] + i * steps[k]
-            call_back(loop, here, steps, 1)
-    else:
-        call_back(loop, args, steps, n)
+    if PyErr_Occurred():  # in an earlier part of this call
+        return
+    try:
+        if n > 1 and writes_what_it_reads_later(loop, args, steps, n, loop.size):
+            for i in range(n):
+                for k in range(loop.nin + 1):
+                    here[k] = args[k] + i * steps[k]
+                call_back(loop, here, steps, 1)
+        else:
+            call_back(loop, args, steps, n)
+    except BaseException as error:
+        PyErr_SetObject(type(error), error)
     feclearexcept(FE_ALL_EXCEPT)
 
 

@@ -5,7 +5,7 @@ import pytest
 from processes import run
 
 import fastact
-from fastact import cuda
+from fastact import _cuda_arrays, cuda
 
 NO_DEVICE = cuda.why_not()
 without_device = pytest.mark.skipif(NO_DEVICE is None, reason="there is a device")
@@ -60,6 +60,13 @@ def test_import_is_light():
     done = run("-W", "error", "-c", code)
     assert done.returncode == 0, done.stderr
     assert not {"numba", "numba_cuda", "llvmlite", "torch", "cupy"} & set(done.stdout.split())
+
+
+def test_negated_views_of_torch():
+    """Their memory holds the other sign."""
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="resolve_neg"):
+        _cuda_arrays._of_torch(torch.tensor([1 + 2j, 3 - 1j]).conj().imag, "x")
 
 
 def test_configuration(capsys):

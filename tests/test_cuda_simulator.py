@@ -724,6 +724,11 @@ def test_backend_cuda(monkeypatch):
         assert np.array_equal(fastact.relu(X, where=True), X)
         assert np.array_equal(fastact.softmax(X, axis=1, dtype="d"), X / 4)
         assert len(simulator.launches) == before + 4
+        out = np.empty_like(X)
+        assert fastact.relu(X, out) is out and np.array_equal(out, X)
+        assert fastact.ufuncs.elu(-X, 2.0, out) is out and np.array_equal(out, fastact.elu(-X, 2.0))
+        with pytest.raises(TypeError):
+            fastact.relu(X, out, out=out)
     finally:
         _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, False)
 

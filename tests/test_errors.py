@@ -6,6 +6,7 @@ from cases import ELEMENTWISE, KEEPING_SHAPE, first_arguments, function_of
 from numpy.exceptions import AxisError
 
 import fastact
+from fastact import _backend
 from fastact._table import REDUCTIONS
 
 X = np.linspace(-2, 2, 12, dtype="f").reshape(3, 4)
@@ -163,3 +164,19 @@ def test_bad_number_of_threads(n, exception):
 def test_unknown_attribute():
     with pytest.raises(AttributeError, match="no attribute 'gelu_of_the_future'"):
         _ = fastact.gelu_of_the_future
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_a_function_of_arrays_that_fails(error):
+    """As the NumPy backend's may; not a result that nothing was written into."""
+
+    def fails(out, x):
+        calls.append(len(x))
+        raise error
+
+    calls = []
+    ufunc = _backend.ufunc_module.make_ufunc("fails", "", 1, "fd", callback=fails)
+    for x in (np.ones(3), np.ones((40, 50))[:, ::2], np.ones((3, 4), "f").T):
+        with pytest.raises(error):
+            ufunc(x)
+    assert len(calls) == 3

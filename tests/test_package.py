@@ -71,6 +71,13 @@ def test_config_on_the_command_line():
         assert name in done.stdout
 
 
+def test_config_beside_a_folder_of_an_optional_packages_name(tmp_path):
+    for name in ("torch", "numba", "matplotlib", "numba_cuda"):
+        (tmp_path / name).mkdir()
+    done = run("-c", "import fastact; fastact.show_config()", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0 and not done.stderr
+
+
 def test_demo():
     done = run("-W", "error", "-m", "fastact", "demo")
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,6 @@ import json
 import math
 import platform
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -12,6 +11,7 @@ import fastact
 from fastact import _cuda_device
 from fastact._bench.cells import FAMILIES
 from fastact._bench.peers import PEERS_ON, cores
+from fastact._config import version_of
 
 
 class Result:
@@ -154,13 +154,8 @@ def cpu_model():
 
 
 def versions(peers, device):
-    found = {}
-    for package in dict.fromkeys(package for peer in peers for package in PEERS_ON[device][peer].packages):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+    packages = dict.fromkeys(package for peer in peers for package in PEERS_ON[device][peer].packages)
+    return {package: version_of(package) or "unknown" for package in packages}
 
 
 def environment(peers, absent, command, device):
