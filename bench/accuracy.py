@@ -29,10 +29,11 @@ from tqdm import tqdm
 from ulp import ulp_errors
 
 import fastact
-from fastact import _numpy
+from fastact import _backend, _numpy
 from fastact._bench.peers import PEERS, evaluate, missing
 from fastact._expressions import arguments_of
 from fastact._formulas import ACTIVATIONS, GRADIENTS
+from fastact._levels import LEVELS
 
 TABLE = ACTIVATIONS | GRADIENTS  # gradients are measured with gy = 1
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
@@ -202,7 +203,7 @@ SECTIONS = {
 
 def label(library):
     """The library's name; for fastact also its arithmetic, since backends with fused multiply-add share their bits."""
-    with_fma = fastact.backend in ("x86-64-v3", "x86-64-v4", "native")
+    with_fma = _backend.backend != _backend.PLAIN and LEVELS[_backend.level].fma
     return library if library != "fastact" or with_fma else f"fastact[{fastact.backend}]"
 
 

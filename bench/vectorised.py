@@ -13,7 +13,9 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
-REGISTERS = {"x86-64": "xmm", "x86-64-v3": "ymm", "x86-64-v4": "zmm"}
+from fastact._levels import LEVELS
+
+REGISTERS = {name: level.register for name, level in LEVELS.items() if level.register}
 # Arithmetic on one number instead of a whole register.
 SCALAR = re.compile(r"v?(?:add|sub|mul|div|max|min|cmp|u?comi|fn?m(?:add|sub)\d*)\w*s[sd]\b")
 

@@ -180,7 +180,10 @@ class Activation:
         def at_defaults(*arrays, **kwargs):
             return ufunc(*map(promoted, arrays), *self._parameters.values(), **kwargs)
 
-        return function_of(row, ufunc, row.has_defaults and at_defaults, self.__module__), ufunc
+        function = function_of(row, ufunc, row.has_defaults and at_defaults, self.__module__)
+        if row.parameters:  # else it is the ufunc itself
+            function.__qualname__ = name if arrays == (self._x,) else f"{self._name}.grad"  # in messages
+        return function, ufunc
 
 
 def promoted(x):

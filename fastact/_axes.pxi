@@ -226,14 +226,14 @@ cdef inline int threads_for(ptrdiff_t bytes) noexcept nogil:
 
 
 cdef bint share_out_with_memory(
-    fastact_piece piece, const void *job, char **memory, ptrdiff_t bytes, ptrdiff_t count, int threads
+    fastact_task task, const void *job, char **memory, ptrdiff_t bytes, ptrdiff_t count, int threads
 ) noexcept nogil:
-    """Share out pieces to threads that have so many bytes each, from memory[0] on, which is a part of the job. False, and
+    """Share out tasks to threads that have so many bytes each, from memory[0] on, which is a part of the job. False, and
     nothing done, where there is no memory."""
     cdef char *start = <char *>malloc(bytes * min(<ptrdiff_t>threads, count) + 63)
     if not start:
         return False
     memory[0] = start + (-<ptrdiff_t>start & 63)
-    fastact_share_out(piece, job, count, threads)
+    fastact_share_out(task, job, count, threads)
     free(start)
     return True

@@ -17,18 +17,13 @@ except ModuleNotFoundError as error:
         "or install it with --editable"
     ) from None
 
-# Level -> the features that it needs; the best first. Those that were built are the choice.
-V3 = {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
-LEVELS = {
-    "x86-64-v4": V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
-    "x86-64-v3": V3,
-    "x86-64": set(),
-    "native": set(),
-}
+from fastact._levels import LEVELS
+
 PLAIN = "numpy"
 CUDA = "cuda"  # with the best level, for what is not done on a device
 
 cpu_features = features()
+RUNNABLE = [name for name, level in LEVELS.items() if level.features <= set(cpu_features)]  # if they were built
 
 
 def load(level, part):
@@ -45,20 +40,19 @@ def _try(level):
 
 def available():
     """The backends that can run here, the best first."""
-    return [*(level for level, needed in LEVELS.items() if needed <= set(cpu_features) and _try(level)), PLAIN]
+    return [*filter(_try, RUNNABLE), PLAIN]
 
 
 def choose(wanted):
     """The backend's name, its level and its compiled modules; for `numpy`, those of the lowest level."""
-    runnable = [level for level, needed in LEVELS.items() if needed <= set(cpu_features)]
     if wanted == CUDA:
         from fastact._cuda_device import why_not
 
         if reason := why_not():
             raise ImportError(f"FASTACT_BACKEND='cuda' does not work here: {reason}")
-    candidates = runnable[::-1] if wanted == PLAIN else runnable if wanted in (None, CUDA) else [wanted]
+    candidates = RUNNABLE[::-1] if wanted == PLAIN else RUNNABLE if wanted in (None, CUDA) else [wanted]
     for level in candidates:
-        if level in runnable and (modules := _try(level)):
+        if level in RUNNABLE and (modules := _try(level)):
             return wanted or level, level, *modules
     raise ImportError(f"FASTACT_BACKEND={wanted!r} is not a backend that runs here; these do: {', '.join(available())}")
 

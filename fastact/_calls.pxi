@@ -116,7 +116,7 @@ ctypedef struct Halves:
     ptrdiff_t together  # blocks
     char *memory        # of each thread
     ptrdiff_t bytes
-    bint *failed        # whether there was none for a piece
+    bint *failed        # whether there was none for a task
 
 
 cdef run_halves(

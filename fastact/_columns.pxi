@@ -261,7 +261,7 @@ cdef void finish_columns(const Columns *all, const real *high, const real *low, 
     else: finish_columns_of_kind(all, high, low, SCALED_LOG_GRADIENT)
 
 
-cdef void factors_of_columns(
+cdef void normalisers_of_columns(
     Grid x, Grid last, Grid out, ptrdiff_t n, ptrdiff_t width, ptrdiff_t rows, const real *m, const Factor *factor,
     int kind, real *high, real *low,
 ) noexcept nogil:
@@ -274,7 +274,7 @@ cdef void factors_of_columns(
     sum_columns(
         x, last, out, n, width, rows, m, starts, <real>factor.r, <real>factor.r_low, kind_of_sum(kind, scaled), &sums
     )
-    factors(&sums, m, high, low, padded, kind, factor)
+    normalisers(&sums, m, high, low, padded, kind, factor)
 
 
 cdef inline ptrdiff_t evenly(ptrdiff_t width) noexcept nogil:
@@ -308,7 +308,7 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
         copy_strip[real](part[real](&all.x, 0, start, NULL), part[real](&tile, 0, start, NULL), n, width - start, NULL)
     for c in range(ceil_div(width, together)):
         start = c * together
-        factors_of_columns(
+        normalisers_of_columns(
             part[real](&all.x, 0, start, NULL), part[real](&tile, 0, start, NULL), part[real](&tile, 0, start, NULL),
             n, min(together, width - start), rows, m + start, &all.factor, kind, high + start, low + start,
         )
@@ -337,9 +337,9 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
         zero(&sums, padded)
         if kind == LOG_SOFTMAX_GRADIENT: gradient_sums_of_kind(&some, &sums, LOG_SOFTMAX_GRADIENT, t)
         else: gradient_sums_of_kind(&some, &sums, SOFTMAX_GRADIENT, t)
-        factors(&sums, high + start, high + start, low + start, padded, kind, &all.factor)
+        normalisers(&sums, high + start, high + start, low + start, padded, kind, &all.factor)
     for c in range(all.width):
-        if may_overflow(high[c], <real>all.factor.r, kind):
+        if lows_are_of_no_use(high[c], <real>all.factor.r, kind):
             return False
     finish_columns(all, high, low, kind_of_finish(kind, &all.factor))
     return True

@@ -3,18 +3,10 @@
 import numpy as np
 
 from fastact import _backend, _dispatch, ufuncs
+from fastact._arguments import axis_of, new_result, output, result_type_of, wider_result_type
 from fastact._documentation import dressed
 from fastact._gates import GATES, GRADIENT_NOTES, NOTES, docstring_for
-from fastact._reductions import (
-    COPIED,
-    apart,
-    axis_of,
-    new_result,
-    output,
-    pieces,
-    result_type_of,
-    wider_result_type,
-)
+from fastact._over_axes import COPIED, apart, blocks_of
 
 FUNCTION = """Gated linear unit: a * {activation}(b), of the halves a and b of an array; {activation}(b) is {math}.
 
@@ -164,12 +156,12 @@ def _gradient(name):
         a, b = _halved(name, x, axis)
         for_a, for_b = _halved(name, result, axis)
         if np.may_share_memory(x, result):  # what is for a must not overwrite what is yet to be read
-            for piece in pieces(a.shape, (), COPIED // result_type.itemsize):
-                kept = new_result(a[piece], result_type)
-                _call(ufunc, result_type, gy[piece], b[piece], kept)
-                _call(ufunc_grad, result_type, gy[piece], a[piece], b[piece], for_b[piece])
+            for block in blocks_of(a.shape, (), COPIED // result_type.itemsize):
+                kept = new_result(a[block], result_type)
+                _call(ufunc, result_type, gy[block], b[block], kept)
+                _call(ufunc_grad, result_type, gy[block], a[block], b[block], for_b[block])
                 with np.errstate(all="ignore"):  # `out` may be narrower
-                    for_a[piece] = kept
+                    for_a[block] = kept
         else:
             _call(ufunc, result_type, gy, b, for_a)
             _call(ufunc_grad, result_type, gy, a, b, for_b)

@@ -232,13 +232,13 @@ cdef inline void unpack(
             bring_row(job, OF_OUT, rows[c].out, <real *>tile + c, padded, True)
 
 
-# ---- in pieces, for threads -----------------------------------------------------------------------
+# ---- tasks of threads ------------------------------------------------------------------------------
 
 cdef enum:
     TILES, ROWS, COLUMN_GROUPS, CHUNK_EXTREMES, CHUNK_SUMS, CHUNK_RESULTS
 
-# What pieces are of, how large they are, and where they keep what.
-ctypedef struct Pieces:
+# What tasks are of, how large they are, and where they keep what.
+ctypedef struct Tasks:
     const Job *job
     int what
     bint is_float
@@ -254,20 +254,20 @@ ctypedef struct Pieces:
     Sum *sums
 
 
-cdef void piece(const void *pieces, ptrdiff_t k, int thread) noexcept nogil:
-    if (<const Pieces *>pieces).is_float:
-        piece_of_dtype[float](<const Pieces *>pieces, k, thread, NULL)
+cdef void task(const void *tasks, ptrdiff_t k, int thread) noexcept nogil:
+    if (<const Tasks *>tasks).is_float:
+        task_of_dtype[float](<const Tasks *>tasks, k, thread, NULL)
     else:
-        piece_of_dtype[double](<const Pieces *>pieces, k, thread, NULL)
+        task_of_dtype[double](<const Tasks *>tasks, k, thread, NULL)
 
 
-cdef void piece_of_dtype(const Pieces *pieces, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
-    cdef ptrdiff_t start = k * pieces.together, count = min(pieces.together, pieces.job.rows - start)
-    if pieces.what == TILES:
-        through_tile[real](pieces.job, start, count, <real *>(pieces.scratch + pieces.bytes * thread))
-    elif pieces.what == ROWS: some_rows[real](pieces.job, start, count, NULL)
-    elif pieces.what == COLUMN_GROUPS: some_columns[real](pieces, k, thread, NULL)
-    else: chunk_of_row[real](pieces, k, NULL)
+cdef void task_of_dtype(const Tasks *tasks, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
+    cdef ptrdiff_t start = k * tasks.together, count = min(tasks.together, tasks.job.rows - start)
+    if tasks.what == TILES:
+        through_tile[real](tasks.job, start, count, <real *>(tasks.scratch + tasks.bytes * thread))
+    elif tasks.what == ROWS: some_rows[real](tasks.job, start, count, NULL)
+    elif tasks.what == COLUMN_GROUPS: some_columns[real](tasks, k, thread, NULL)
+    else: chunk_of_row[real](tasks, k, NULL)
 
 
 cdef void some_rows(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type_tag) noexcept nogil:
@@ -280,28 +280,28 @@ cdef void some_rows(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type
     batch[real](rows, count, job.length, &job.factor, fetch, job.kind, NULL)
 
 
-cdef void some_columns(const Pieces *pieces, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
+cdef void some_columns(const Tasks *tasks, ptrdiff_t k, int thread, real *type_tag) noexcept nogil:
     """`together` columns, or as many as are left of those that lie beside one another."""
-    cdef const Job *job = pieces.job
+    cdef const Job *job = tasks.job
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
-    cdef ptrdiff_t column = k % pieces.groups * pieces.together, first = k // pieces.groups * across + column, done = 0, c
-    cdef real *scratch = <real *>(pieces.scratch + pieces.bytes * thread)
+    cdef ptrdiff_t column = k % tasks.groups * tasks.together, first = k // tasks.groups * across + column, done = 0, c
+    cdef real *scratch = <real *>(tasks.scratch + tasks.bytes * thread)
     cdef Row row
     cdef Columns all
     start_at(&row, job, first)
-    all.x.fetch = to_fetch[real](job, first, min(column + pieces.together, across) + (first - column), NULL)
+    all.x.fetch = to_fetch[real](job, first, min(column + tasks.together, across) + (first - column), NULL)
     all.x.start, all.second.start, all.out.start = <char *>row.x, <char *>row.second, row.out
     all.x.step = job.reduced[0].x_step // <ptrdiff_t>sizeof(real)
     all.second.step = job.reduced[0].second_step // <ptrdiff_t>sizeof(real)
     all.out.step = job.reduced[0].out_step // <ptrdiff_t>sizeof(real)
     if all.out.step != all.x.step:
         all.x.fetch.results = 0
-    all.length, all.width, all.factor = job.length, min(pieces.together, across - column), job.factor
+    all.length, all.width, all.factor = job.length, min(tasks.together, across - column), job.factor
     if too_long(job, all.width, sizeof(real)):
         all.width = all.width // LANES * LANES
     if all.width and any_columns(&all, job.kind, scratch, False):
         done = all.width
-    for c in range(done, min(pieces.together, across - column)):
+    for c in range(done, min(tasks.together, across - column)):
         through_tile(job, first + c, 1, scratch)
 
 
@@ -310,103 +310,103 @@ cdef inline bint too_long(const Job *job, ptrdiff_t width, ptrdiff_t size) noexc
     return not is_gradient(job.kind) and job.length * (ceil_div(width, LANES) + 1) * LANES * size > PACKED
 
 
-cdef void chunk_of_row(const Pieces *pieces, ptrdiff_t k, real *type_tag) noexcept nogil:
-    cdef const Factor *factor = &pieces.job.factor
-    cdef int kind = pieces.job.kind
-    cdef ptrdiff_t start = k * CHUNK, n = min(<ptrdiff_t>CHUNK, pieces.job.length - start)
-    cdef real m = <real>pieces.m, high = <real>pieces.high, low = <real>pieces.low
+cdef void chunk_of_row(const Tasks *tasks, ptrdiff_t k, real *type_tag) noexcept nogil:
+    cdef const Factor *factor = &tasks.job.factor
+    cdef int kind = tasks.job.kind
+    cdef ptrdiff_t start = k * CHUNK, n = min(<ptrdiff_t>CHUNK, tasks.job.length - start)
+    cdef real m = <real>tasks.m, high = <real>tasks.high, low = <real>tasks.low
     cdef real starts[START * COLUMNS]
     cdef bint scaled
     cdef Sums sums
-    if pieces.what == CHUNK_EXTREMES:
-        (<real *>pieces.extremes)[k] = extreme(<const real *>pieces.row.x + start, n, kind)
-    elif pieces.what == CHUNK_SUMS and is_gradient(kind):
-        pieces.sums[k] = gradient_sum(pieces.row, start, n, kind, m)
-    elif pieces.what == CHUNK_SUMS:
+    if tasks.what == CHUNK_EXTREMES:
+        (<real *>tasks.extremes)[k] = extreme(<const real *>tasks.row.x + start, n, kind)
+    elif tasks.what == CHUNK_SUMS and is_gradient(kind):
+        tasks.sums[k] = gradient_sum(tasks.row, start, n, kind, m)
+    elif tasks.what == CHUNK_SUMS:
         zero(&sums, 1)
         scaled = start_all(&m, factor, starts, 1)
-        sum_chunk(pieces.row, 1, start, n, &m, starts, factor, &sums, nothing(), kind_of_sum(kind, scaled))
-        pieces.sums[k].ones, pieces.sums[k].high, pieces.sums[k].low = sums.ones[0], sums.high[0], sums.low[0]
+        sum_chunk(tasks.row, 1, start, n, &m, starts, factor, &sums, nothing(), kind_of_sum(kind, scaled))
+        tasks.sums[k].ones, tasks.sums[k].high, tasks.sums[k].low = sums.ones[0], sums.high[0], sums.low[0]
     else:
-        finish_chunk(pieces.row, 1, start, n, &high, &low, factor, kind)
+        finish_chunk(tasks.row, 1, start, n, &high, &low, factor, kind)
 
 
-cdef bint run_tiles(Pieces *pieces, int threads, real *type_tag) noexcept nogil:
-    cdef const Job *job = pieces.job
+cdef bint run_tiles(Tasks *tasks, int threads, real *type_tag) noexcept nogil:
+    cdef const Job *job = tasks.job
     cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
     cdef ptrdiff_t fitting = PACKED // column // LANES * LANES
-    pieces.what = TILES
+    tasks.what = TILES
     fitting = min(min(fitting, <ptrdiff_t>TILE), ceil_div(ceil_div(job.rows, threads), LANES) * LANES)
-    pieces.together = 1 if job.length > LONG else fitting
-    pieces.bytes = aligned(column * pieces.together)
+    tasks.together = 1 if job.length > LONG else fitting
+    tasks.bytes = aligned(column * tasks.together)
     return share_out_with_memory(
-        piece, pieces, &pieces.scratch, pieces.bytes, ceil_div(job.rows, pieces.together), threads
+        task, tasks, &tasks.scratch, tasks.bytes, ceil_div(job.rows, tasks.together), threads
     )
 
 
-cdef bint run_rows(Pieces *pieces, int threads, real *type_tag) noexcept nogil:
-    cdef const Job *job = pieces.job
+cdef bint run_rows(Tasks *tasks, int threads, real *type_tag) noexcept nogil:
+    cdef const Job *job = tasks.job
     cdef ptrdiff_t elements = GRADIENT_ELEMENTS if is_gradient(job.kind) else BATCH_ELEMENTS, k
     cdef Row row
     if job.rows < threads and job.length * <ptrdiff_t>sizeof(real) >= 8 * PER_THREAD:  # which are called three times
         for k in range(job.rows):
             start_at(&row, job, k)
-            if not row_by_threads[real](pieces, &row, threads, NULL):
+            if not row_by_threads[real](tasks, &row, threads, NULL):
                 return False
         return True
-    pieces.what = ROWS
-    pieces.together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
-    fastact_share_out(piece, pieces, ceil_div(job.rows, pieces.together), threads)
+    tasks.what = ROWS
+    tasks.together = max(<ptrdiff_t>1, min(<ptrdiff_t>BATCH, elements // job.length))
+    fastact_share_out(task, tasks, ceil_div(job.rows, tasks.together), threads)
     return True
 
 
-cdef bint row_by_threads(Pieces *pieces, Row *row, int threads, real *type_tag) noexcept nogil:
+cdef bint row_by_threads(Tasks *tasks, Row *row, int threads, real *type_tag) noexcept nogil:
     """One long row; its chunks are shared out."""
-    cdef int kind = pieces.job.kind
-    cdef ptrdiff_t n = pieces.job.length, chunks = ceil_div(n, CHUNK), k
+    cdef int kind = tasks.job.kind
+    cdef ptrdiff_t n = tasks.job.length, chunks = ceil_div(n, CHUNK), k
     cdef real m = 0.0, high, low
     cdef Sums total
-    pieces.row = row
-    pieces.sums = <Sum *>malloc(chunks * (sizeof(Sum) + sizeof(real)))
-    pieces.extremes = pieces.sums + chunks
-    if not pieces.sums:
+    tasks.row = row
+    tasks.sums = <Sum *>malloc(chunks * (sizeof(Sum) + sizeof(real)))
+    tasks.extremes = tasks.sums + chunks
+    if not tasks.sums:
         return False
     if not is_gradient(kind):
-        pieces.what = CHUNK_EXTREMES
-        fastact_share_out(piece, pieces, chunks, threads)
-        m = extreme(<const real *>pieces.extremes, chunks, kind)
-    pieces.m = m
+        tasks.what = CHUNK_EXTREMES
+        fastact_share_out(task, tasks, chunks, threads)
+        m = extreme(<const real *>tasks.extremes, chunks, kind)
+    tasks.m = m
     if isinf(m):
         at_infinity(<const real *>row.x, <real *>row.out, n, m, kind)
     else:
-        pieces.what = CHUNK_SUMS
-        fastact_share_out(piece, pieces, chunks, threads)
+        tasks.what = CHUNK_SUMS
+        fastact_share_out(task, tasks, chunks, threads)
         zero(&total, 1)
         for k in range(chunks):
-            add_to(&total, 0, pieces.sums[k].ones, pieces.sums[k].high, pieces.sums[k].low, m)
-        factors(&total, &m, &high, &low, 1, kind, &pieces.job.factor)
-        pieces.high, pieces.low = high, low
-        pieces.what = CHUNK_RESULTS
-        fastact_share_out(piece, pieces, 1 if kind == LOGSUMEXP else chunks, threads)
-    free(pieces.sums)
+            add_to(&total, 0, tasks.sums[k].ones, tasks.sums[k].high, tasks.sums[k].low, m)
+        normalisers(&total, &m, &high, &low, 1, kind, &tasks.job.factor)
+        tasks.high, tasks.low = high, low
+        tasks.what = CHUNK_RESULTS
+        fastact_share_out(task, tasks, 1 if kind == LOGSUMEXP else chunks, threads)
+    free(tasks.sums)
     return True
 
 
-cdef bint run_columns(Pieces *pieces, int threads, real *type_tag) noexcept nogil:
+cdef bint run_columns(Tasks *tasks, int threads, real *type_tag) noexcept nogil:
     """The innermost kept dimension is contiguous; there is one reduced dimension."""
-    cdef const Job *job = pieces.job
+    cdef const Job *job = tasks.job
     cdef ptrdiff_t across = job.kept[job.n_kept - 1].size
     cdef ptrdiff_t column = (2 if is_gradient(job.kind) else 1) * job.length * <ptrdiff_t>sizeof(real)
     cdef ptrdiff_t fitting = PACKED // column // LANES * LANES - LANES
     fitting = min(min(fitting, <ptrdiff_t>WIDEST), ceil_div(job.rows, threads))
     fitting = max(fitting, <ptrdiff_t>(COLUMNS * sizeof(float) // sizeof(real)))
-    pieces.what = COLUMN_GROUPS
-    pieces.groups = ceil_div(across, fitting)
-    pieces.together = ceil_div(ceil_div(across, pieces.groups), LANES) * LANES
-    pieces.groups = ceil_div(across, pieces.together)
-    pieces.bytes = aligned(max(column, <ptrdiff_t>PACKED))  # a column that is not finite is packed alone
+    tasks.what = COLUMN_GROUPS
+    tasks.groups = ceil_div(across, fitting)
+    tasks.together = ceil_div(ceil_div(across, tasks.groups), LANES) * LANES
+    tasks.groups = ceil_div(across, tasks.together)
+    tasks.bytes = aligned(max(column, <ptrdiff_t>PACKED))  # a column that is not finite is packed alone
     return share_out_with_memory(
-        piece, pieces, &pieces.scratch, pieces.bytes, job.rows // across * pieces.groups, threads
+        task, tasks, &tasks.scratch, tasks.bytes, job.rows // across * tasks.groups, threads
     )
 
 
@@ -421,7 +421,7 @@ cdef bint run(const Job *job, real *type_tag) noexcept nogil:
     """Choose the path by layout and shape. False where there is no memory for it."""
     cdef fastact_flags flags = fastact_save_flags()
     cdef int threads = threads_for(job.rows * job.length * sizeof(real))
-    cdef Pieces pieces
+    cdef Tasks tasks
     cdef const Dimension *inner = &job.kept[job.n_kept - 1]
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
@@ -431,17 +431,17 @@ cdef bint run(const Job *job, real *type_tag) noexcept nogil:
         short_length = SHORT_GRADIENT
     elif job.length % LANES == 0:
         short_length = LANES if real is float else 0
-    pieces.job = job
-    pieces.is_float = real is float
+    tasks.job = job
+    tasks.is_float = real is float
     if plain and contiguous(job, along, size) and (job.length > short_length or job.rows < NARROW):
-        done = run_rows[real](&pieces, threads, NULL)
+        done = run_rows[real](&tasks, threads, NULL)
     elif (
         plain and job.n_kept and inner.size >= NARROW and contiguous(job, inner, size)
         and along.x_step % size == 0 and along.second_step % size == 0 and along.out_step % size == 0
     ):
-        done = run_columns[real](&pieces, threads, NULL)
+        done = run_columns[real](&tasks, threads, NULL)
     else:
-        done = run_tiles[real](&pieces, threads, NULL)
+        done = run_tiles[real](&tasks, threads, NULL)
     fastact_restore_flags(flags)
     return done
 

@@ -8,8 +8,9 @@ import re
 
 import llvmlite.binding as llvm
 
-# CPU level -> the lengths of vectors, and which instruction of LLVM's looks up that many
-WIDTHS = {"x86-64-v3": (4, 8), "x86-64-v4": (4, 8, 16)}
+from fastact._levels import LEVELS
+
+# How many elements -> LLVM's name of the instruction that looks them up
 INSTRUCTIONS = {8: "llvm.x86.avx2.permps", 16: "llvm.x86.avx512.permvar.sf.512"}
 
 PREFIX = "fastact_lookup_"
@@ -28,11 +29,11 @@ def declare(text, level):
         return text, names
 
     def with_vectors(found):
-        vectors = ",".join(f"_ZGV_LLVM_N{width}v_{found[1]}({found[1]}_{width})" for width in WIDTHS[level])
+        vectors = ",".join(f"_ZGV_LLVM_N{width}v_{found[1]}({found[1]}_{width})" for width in LEVELS[level].lookups)
         attributes = f'nounwind willreturn memory(none) "vector-function-abi-variant"="{vectors}"'
         return f"declare float @{found[1]}(float) {attributes}"
 
-    vectors = [(f"{name}_{width}", width) for name in names for width in WIDTHS[level]]
+    vectors = [(f"{name}_{width}", width) for name in names for width in LEVELS[level].lookups]
     lines = [f"declare <{width} x float> @{name}(<{width} x float>)" for name, width in vectors]
     # what nothing uses would vanish before it is needed
     used = ", ".join(f"ptr @{name}" for name, _ in vectors)
@@ -47,7 +48,7 @@ def define(module, names, level, builder):
     ]
     for name in names:
         numbers = [f"i32 {int(bits, 16)}" for bits in name.removeprefix(PREFIX).split("_")]
-        lines += [of_one(name, numbers), *(of_vector(name, numbers, width) for width in WIDTHS[level])]
+        lines += [of_one(name, numbers), *(of_vector(name, numbers, width) for width in LEVELS[level].lookups)]
     module.link_in(llvm.parse_assembly("\n".join(lines)))
     for variable in module.global_variables:
         if variable.name == "llvm.compiler.used":

@@ -6,12 +6,7 @@ import re
 import llvmlite.binding as llvm
 
 from fastact import _lookup
-
-# level -> LLVM's name of the CPU; `native` is the plain CPU of another architecture
-LEVELS = {"x86-64": "x86-64", "x86-64-v3": "x86-64-v3", "x86-64-v4": "x86-64-v4", "native": "generic"}
-LEVELS_WITHOUT_FMA = {"x86-64"}
-# LLVM keeps to 256 bits at v4 unless told otherwise; whole registers take 0.5 to 0.6 of that time (Zen 5).
-FEATURES = {"x86-64-v4": "-prefer-256-bit"}
+from fastact._levels import LEVELS
 
 # functions that the text declares
 HAS_FMA = "fastact_has_fma"
@@ -31,18 +26,20 @@ def machine_of(level, **options):
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_default_triple())
-    return target.create_target_machine(cpu=LEVELS[level], features=FEATURES.get(level, ""), opt=3, **options)
+    return target.create_target_machine(
+        cpu=LEVELS[level].llvm_cpu, features=LEVELS[level].llvm_features, opt=3, **options
+    )
 
 
 def for_level(text, level):
     """The module of that text, with or without fused multiply-add."""
-    with_fma = level not in LEVELS_WITHOUT_FMA
+    with_fma = LEVELS[level].fma
     if not with_fma:  # llvm.fma would become a call of libm's for each element
         text = text.replace("@llvm.fma.", "@llvm.fmuladd.")
     # what registers have no room for goes where no cache line ends in its midst
     text = re.sub(r"^(define (?!internal).*) {$", r'\1 "stackrealign" {', text, flags=re.MULTILINE)
     module = llvm.parse_assembly(text)
-    for name, answer in ((HAS_FMA, with_fma), (HAS_LOOKUP, level in _lookup.WIDTHS)):
+    for name, answer in ((HAS_FMA, with_fma), (HAS_LOOKUP, bool(LEVELS[level].lookups))):
         definition = f"define i1 @{name}() alwaysinline {{ ret i1 {str(answer).lower()} }}"
         module.link_in(llvm.parse_assembly(definition))
         module.get_function(name).linkage = "internal"
@@ -62,7 +59,7 @@ def optimise(text, level, machine):
     """The module of that text, optimised for a level's target machine."""
     text = str(for_level(text, level))
     lookups = ()
-    if level in _lookup.WIDTHS:
+    if LEVELS[level].lookups:
         text, lookups = _lookup.declare(text, level)
     counts = {f.name: vectors(f.name, level) for f in llvm.parse_assembly(text).functions if is_loop(f)}
     whole = llvm.parse_assembly("")

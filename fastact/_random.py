@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fastact._reductions import axes_of, bool_of, broadcast, result_type_of, returned, softmax, temperature_of
+from fastact._arguments import axes_of, bool_of, broadcast, result_type_of, returned, temperature_of
+from fastact._reductions import softmax
 from fastact._sparse import hardmax
 
 TINY = 1e-37  # temperature

@@ -1,7 +1,7 @@
 """The gradients of softmax, its kin, sparsemax and entmax15, from their results: checked, then to the backend."""
 
 from fastact._documentation import documented
-from fastact._reductions import QUICK, over_axes
+from fastact._over_axes import QUICK, over_axes
 
 NOTES = """At most 1 unit in the last place of the result or, if this is more, 6 of the larger of abs(y gy) and
 abs(y) sum(abs(gy y)) (measured): as many as PyTorch's for short rows, a quarter of its for long ones.

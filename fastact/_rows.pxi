@@ -279,15 +279,15 @@ cdef inline void finish_of_kind(
     cdef real *out
     for k in range(count):
         x, second, out = <const real *>rows[k].x + start, <const real *>rows[k].second + start, <real *>rows[k].out + start
-        if may_overflow(high[k], r, kind):
+        if lows_are_of_no_use(high[k], r, kind):
             for i in range(n):
-                out[i] = finish_overflown(x[i], second[i], high[k], r, kind)
+                out[i] = finish_without_lows(x[i], second[i], high[k], r, kind)
         else:
             finish_lanes(x, second, out, high[k], low[k], r, r_low, whole, kind)
     # afterwards: after a masked store, CPUs are slow to read what is beside it
     for k in range(count if n % LANES else 0):
         x, second, out = <const real *>rows[k].x + last, <const real *>rows[k].second + last, <real *>rows[k].out + last
-        if not may_overflow(high[k], r, kind):
+        if not lows_are_of_no_use(high[k], r, kind):
             finish_some(x, second, out, high[k], low[k], r, r_low, <int>(n % LANES), kind)
 
 
@@ -324,7 +324,7 @@ cdef inline void gradients_of_kind(
             start = i * CHUNK
             chunk = gradient_sum(&rows[k], start, min(<ptrdiff_t>CHUNK, n - start), kind, type_tag)
             add(&total, 0.0, chunk.high, chunk.low, type_tag)
-        factor_of(&total, type_tag, kind, &high[k], &low[k])
+        normaliser_of(&total, type_tag, kind, &high[k], &low[k])
     finish_of_kind(rows, count, 0, n, high, low, <real>factor.r, <real>factor.r_low, finish)
 
 
@@ -375,5 +375,5 @@ cdef void batch(
             rows, finite, start, min(<ptrdiff_t>CHUNK, n - start), m, starts, factor, &sums, fetch,
             kind_of_sum(kind, scaled),
         )
-    factors(&sums, m, high, low, finite, kind, factor)
+    normalisers(&sums, m, high, low, finite, kind, factor)
     finish_chunk(rows, finite, 0, n, high, low, factor, kind)

@@ -19,7 +19,7 @@ cdef enum:
     BEYOND_BYTES = 1 << 24  # of all operands that do so
     COPIED_PER_THREAD = 4096  # elements that are worth waking a thread for the copies alone
     TOGETHER = 8192  # elements that one loop is done with before another follows: in the second cache
-    PIECE_BYTES = 4608  # of a row; while it is worked on, that of the next row is fetched
+    AHEAD_BYTES = 4608  # of a row; while it is worked on, that of the next row is fetched
     FAR_BYTES = 1 << 22  # of an operand that is worth fetching: it is not in the caches
     FAR_ROW = 18432  # bytes of a row, where the processor does not foresee that it ends
     SHORT_BYTES = 512  # of rows that are worked on together
@@ -388,7 +388,7 @@ cdef void run_part(const Rows *all, ptrdiff_t start, ptrdiff_t n) noexcept nogil
     while n > 0:
         m = min(all.length - column, n)
         if far and place.index[last] + 1 < all.sizes[last]:
-            m = min(m, PIECE_BYTES // loop.size)  # the processor does not foresee where rows go on
+            m = min(m, AHEAD_BYTES // loop.size)  # the processor does not foresee where rows go on
             for k in range(loop.nin):
                 if steps[k] == loop.size:
                     fastact_prefetch(place.args[k] + all.jumps[last][k] + column * steps[k], m * loop.size)

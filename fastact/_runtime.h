@@ -127,11 +127,11 @@ static inline void fastact_set_threads(int n) {
     fastact_alone = fastact_waited = 0; /* try anew */
 }
 
-/* Piece k of a job, on the thread of this number. */
-typedef void (*fastact_piece)(const void *job, ptrdiff_t k, int thread);
+/* Task k of a job, on the thread of this number. */
+typedef void (*fastact_task)(const void *job, ptrdiff_t k, int thread);
 
-/* Pieces 0 to n - 1; with more than one thread, neighbours to the same. */
-static inline void fastact_share_out(fastact_piece piece, const void *job, ptrdiff_t n, int threads) {
+/* Tasks 0 to n - 1; with more than one thread, neighbours to the same. */
+static inline void fastact_share_out(fastact_task task, const void *job, ptrdiff_t n, int threads) {
     if (threads > n) threads = (int)n;
 #ifdef _OPENMP
     if (threads > 1) { /* for one, OpenMP would take longer than a small job */
@@ -145,7 +145,7 @@ static inline void fastact_share_out(fastact_piece piece, const void *job, ptrdi
             double began = fastact_now();
             fastact_flags own = fastact_save_flags();
             fastact_take_modes(caller);
-            for (; k < end; k++) piece(job, k, thread);
+            for (; k < end; k++) task(job, k, thread);
             fastact_restore_flags(own);
             fastest = (fastact_now() - began) * ((n + all - 1) / all) / share;
         }
@@ -154,7 +154,7 @@ static inline void fastact_share_out(fastact_piece piece, const void *job, ptrdi
         return;
     }
 #endif
-    for (ptrdiff_t k = 0; k < n; k++) piece(job, k, 0);
+    for (ptrdiff_t k = 0; k < n; k++) task(job, k, 0);
 }
 
 #endif

@@ -9,8 +9,8 @@ cdef extern from "_runtime.h" nogil:
     int fastact_threads_now()
     void fastact_set_threads(int)
     unsigned long fastact_teams  # atomic
-    ctypedef void (*fastact_piece)(const void *, ptrdiff_t, int) noexcept
-    void fastact_share_out(fastact_piece, const void *, ptrdiff_t, int)
+    ctypedef void (*fastact_task)(const void *, ptrdiff_t, int) noexcept
+    void fastact_share_out(fastact_task, const void *, ptrdiff_t, int)
     void fastact_prefetch(const char *, ptrdiff_t)
 
 

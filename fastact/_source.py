@@ -129,7 +129,13 @@ CHAIN: dict[Callable, Callable] = {
     fast.tanh: GRADIENTS["tanh_grad"].formula,
     **{row.formula: GRADIENTS[f"{name}_grad"].formula for name, row in ACTIVATIONS.items()},
 }
-KNOWN = f"fastact.math has {', '.join(fast.__all__)}; abs, pow, np.clip, np.sign, np.square and np.where are known, too"
+HINT = (
+    f"an activation is of single numbers; fastact.math has {', '.join(fast.__all__)}; abs, pow, np.clip, np.sign, "
+    "np.square, np.where, np.logical_and, np.logical_or and np.logical_not are known, too"
+)
+NO_PLACE = "has no place in an activation's formula: see help(fastact.activation)"
+LOGICAL = {np.logical_and: ast.And(), np.logical_or: ast.Or()}
+BITWISE = {ast.BitAnd: ast.And(), ast.BitOr: ast.Or()}  # as arrays of conditions are combined
 PRIMITIVES = {fast.fabs: "x", fast.sqrt: "x", fast.copysign: "ab", fast.fma: "abc"}  # and the names of their arguments
 LEAVES = {*CHAIN, *PRIMITIVES, fast.minimum, fast.maximum}
 
@@ -270,7 +276,7 @@ class Reader:
                         exits.append(self.branch(condition, body, orelse, names))
                 case _:
                     line = ast.unparse(statement).partition("\n")[0]
-                    self.fail(statement, f"`{line}` has no place in an activation's formula")
+                    self.fail(statement, f"`{line}` {NO_PLACE}")
             if exits and exits[-1][0] is True:
                 break
         result = (False, None)
@@ -322,11 +328,15 @@ class Reader:
             case ast.Attribute(base, name):
                 owner = self.thing(base, names)
                 if isinstance(owner, Value | float | bool) or not hasattr(owner, name):
-                    self.fail(node, f"{ast.unparse(node)} has no place in an activation's formula")
+                    self.fail(node, f"{ast.unparse(node)} {NO_PLACE}")
                 return known(getattr(owner, name))
             case ast.UnaryOp(ast.Not(), value):
-                condition = self.condition(value, names)
-                return not condition if isinstance(condition, bool) else emit("not ", condition, is_bool=True)
+                return self.negated(self.condition(value, names))
+            case ast.UnaryOp(ast.Invert(), value):
+                condition = self.value(value, names)
+                if not is_condition(condition):
+                    self.fail(node, f"{ast.unparse(node)} {NO_PLACE}")
+                return self.negated(condition)
             case ast.UnaryOp(ast.USub() | ast.UAdd() as operator, value):
                 a = self.operand(value, names)
                 if isinstance(operator, ast.UAdd):
@@ -344,7 +354,8 @@ class Reader:
                 if not isinstance(operator, ast.Pow):
                     return emit(OPERATORS[type(operator)], a, b)
                 if not isinstance(b, float) or not (b.is_integer() or b == 0.5) or abs(b) > 64:
-                    self.fail(node, "an exponent must be a whole number or 0.5; others are exp(exponent * log(base))")
+                    others = "others, a parameter among them, are exp(exponent * log(base))"
+                    self.fail(node, f"an exponent must be written as a whole number or 0.5; {others}")
                 if b in (0.0, 1.0):
                     return a if b else 1.0
                 return emit(root if b == 0.5 else power(b), a)
@@ -356,16 +367,9 @@ class Reader:
                 ]
                 return self.join("&", results)
             case ast.BoolOp(operator, operands):
-                decides, values = isinstance(operator, ast.Or), []
-                for one in operands:
-                    value = self.value(one, names)
-                    if not is_condition(value):
-                        self.fail(one, f"{ast.unparse(one)} is no condition, which `and` and `or` need")
-                    if value is decides:
-                        return decides
-                    if not isinstance(value, bool):
-                        values.append(value)
-                return self.join(OPERATORS[type(operator)], values) if values else not decides
+                return self.combined(operator, operands, names)
+            case ast.BinOp(left, operator, right) if type(operator) in BITWISE:
+                return self.combined(BITWISE[type(operator)], [left, right], names)
             case ast.IfExp(test, a, b):
                 condition = self.condition(test, names)
                 if isinstance(condition, bool):
@@ -373,7 +377,23 @@ class Reader:
                 return self.trace.select(condition, self.value(a, names), self.value(b, names))
             case ast.Call():
                 return self.call(node, names)
-        self.fail(node, f"{ast.unparse(node)} has no place in an activation's formula")
+        self.fail(node, f"{ast.unparse(node)} {NO_PLACE}")
+
+    def negated(self, condition):
+        return not condition if isinstance(condition, bool) else self.trace.emit("not ", condition, is_bool=True)
+
+    def combined(self, operator, operands, names):
+        """By `and` or `or`."""
+        decides, values = isinstance(operator, ast.Or), []
+        for one in operands:
+            value = self.value(one, names)
+            if not is_condition(value):
+                self.fail(one, f"{ast.unparse(one)} is no condition, which `and` and `or`, & and | need")
+            if value is decides:
+                return decides
+            if not isinstance(value, bool):
+                values.append(value)
+        return self.join(OPERATORS[type(operator)], values) if values else not decides
 
     def join(self, operator, values):
         result = values[0]
@@ -388,7 +408,13 @@ class Reader:
             return self.clip(node, names)
         if any(given is one for one in (pow, math.pow, np.power)) and len(node.args) == 2 and not node.keywords:
             return self.value(ast.copy_location(ast.BinOp(node.args[0], ast.Pow(), node.args[1]), node), names)
-        if callee is np.where and len(node.args) == 3 and not node.keywords:
+        if isinstance(callee, np.ufunc) and callee in LOGICAL and len(node.args) == 2 and not node.keywords:
+            return self.combined(LOGICAL[callee], node.args, names)
+        if callee is np.logical_not and len(node.args) == 1 and not node.keywords:
+            return self.negated(self.condition(node.args[0], names))
+        if callee is np.where:
+            if len(node.args) != 3 or node.keywords:
+                self.fail(node, f"{ast.unparse(node.func)} takes a condition and two numbers")
             condition, a, b = node.args
             return self.trace.select(self.condition(condition, names), self.value(a, names), self.value(b, names))
         arguments = [self.operand(argument, names) for argument in node.args]
@@ -406,7 +432,7 @@ class Reader:
         if is_over_an_axis(callee):
             self.fail(node, f"{ast.unparse(node.func)} is over an axis, and an activation a function of single numbers")
         if not isinstance(callee, types.FunctionType | Primitive):
-            self.fail(node, f"{ast.unparse(node.func)} cannot be compiled; {KNOWN}")
+            self.fail(node, f"{ast.unparse(node.func)} cannot be compiled: {HINT}")
         bound = self.bind(node, callee, arguments, keywords)
         bound.apply_defaults()
         values = {name: known(value) for name, value in bound.arguments.items()}
@@ -498,7 +524,7 @@ def definition(function):
         raise TypeError(f"{function.__name__} is a coroutine or a generator, and must be a plain function")
     code = function.__code__
     try:
-        tree, whole = parsed("".join(inspect.findsource(code)[0]))
+        tree, compiled = parsed("".join(inspect.findsource(code)[0]))
     except (OSError, SyntaxError):
         raise TypeError(
             f"the source of {function.__name__} cannot be read: Python keeps none of what is typed at its plain prompt "
@@ -507,7 +533,7 @@ def definition(function):
     there = [node for node in ast.walk(tree) if is_definition(node, code)]
     if len(there) > 1:
         raise TypeError("which of the lambdas in its line is meant is not clear: define it by def")
-    if not there or not any(is_same(code, other) for other in codes(whole)):
+    if not there or not any(is_same(code, other) for one in compiled for other in codes(one)):
         raise TypeError(f"the source of {function.__name__} is not what was imported: was its file changed?")
     body = there[0].body
     return [ast.copy_location(ast.Return(body), body)] if isinstance(body, ast.expr) else body
@@ -515,11 +541,14 @@ def definition(function):
 
 @functools.lru_cache(maxsize=4)  # for the helper functions of an activation, which often are in its file
 def parsed(text):
-    """A file as a tree, and its code."""
+    """A file as a tree, and its code: as a whole, and each statement for itself, as notebooks have it, where an import
+    beside a function makes a difference to it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
-        return tree, compile(tree, "<source>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        units = [tree, *(ast.Module([statement], []) for statement in tree.body)]
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        return tree, [compile(unit, "<source>", "exec", flags, dont_inherit=True) for unit in units]
 
 
 def is_definition(node, code):

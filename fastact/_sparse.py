@@ -1,7 +1,7 @@
 """hardmax, sparsemax and entmax15: softmax's kin whose results are 0 for most elements."""
 
 from fastact._documentation import documented
-from fastact._reductions import _apply
+from fastact._over_axes import apply
 
 
 @documented
@@ -26,7 +26,7 @@ def hardmax(x, axis=-1, *, out=None, dtype=None):
     array([[0., 1., 0.],
            [1., 0., 0.]])
     """
-    return _apply("hardmax", x, axis, out, None, dtype)
+    return apply("hardmax", x, axis, out, None, dtype)
 
 
 @documented
@@ -56,7 +56,7 @@ def sparsemax(x, axis=-1, *, out=None, where=None, dtype=None):
     array([[0.  , 0.75, 0.25],
            [0.5 , 0.5 , 0.  ]])
     """
-    return _apply("sparsemax", x, axis, out, where, dtype)
+    return apply("sparsemax", x, axis, out, where, dtype)
 
 
 @documented
@@ -85,4 +85,4 @@ def entmax15(x, axis=-1, *, out=None, where=None, dtype=None):
     array([[0.        , 0.16928109, 0.83071891],
            [0.5       , 0.5       , 0.        ]])
     """
-    return _apply("entmax15", x, axis, out, where, dtype)
+    return apply("entmax15", x, axis, out, where, dtype)

@@ -14,7 +14,7 @@ from fastact import math
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._gates import GATES, UFUNCS
 from fastact._specialise import Primitive
-from fastact._table import REDUCTIONS, REQUIRED, SPARSE, WITH_GRADIENT, WITH_TEMPERATURE, Reduction, module_name
+from fastact._table import REDUCTIONS, REQUIRED, SOFTMAXES, SPARSE, WITH_GRADIENT, Reduction, module_name
 
 INIT = """from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, overload
@@ -217,12 +217,12 @@ def module_stub(row):
 
 def nn_stub():
     rows = [row for row in ACTIVATIONS.values() if row.name != "prelu"]
-    over_axis = [*WITH_TEMPERATURE, *SPARSE, *GATES]
+    over_axis = [*SOFTMAXES, *SPARSE, *GATES]
     names = ["Module", "PReLU", "Softmax2d", *(row.module for row in rows), *map(module_name, over_axis)]
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
     for name in over_axis:
-        dim = "int" if name in WITH_TEMPERATURE else "int = -1"
+        dim = "int" if name in SOFTMAXES else "int = -1"
         text += MODULE_OVER_AXIS.format(name=module_name(name), dim=dim)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 

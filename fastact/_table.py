@@ -65,7 +65,7 @@ REDUCTIONS = {
     "entmax15": Reduction(sparse=True),
     "logsumexp": Reduction(single=True, gradient=False),
 }
-WITH_TEMPERATURE = [name for name, row in REDUCTIONS.items() if row.temperature]
+SOFTMAXES = [name for name, row in REDUCTIONS.items() if not (row.sparse or row.single)]
 WITH_GRADIENT = [name for name, row in REDUCTIONS.items() if row.gradient]
 SPARSE = [name for name, row in REDUCTIONS.items() if row.sparse]
 

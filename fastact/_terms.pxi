@@ -112,7 +112,7 @@ cdef inline void merge_lane(real *high, real *low, real high_2, real low_2) noex
     high[0] = s
 
 
-cdef inline void factor_of(const Sum *total, real m, int kind, real *high, real *low) noexcept nogil:
+cdef inline void normaliser_of(const Sum *total, real m, int kind, real *high, real *low) noexcept nogil:
     """What `finish_one` needs of a row's sum. Without branches, to be done for many rows together."""
     cdef double s, s_low, q, c, part, a, b
     cdef double down = 1.0 / scale(m)
@@ -189,9 +189,8 @@ cdef inline real finish_one(
     return d if kind == LOG_SOFTMAX_GRADIENT else multiply_add(d, r, d * r_low)
 
 
-cdef inline real finish_overflown(real x, real second, real total, real r, int kind) noexcept nogil:
-    """The same for a gradient without the low parts, which may overflow; where the sum is not finite, as IEEE arithmetic
-    has it."""
+cdef inline real finish_without_lows(real x, real second, real total, real r, int kind) noexcept nogil:
+    """The same for a gradient, without low parts; where the sum is not finite, as IEEE arithmetic has it."""
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
         if isfinite(total):  # the product of small numbers may vanish, which a small temperature makes large
             return second * r * (x - total)
@@ -201,9 +200,9 @@ cdef inline real finish_overflown(real x, real second, real total, real r, int k
     return (x - <real>exp(second) * total) * r
 
 
-cdef inline bint may_overflow(real total, real r, int kind) noexcept nogil:
-    """Whether it is a gradient whose sum is not finite or, of a logarithm, nearly vanishes, or divided by a temperature so
-    small that the rounding error of a quotient may be larger than the number."""
+cdef inline bint lows_are_of_no_use(real total, real r, int kind) noexcept nogil:
+    """Whether a row takes `finish_without_lows`: a gradient whose sum is not finite or, of a logarithm, nearly vanishes,
+    or divided by a temperature so small that the rounding error of a quotient may be larger than the number."""
     cdef real most = 2.0**24 if real is float else 2.0**53
     cdef real least = 2.0**-60 if real is float else 2.0**-500
     if kind == LOG_SOFTMAX_GRADIENT or kind == SCALED_LOG_GRADIENT:
@@ -300,26 +299,26 @@ cdef void merge_strip(
         add_to(sums, first + j, ones[j], total[0][j], total_low[0][j], lanes_start)
 
 
-cdef inline void factors_of_kind(
+cdef inline void normalisers_of_kind(
     const Sums *sums, const real *m, real *high, real *low, ptrdiff_t count, int kind
 ) noexcept nogil:
     cdef Sum total
     cdef ptrdiff_t k
     for k in range(count):
         total.ones, total.high, total.low = sums.ones[k], sums.high[k], sums.low[k]
-        factor_of(&total, m[k], kind, high + k, low + k)
+        normaliser_of(&total, m[k], kind, high + k, low + k)
 
 
-cdef inline void factors(
+cdef inline void normalisers(
     const Sums *sums, const real *m, real *high, real *low, ptrdiff_t count, int kind, const Factor *factor
 ) noexcept nogil:
     """What `finish_one` needs of each row or column; for gradients, m plays no part in it."""
     if kind != LOGSUMEXP:
         kind = kind_of_finish(kind, factor)
-    if kind == LOG_SOFTMAX: factors_of_kind(sums, m, high, low, count, LOG_SOFTMAX)
-    elif kind == SCALED_LOGARITHM: factors_of_kind(sums, m, high, low, count, SCALED_LOGARITHM)
-    elif kind == LOGSUMEXP: factors_of_kind(sums, m, high, low, count, LOGSUMEXP)
+    if kind == LOG_SOFTMAX: normalisers_of_kind(sums, m, high, low, count, LOG_SOFTMAX)
+    elif kind == SCALED_LOGARITHM: normalisers_of_kind(sums, m, high, low, count, SCALED_LOGARITHM)
+    elif kind == LOGSUMEXP: normalisers_of_kind(sums, m, high, low, count, LOGSUMEXP)
     elif kind == LOG_SOFTMAX_GRADIENT or kind == SCALED_LOG_GRADIENT:
-        factors_of_kind(sums, m, high, low, count, LOG_SOFTMAX_GRADIENT)
-    elif is_gradient(kind): factors_of_kind(sums, m, high, low, count, SOFTMAX_GRADIENT)
-    else: factors_of_kind(sums, m, high, low, count, SOFTMAX)
+        normalisers_of_kind(sums, m, high, low, count, LOG_SOFTMAX_GRADIENT)
+    elif is_gradient(kind): normalisers_of_kind(sums, m, high, low, count, SOFTMAX_GRADIENT)
+    else: normalisers_of_kind(sums, m, high, low, count, SOFTMAX)

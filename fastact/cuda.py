@@ -21,7 +21,8 @@ import numpy as np
 
 import fastact
 from fastact import _cuda_arrays as arrays
-from fastact import _cuda_elementwise, _cuda_rows, _dispatch, _reductions
+from fastact import _cuda_elementwise, _cuda_rows, _dispatch
+from fastact._arguments import axes_of, bool_of, returned, temperature_of
 from fastact._cuda_device import is_available, why_not
 from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
 from fastact._documentation import dressed, public_names
@@ -124,7 +125,7 @@ def _on_host(name, labels, function, inputs, out, keywords):
     device = [runtime.to_device(np.asarray(x)) if np.ndim(x) or k == 0 else x for k, x in enumerate(inputs)]
     result = runtime.to_host(function(*device, **keywords))
     if out is None or out is ...:
-        return _reductions.returned(result, out)
+        return returned(result, out)
     if out.shape != result.shape:
         raise ValueError(f"out must have the shape {result.shape}, got {out.shape}")
     with np.errstate(all="ignore"):
@@ -393,7 +394,7 @@ def _reduction_plan(name, labels, given, axis, keepdims, out):
     for label, place in zip(labels, given, strict=True):
         if place.shape != like.shape:
             raise ValueError(f"{name}: {label} must have the shape of {labels[-1]}, {like.shape}, got {place.shape}")
-    axes = _reductions.axes_of(axis, like.ndim)
+    axes = axes_of(axis, like.ndim)
     if REDUCTIONS[name].single:
         like = arrays.reduced(like, axes, keepdims)
     return _plan(name, result, like, out)._replace(axes=axes)
@@ -433,17 +434,17 @@ def _factor(temperature, dtype):
 
 def _call_reduction(name, labels, *inputs, axis=-1, keepdims=False, out=None, stream=None, temperature=1.0):
     """softmax and its kin of x, or their gradients of gy and y."""
-    keepdims = _reductions.bool_of("keepdims", keepdims)
+    keepdims = bool_of("keepdims", keepdims)
     there = [arrays.is_on_device(x) for x in inputs]
     if not any(there):
         inputs = [np.asarray(x) for x in inputs]
         keywords = {"axis": axis, "keepdims": keepdims, "stream": stream, "temperature": temperature}
         return _on_host(name, labels, partial(_call_reduction, name, labels), inputs, out, keywords)
-    temperature = _reductions.temperature_of(temperature)
+    temperature = temperature_of(temperature)
     runtime, stream, operands = _operands(name, labels, inputs, there, stream)
     device = operands[-1].device
     given = tuple([operand.layout for operand in operands])
-    axis = axis if axis is None or type(axis) is int else _reductions.axes_of(axis, given[-1].ndim)
+    axis = axis if axis is None or type(axis) is int else axes_of(axis, given[-1].ndim)
     plan_for = partial(_reduction_plan, name, labels, given, axis, keepdims)
     out, target, plan = _output(name, out, inputs[-1], device, runtime, stream, plan_for)
     if 0 in plan.place.shape:

@@ -13,11 +13,12 @@ array([0.78644773, 7.86447733])
 import numpy as np
 
 from fastact import _gated, ufuncs
+from fastact._arguments import broadcast, result_type_of
 from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
+from fastact._over_axes import COPIED, blocks_of
 from fastact._reduction_gradients import entmax15, log_softmax, softmax, softmin, sparsemax
-from fastact._reductions import COPIED, broadcast, pieces, result_type_of
 
 __all__ = [
     *ACTIVATIONS,
@@ -90,7 +91,7 @@ def prelu_weight(gy, x, weight):
     wide = np.promote_types(dtype, np.float32)
     total = np.zeros([1 if k in axes else n for k, n in enumerate(x.shape)])
     with np.errstate(all="ignore"):
-        for piece in pieces(x.shape, (), COPIED // wide.itemsize):
+        for piece in blocks_of(x.shape, (), COPIED // wide.itemsize):
             products = np.multiply(gy[piece], np.minimum(x[piece], 0), dtype=wide)
             part = tuple(slice(None) if k in axes else piece[k] for k in range(x.ndim))
             total[part] += np.sum(products, axis=axes, dtype=np.float64, keepdims=True)

@@ -23,11 +23,11 @@ from numbers import Real
 import numpy as np
 
 import fastact
+from fastact._arguments import bool_of, int_of
 from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
-from fastact._reductions import bool_of, int_of
-from fastact._table import SPARSE, WITH_TEMPERATURE, module_name
+from fastact._table import SOFTMAXES, SPARSE, module_name
 
 __all__ = ["Module", "PReLU", "Softmax2d"]
 __dir__ = public_names(globals())
@@ -539,7 +539,7 @@ def _over_axis(name, base, texts):
 
 
 _MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row.name != "prelu"}
-_MODULES |= {module_name(name): _over_axis(name, _Normalised, OF_NORMALISED) for name in WITH_TEMPERATURE}
+_MODULES |= {module_name(name): _over_axis(name, _Normalised, OF_NORMALISED) for name in SOFTMAXES}
 _MODULES |= {module_name(name): _over_axis(name, _OverAxis, OF_SPARSE) for name in SPARSE}
 _MODULES |= {module_name(name): _over_axis(name, _OverAxis, OF_GATED) for name in GATES}
 globals().update(_MODULES)

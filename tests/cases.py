@@ -7,10 +7,11 @@ import pytest
 from ulp import ulp_errors
 
 import fastact
-from fastact import _coefficients, _numpy
+from fastact import _backend, _coefficients, _numpy
 from fastact._formulas import ACTIVATIONS, GRADIENTS
+from fastact._levels import LEVELS
 from fastact._specialise import ByPieces
-from fastact._table import REDUCTIONS, SPARSE, WITH_TEMPERATURE
+from fastact._table import REDUCTIONS, SOFTMAXES, SPARSE
 
 FUNCTIONS = list(ACTIVATIONS)
 ELEMENTWISE = [*ACTIVATIONS, *GRADIENTS]  # the gradient of NAME is NAME_grad
@@ -22,7 +23,7 @@ DTYPES = ["float32", "float64", "float16"]
 COMPILED = fastact.backend != "numpy"
 compiled_only = pytest.mark.skipif(not COMPILED, reason="the fallback has nothing of this")
 # Without fused multiply-add, the bounds of the error are wider. See test_accuracy.py.
-WITHOUT_FMA = fastact.backend == "x86-64"
+WITHOUT_FMA = COMPILED and not LEVELS[_backend.level].fma
 AS_ON_A_GPU = COMPILED and not WITHOUT_FMA  # the same operations, and so the same bits
 MAX_ULP = 4 if WITHOUT_FMA else 1.5
 MAX_ULP_OF_HALVES = 0.53  # on a GPU, where float16 and bfloat16 are computed with few more digits than they have
@@ -199,7 +200,7 @@ def is_sparse_result(y, x, name, axis):
 def exact_gradient(name, gy, y, axis, temperature=1):
     """The gradient of a function over axes, whose result was y, in extended precision."""
     gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
-    options = {"temperature": np.longdouble(temperature)} if name in WITH_TEMPERATURE else {}
+    options = {"temperature": np.longdouble(temperature)} if name in SOFTMAXES else {}
     with np.errstate(all="ignore"):
         return getattr(_numpy, f"{name}_gradient")(gy, axes_of(axis, gy.ndim), y, **options)
 

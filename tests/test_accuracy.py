@@ -27,7 +27,7 @@ from ulp import ulp_errors
 
 import fastact
 from fastact._expressions import ARGUMENTS, arguments_of
-from fastact._table import GRADIENTS, WITH_TEMPERATURE
+from fastact._table import GRADIENTS, SOFTMAXES
 
 INF, NAN = np.inf, np.nan
 RESULTS = json.loads((Path(__file__).parents[1] / "bench" / "results" / "accuracy.json").read_text())
@@ -136,7 +136,7 @@ ROWS = {
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row", ROWS)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_rows(name, row, dtype):
     x = ROWS[row].astype(dtype) * (-1 if name == "softmin" else 1)
     if row.startswith("sub") and dtype == "float64":
@@ -150,7 +150,7 @@ def test_rows(name, row, dtype):
 @compiled_only
 @pytest.mark.parametrize("scale", [5, 10])
 @pytest.mark.parametrize("length", [64, 123])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_rows_where_one_leads(name, length, scale):
     """The others' sum, mostly one of them, is then the logarithm: each addition's rounding error would be seen."""
     rng = np.random.default_rng(5)

@@ -1,5 +1,6 @@
 """Activations of the user's own: compiled, derived, and driven like fastact's."""
 
+import ast
 import copy
 import functools
 import importlib
@@ -466,19 +467,22 @@ BAD = [
     (not_everywhere, "must return a number"),
     (unknown_name, "nothing_of_this_name is not defined"),
     (sometimes_defined, "y is not defined here, or not on every path"),
-    (library_call, "math.gamma cannot be compiled; fastact.math has .*; abs, pow, np.clip"),
+    (library_call, "math.gamma cannot be compiled: .* single numbers; fastact.math has .*; abs, pow, np.clip"),
     (text, "'x' is not a number, but str"),
     (indexing, r"x\[0\] has no place"),
     (attribute, r"x\.real has no place"),
     (attribute_of_a_value, r"\(x \+ 1\)\.name has no place"),
     (missing, r"math\.sigmoid has no place"),
-    (odd_power, "an exponent must be a whole number or 0.5"),
+    (odd_power, "an exponent must be written as a whole number or 0.5"),
     (no_condition, "x is no condition"),
     (too_large, "is not a number, but int"),
     (decorated, "decorated is decorated"),
     (endless, "calls itself"),
     (lambda x: itself(x), "calls itself"),
     (too_few, "max takes two or more numbers"),
+    (lambda x: np.where(x > 0, x), "np.where takes a condition and two numbers"),
+    (lambda x: ~x, "~x has no place"),
+    (lambda x: x & 1, "x is no condition"),
     (eval("lambda x: x"), "the source of <lambda> cannot be read"),
 ]
 
@@ -548,6 +552,42 @@ def flags(x):
 def test_known_conditions():
     assert np.array_equal(flags([0.5, 2.0, 4.0]), [0.25 + 0.5 - 2, 2 - 0.5, 1 + 4 - 0.25])
     assert np.array_equal(flags.grad(1.0, [0.5, 2.0, 4.0]), [0.5 + 1 + 4, 1 + 0.25, 1 + 0.0625])
+
+
+@fastact.activation
+def bent(x):
+    inside = (x > -1) & (x < 1) | np.logical_and(x > 2, np.logical_or(x < 3, x > 8))
+    return np.where(inside & ~(x == 0) & np.logical_not(x == 0.5), x * x, -x)
+
+
+def test_conditions_as_arrays_are_combined():
+    x = np.linspace(-4, 9, 131)
+    assert np.array_equal(bent(x), bent.__wrapped__(x))
+    assert np.array_equal(bent.grad(1.0, x), np.where(bent(x) == -x, -1, 2 * x))
+
+
+CELL = """
+import math
+import numpy as np
+import fastact
+
+@fastact.activation
+def snake(x, a=1.0):
+    return x + np.sin(a * x) ** 2 / a + 0 * math.exp(-fastact.sigmoid(x))
+
+double = fastact.activation(lambda x: x + np.abs(x))
+"""
+
+
+def test_a_notebooks_first_cell(monkeypatch):
+    """Notebooks compile each statement of a cell for itself: there, a function does not know what is imported."""
+    monkeypatch.setitem(linecache.cache, "<cell>", (None, None, CELL.splitlines(keepends=True), "<cell>"))
+    names = {"__name__": "__main__"}
+    for statement in ast.parse(CELL).body:
+        exec(compile(ast.Module([statement], []), "<cell>", "exec"), names)
+    x = np.linspace(-2, 2, 9)
+    assert np.allclose(names["snake"](x), x + np.sin(x) ** 2, rtol=1e-15)
+    assert np.array_equal(names["double"](x), x + np.abs(x))
 
 
 def test_equivalents_of_numpys():
@@ -681,6 +721,13 @@ def test_wrong_functions():
         fastact.activation(lambda x, a="s": x)
     with pytest.raises(TypeError, match="derivative must take the parameters of swish"):
         fastact.activation(swish.__wrapped__, derivative=lambda x: 1.0)
+
+
+def test_messages_say_what_was_called():
+    with pytest.raises(TypeError, match=r"^swish\(\) missing 1 required positional argument: 'x'"):
+        swish()
+    with pytest.raises(TypeError, match=r"^swish\.grad\(\) missing 1 required positional argument: 'x'"):
+        swish.grad(1.0)
 
 
 def test_no_derivative_for_a_parameter_that_moves():

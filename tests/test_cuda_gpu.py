@@ -35,7 +35,7 @@ from fastact import cuda
 from fastact._expressions import arguments_of
 from fastact._formulas import GRADIENTS
 from fastact._gates import GATES
-from fastact._table import SPARSE, WITH_TEMPERATURE
+from fastact._table import SOFTMAXES, SPARSE
 
 pytestmark = [
     pytest.mark.gpu,
@@ -205,7 +205,7 @@ def test_all_halves(name, arguments, storage, torch):
 
 @pytest.mark.parametrize("scale", [0.1, 3, 30])
 @pytest.mark.parametrize("length", [5, 33, 1000, 20_000])
-@pytest.mark.parametrize("name", [*WITH_TEMPERATURE, "logsumexp"])
+@pytest.mark.parametrize("name", [*SOFTMAXES, "logsumexp"])
 def test_rows_of_bfloat16(name, length, scale, torch):
     x = (torch.randn(30, length, device="cuda") * scale).bfloat16()
     got = getattr(cuda, name)(x)
@@ -242,7 +242,7 @@ ROWS = [
 @pytest.mark.parametrize("scale", [0.1, 3, 30, 1000])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("shape, axis", ROWS)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_rows(name, shape, axis, dtype, scale, numba):
     x = np.random.default_rng(3).normal(scale=scale, size=shape).astype(dtype)
     got = numba.back(getattr(cuda, name)(numba.there(x), axis=axis))
@@ -280,7 +280,7 @@ def test_sparse(name, shape, axis, dtype, numba):
 @pytest.mark.parametrize("temperature", [0.01, 0.7, 100.0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape, axis", ROWS)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_temperature(name, shape, axis, dtype, temperature, numba):
     rng = np.random.default_rng(3)
     x, gy = rng.normal(scale=3, size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
@@ -292,7 +292,7 @@ def test_temperature(name, shape, axis, dtype, temperature, numba):
 
 
 @pytest.mark.parametrize("length", [1, 4, 5, 31, 32, 33, 127, 128, 129, 1024, 1025, 8192, 8193, 20_000])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_lengths_and_gradients(name, length, numba):
     rng = np.random.default_rng(4)
     x, gy = rng.normal(scale=3, size=(9, length)).astype("f"), rng.normal(size=(9, length)).astype("f")
@@ -311,7 +311,7 @@ def test_infinities(shape, numba):
     x[::2, 7], x[1::4, 9], x[3::8, 11] = np.inf, np.inf, np.nan
     x[::16, 8] = -np.inf
     x[5] = -np.inf
-    for name in WITH_TEMPERATURE:
+    for name in SOFTMAXES:
         got = numba.back(getattr(cuda, name)(numba.there(x), axis=1))
         assert ulps(got, exact_reduction(name, x, 1)) <= 2
     got = numba.back(cuda.logsumexp(numba.there(x), axis=1, keepdims=True))

@@ -46,9 +46,18 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 import cuda_simulator as simulator
 from cuda_simulator import DeviceArray
 
-from fastact import _backend, _cuda_elementwise, _cuda_rows, _dispatch, _reduction_gradients, _reductions, cuda
+from fastact import (
+    _backend,
+    _cuda_elementwise,
+    _cuda_rows,
+    _dispatch,
+    _over_axes,
+    _reduction_gradients,
+    _reductions,
+    cuda,
+)
 from fastact import _cuda_arrays as arrays
-from fastact._table import SPARSE, WITH_TEMPERATURE
+from fastact._table import SOFTMAXES, SPARSE
 
 INF, NAN = np.inf, np.nan
 
@@ -318,7 +327,7 @@ CASES = [("float32", *row) for row in ROWS] + [(d, *row) for d in ("float64", "f
 
 
 @pytest.mark.parametrize("dtype, shape, axis", CASES)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_rows(name, shape, axis, dtype):
     x = np.asarray(np.random.default_rng(5).normal(scale=9, size=shape)).astype(dtype)
     assert check(name, x, axis).dtype == dtype
@@ -338,7 +347,7 @@ def test_shared_memory(name, dtype, monkeypatch):
         assert simulator.launches[-1][0] is not simulator.launches[-2][0]
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_many_small_terms_of_halves(name):
     """Each of them vanishes beside what its lane's sum starts with."""
     x = np.full(8000, -16.1, "f2")
@@ -347,7 +356,7 @@ def test_many_small_terms_of_halves(name):
 
 
 @pytest.mark.parametrize("layout", ["F", "transposed", "reversed axes", "sliced", "every other"])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_layouts_of_rows(name, layout):
     x = LAYOUTS[layout](np.random.default_rng(6).normal(scale=4, size=60).astype("f"))
     for axis in {0, x.ndim - 1}:
@@ -409,7 +418,7 @@ def check_edges(row, want, dtype, **keywords):
 
 def test_rows_in_place_and_overlapping():
     base = np.random.default_rng(7).normal(size=(3, 14)).astype("f")
-    for name in WITH_TEMPERATURE:
+    for name in SOFTMAXES:
         function = getattr(cuda, name)
         for axis in (0, 1):
             want = function(DeviceArray(base), axis).host
@@ -547,7 +556,7 @@ def test_support_of_sparse():
 # ---- temperatures ----------------------------------------------------------------------------------
 
 
-TEMPERATURES = [*zip(WITH_TEMPERATURE * 2, [0.01, 0.7, 100.0, 0.7, 100.0, 0.01], strict=True)]
+TEMPERATURES = [*zip(SOFTMAXES * 2, [0.01, 0.7, 100.0, 0.7, 100.0, 0.01], strict=True)]
 
 
 @pytest.mark.parametrize("dtype, shape, axis", [CASES[2], *CASES[5:7], CASES[-6]])
@@ -577,7 +586,7 @@ def test_beyond_the_range(dtype, x, temperature, want):
 
 
 @pytest.mark.parametrize("dtype, size, temperature", [("float32", 1e30, 1e-20), ("float64", 1e300, 7e-30)])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_gradients_beyond_the_range(name, dtype, size, temperature):
     gy, y = np.array([[size, 0, 0]], dtype), np.array([[0.5, 0.3, 0.2]], dtype)
     y = np.log(y) if name == "log_softmax" else y
@@ -599,7 +608,7 @@ def test_factors(dtype):
 
 def test_temperature_one_and_the_facade():
     x = np.random.default_rng(11).normal(size=(2, 4)).astype("f")
-    for name in WITH_TEMPERATURE:
+    for name in SOFTMAXES:
         plain = getattr(cuda, name)(DeviceArray(x)).host
         assert np.array_equal(getattr(cuda, name)(DeviceArray(x), temperature=np.float32(1)).host, plain)
         warm = getattr(cuda, name)(DeviceArray(x), temperature=0.7).host
@@ -614,7 +623,7 @@ def test_temperature_one_and_the_facade():
 
 
 @pytest.mark.parametrize("dtype, shape, axis", CASES)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_gradients_of_rows(name, shape, axis, dtype):
     rng = np.random.default_rng(8)
     x, gy = (np.asarray(rng.normal(scale=s, size=shape)).astype(dtype) for s in (3, 1))
@@ -688,7 +697,7 @@ def test_the_same_functions_take_device_arrays():
     )
     assert np.array_equal(fastact.sigmoid(DeviceArray(x), out=...).host, fastact.sigmoid(x), equal_nan=True)
     rows = x[8:].reshape(3, 4)
-    for name in WITH_TEMPERATURE:
+    for name in SOFTMAXES:
         got = getattr(fastact, name)(DeviceArray(rows), axis=0, out=DeviceArray(np.empty_like(rows)))
         assert np.allclose(got.host, getattr(fastact, name)(rows, axis=0), rtol=1e-6)
         assert np.array_equal(getattr(fastact, name)(DeviceArray(rows), axis=0, out=...).host, got.host)
@@ -713,7 +722,7 @@ def test_what_is_not_done_on_a_device(nothing_launched):
 def test_backend_cuda(monkeypatch):
     """NumPy's arrays go to the device, too; objects with ways of their own, and keywords of NumPy's, do not."""
     monkeypatch.setattr(_backend, "backend", "cuda")
-    for module in (_reductions, _reduction_gradients):  # as chosen at import
+    for module in (_over_axes, _reductions, _reduction_gradients):  # as chosen at import
         monkeypatch.setattr(module, "QUICK", defaultdict(lambda: lambda *given: None))
     _backend.ufunc_module.set_dispatcher(_dispatch.elementwise, True)
     try:

@@ -8,7 +8,7 @@ import fastact
 from fastact import _backend
 from fastact._formulas import GRADIENTS
 from fastact._gates import GATES
-from fastact._table import REDUCTIONS, WITH_GRADIENT, WITH_TEMPERATURE
+from fastact._table import REDUCTIONS, SOFTMAXES, WITH_GRADIENT
 
 HALVES = np.arange(65536, dtype=np.uint16).view(np.float16)
 convert = _backend.ufunc_module.convert
@@ -76,7 +76,7 @@ def test_rows(name, shape):
         gy = np.random.default_rng(2).normal(size=function(x).shape).astype("e")
         want = gradient(gy.astype("f"), y.astype("f")).astype("e")
         assert np.array_equal(bits(gradient(gy, y)), bits(want))
-    if name in WITH_TEMPERATURE:
+    if name in SOFTMAXES:
         in_place = x.copy()
         want = function(x.astype("f"), temperature=0.3).astype("e")
         assert function(in_place[::-1], out=in_place[::-1], temperature=0.3).base is in_place
@@ -107,7 +107,7 @@ def test_axis_in_the_middle(name):
     for threads in (1, 2, 3):
         fastact.set_num_threads(threads)
         assert np.array_equal(bits(function(x, axis=1)), bits(want))
-        if name in WITH_TEMPERATURE:
+        if name in SOFTMAXES:
             gradient = getattr(fastact.grad, name)
             got, wide = gradient(x, want, axis=1), gradient(x.astype("f"), want.astype("f"), axis=1)
             assert np.array_equal(bits(got), bits(wide.astype("e")))

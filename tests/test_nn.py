@@ -13,9 +13,9 @@ from cases import CALLS, DTYPES, FUNCTIONS, all_arguments, bits, gy_for, sample
 import fastact
 from fastact import nn
 from fastact._gates import GATES
-from fastact._table import ACTIVATIONS, SPARSE, WITH_GRADIENT, WITH_TEMPERATURE, module_name
+from fastact._table import ACTIVATIONS, SOFTMAXES, SPARSE, WITH_GRADIENT, module_name
 
-NAMES = [*FUNCTIONS, *WITH_TEMPERATURE, *SPARSE, *GATES]
+NAMES = [*FUNCTIONS, *SOFTMAXES, *SPARSE, *GATES]
 MODULES = {name: getattr(nn, module_name(name)) for name in NAMES}
 ALL = [*nn.__all__[1:]]  # without Module itself
 CALLS = [(name, arguments) for name, arguments in CALLS if name in FUNCTIONS and name != "prelu"]
@@ -307,7 +307,7 @@ def test_numpy_scalars_leave_the_dtype():
 def some(name, channels):
     """A module of that name; of PReLU, with so many channels."""
     arguments = {"Threshold": (0.5, 2.0), "PReLU": (channels, 0.5)}
-    return getattr(nn, name)(*arguments.get(name, (1,) * (name in map(module_name, WITH_TEMPERATURE))))
+    return getattr(nn, name)(*arguments.get(name, (1,) * (name in map(module_name, SOFTMAXES))))
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -9,7 +9,7 @@ from definitions import REDUCTIONS as ROWS
 from definitions import SPARSE as SPARSE_ROWS
 
 from fastact import _numpy
-from fastact._table import SPARSE, WITH_GRADIENT, WITH_TEMPERATURE
+from fastact._table import SOFTMAXES, SPARSE, WITH_GRADIENT
 
 if np.finfo(np.longdouble).nmant < 63:
     pytest.skip("long double is no wider than double here", allow_module_level=True)
@@ -35,7 +35,7 @@ def test_elementwise(name):
 
 
 @pytest.mark.parametrize("scale", [0.5, 5, 50])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_rows(name, scale):
     x = np.random.default_rng(0).normal(scale=scale, size=(20, 30))
     got = getattr(_numpy, name)(x.astype(np.longdouble), (1,), None)

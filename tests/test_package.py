@@ -17,7 +17,7 @@ from processes import run
 import fastact
 from fastact import _backend
 from fastact._gates import GATED, GATES
-from fastact._table import GRADIENTS, REDUCTIONS, WITH_GRADIENT, WITH_TEMPERATURE
+from fastact._table import GRADIENTS, REDUCTIONS, SOFTMAXES, WITH_GRADIENT
 
 BACKENDS = _backend.available()
 
@@ -84,7 +84,7 @@ def test_demo():
     accuracy = float(re.search(r"([\d.]+)% of 597 digits", done.stdout)[1])
     assert 95 <= accuracy < 100
     assert max(map(len, done.stdout.splitlines())) <= 80
-    for name in FUNCTIONS + WITH_TEMPERATURE:
+    for name in FUNCTIONS + SOFTMAXES:
         assert re.search(rf"^{name} .* x [\d.]+$", done.stdout, re.MULTILINE), name
 
 

@@ -9,7 +9,7 @@ from processes import run
 
 import fastact
 from fastact import _mathtext, _plot
-from fastact._table import ACTIVATIONS, WITH_TEMPERATURE
+from fastact._table import ACTIVATIONS, SOFTMAXES
 
 INF = np.inf
 DOCS = Path(__file__).parents[1] / "docs"
@@ -143,7 +143,7 @@ def test_several_parameters(axes):
     ]
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_over_an_axis(name, axes):
     fastact.plot(name, axes)
     ((x, slope),) = lines(axes, "--")
@@ -168,7 +168,7 @@ def test_approximate(axes):
     assert len(lines(axes, "-")) == 2 and texts(axes) == ["gelu"]
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_temperature(name, axes):
     fastact.plot(name, axes, temperature=0.5)
     ((x, slope),) = lines(axes, "--")
@@ -368,7 +368,7 @@ def test_legend_of_many_curves(names, count, axes):
 HUGE = [(name, dict.fromkeys(row.parameters, 1e308)) for name, row in ACTIVATIONS.items() if row.parameters]
 HUGE += [("elu", {"alpha": -1e308}), ("hardtanh", {"min_val": -1e308, "max_val": 1e308})]
 HUGE += [("hardtanh", {"min_val": -INF, "max_val": INF}), ("softplus", {"beta": 1e-308})]
-HUGE += [(name, {"temperature": t}) for name in WITH_TEMPERATURE for t in (1e308, 1e-308)]
+HUGE += [(name, {"temperature": t}) for name in SOFTMAXES for t in (1e308, 1e-308)]
 
 
 @pytest.mark.parametrize("name, parameters", HUGE)

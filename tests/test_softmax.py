@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from processes import run
 
 import fastact
-from fastact._table import REDUCTIONS, SPARSE, WITH_TEMPERATURE
+from fastact._table import REDUCTIONS, SOFTMAXES, SPARSE
 
 INF, NAN = np.inf, np.nan
 
@@ -123,7 +123,7 @@ def test_same_bits_on_every_path(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", [*WITH_TEMPERATURE, "logsumexp"])
+@pytest.mark.parametrize("name", [*SOFTMAXES, "logsumexp"])
 def test_columns_beside_infinite_ones(name, dtype):
     """More columns than are worked on together, and some that end otherwise."""
     function = getattr(fastact, name)
@@ -385,7 +385,7 @@ def test_columns_with_infinities_among_others(name):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", [*WITH_TEMPERATURE, "sparsemax"])
+@pytest.mark.parametrize("name", [*SOFTMAXES, "sparsemax"])
 def test_where_of_any_layout(name, dtype):
     """As of infinities, but for what is left out itself; on any number of threads."""
     rng = np.random.default_rng(8)

@@ -12,7 +12,7 @@ from ulp import unit
 
 import fastact
 from fastact import _reduction_gradients as grad
-from fastact._table import SPARSE, WITH_GRADIENT, WITH_TEMPERATURE
+from fastact._table import SOFTMAXES, SPARSE, WITH_GRADIENT
 
 INF, NAN = np.inf, np.nan
 # Where terms cancel: units in the last place of the larger of them.
@@ -93,7 +93,7 @@ def test_tiny_sums(dtype, small, axis):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_one_hot(name, dtype):
     """As a cross-entropy asks for it, also where the right class has almost all the weight."""
     for gap in (0, 1, 10, 15, 30, 200):
@@ -132,7 +132,7 @@ def test_same_bits_on_every_path(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_columns_beside_infinite_ones(name, dtype):
     """More columns than are worked on together, and some whose sum is not finite."""
     function = getattr(grad, name)

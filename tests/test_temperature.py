@@ -8,7 +8,7 @@ from test_softmax_gradients import case, error
 
 import fastact
 from fastact import _reduction_gradients as grad
-from fastact._table import WITH_TEMPERATURE
+from fastact._table import SOFTMAXES
 
 TEMPERATURES = [0.01, 0.7, 100.0]
 FLOATS = ["float32", "float64"]
@@ -25,7 +25,7 @@ def check(name, x, axis, temperature, **keywords):
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape, axis", SHAPES)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_accuracy(name, shape, axis, dtype, temperature):
     for scale in (0.1, 3, 300):
         x = np.random.default_rng(0).normal(scale=scale, size=shape).astype(dtype)
@@ -35,7 +35,7 @@ def test_accuracy(name, shape, axis, dtype, temperature):
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape, axis", SHAPES)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_accuracy_of_gradients(name, shape, axis, dtype, temperature):
     gy, y = case(name, shape, axis, dtype, 3)
     with np.errstate(all="raise"):
@@ -46,7 +46,7 @@ def test_accuracy_of_gradients(name, shape, axis, dtype, temperature):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "0-d"])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_layout(name, layout, dtype):
     """Any layout has the bits of the contiguous one."""
     x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=4, size=3000).astype(dtype))
@@ -61,7 +61,7 @@ def test_layout(name, layout, dtype):
 
 @compiled_only
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_same_bits_on_every_path(name, dtype):
     rng = np.random.default_rng(2)
     function, gradient = getattr(fastact, name), getattr(grad, name)
@@ -81,7 +81,7 @@ def test_same_bits_on_every_path(name, dtype):
             assert np.array_equal(bits(in_place), bits(want))
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_one_is_as_without(name):
     for scale in (3, 300):
         x = np.random.default_rng(3).normal(scale=scale, size=(30, 100)).astype("f")
@@ -93,7 +93,7 @@ def test_one_is_as_without(name):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_a_power_of_two_is_a_division(name, dtype):
     x = np.random.default_rng(4).normal(scale=9, size=(30, 100)).astype(dtype)
     for temperature in (0.25, 4.0):
@@ -102,7 +102,7 @@ def test_a_power_of_two_is_a_division(name, dtype):
         assert ulps(got, want) <= 2
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_where(name):
     rng = np.random.default_rng(5)
     x, mask = rng.normal(scale=3, size=(50, 60)).astype("f"), rng.random((50, 60)) < 0.7
@@ -145,7 +145,7 @@ def test_extreme_temperatures(dtype):
     check("log_softmax", x, 0, 1e-3)
 
 
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_gradient_of_a_sum_that_is_not_finite(name):
     gy, y = case(name, (6, 30), 1, "float32", 3)
     gy[0, 3], gy[1, 4], gy[2] = np.inf, np.nan, 3e38
@@ -161,8 +161,8 @@ def test_threads_change_nothing():
     results = []
     for threads in (1, 2, 3):
         fastact.set_num_threads(threads)
-        y = [getattr(fastact, name)(x, temperature=0.3) for name in WITH_TEMPERATURE]
-        g = [getattr(grad, name)(x, y[k], temperature=0.3) for k, name in enumerate(WITH_TEMPERATURE)]
+        y = [getattr(fastact, name)(x, temperature=0.3) for name in SOFTMAXES]
+        g = [getattr(grad, name)(x, y[k], temperature=0.3) for k, name in enumerate(SOFTMAXES)]
         results.append(bits(np.stack(y + g)))
     assert np.array_equal(results[0], results[1]) and np.array_equal(results[0], results[2])
 
@@ -183,7 +183,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("temperature, exception", BAD)
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_errors(name, temperature, exception):
     x = np.ones((3, 4), "f")
     for call in (getattr(fastact, name), lambda x, **keywords: getattr(grad, name)(x, x, **keywords)):
@@ -215,7 +215,7 @@ def test_beyond_the_range(dtype, x, temperature, want, layout):
 
 @pytest.mark.parametrize("count", [1, 40])
 @pytest.mark.parametrize("dtype, size, temperature", [("float32", 1e30, 1e-20), ("float64", 1e300, 7e-30)])
-@pytest.mark.parametrize("name", WITH_TEMPERATURE)
+@pytest.mark.parametrize("name", SOFTMAXES)
 def test_gradients_beyond_the_range(name, dtype, size, temperature, count):
     gy = np.tile(np.array([size, 0, 0], dtype), (count, 1))
     y = np.tile(np.array([0.5, 0.3, 0.2], dtype), (count, 1))

@@ -13,7 +13,7 @@ import numpy as np
 from cases import TABLE, first_arguments, public
 
 import fastact
-from fastact._table import WITH_TEMPERATURE
+from fastact._table import SOFTMAXES
 
 FE_UNDERFLOW = 0x10
 libm = ctypes.CDLL("libm.so.6")
@@ -68,7 +68,7 @@ def over_axes(dtype):
         numbers.astype(dtype) for numbers in (rng.uniform(0, SPREADS[dtype], (40, 300)), rng.normal(size=(40, 300)))
     )
     masked = np.where(rng.random(x.shape) < 0.3, x.dtype.type(-1e9), x)
-    for name in [*WITH_TEMPERATURE, "logsumexp"]:
+    for name in [*SOFTMAXES, "logsumexp"]:
         for axis in (0, 1):
             function = getattr(fastact, name)
             yield f"{name} over axis {axis}", partial(function, x, axis)

@@ -13,11 +13,11 @@ from fastact._bench import cuda
 from fastact._expressions import ARGUMENTS, EXPRESSIONS
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
-from fastact._table import SPARSE, WITH_TEMPERATURE
+from fastact._table import SOFTMAXES, SPARSE
 
 FAMILIES = {
     "elementwise": [name for name in EXPRESSIONS if name in ACTIVATIONS],
-    "softmax family": [*WITH_TEMPERATURE, "logsumexp"],
+    "softmax family": [*SOFTMAXES, "logsumexp"],
     "sparse": SPARSE,
     "gated units": [*GATES],  # of the halves of rows
 }
