@@ -409,22 +409,53 @@ cdef inline bint read_number(PyObject *given, int number, double *value):
 
 
 def convert(source, target):
-    """Copy float16 to float32, or the reverse, if they are contiguous arrays of one shape; and whether they are."""
+    """Copy float16 to float32, or the reverse, if they are arrays of one shape, and that of float32 is contiguous; and
+    whether they are."""
     cdef PyArrayObject *given = <PyArrayObject *>source
     cdef PyArrayObject *to = <PyArrayObject *>target
-    cdef int axes = PyArray_NDIM(given)
+    cdef int axes = PyArray_NDIM(given), along, k
     cdef npy_intp *shape = PyArray_DIMS(given)
     cdef bint widens = PyArray_TYPE(given) == NPY_HALF
+    cdef PyArrayObject *halves = given if widens else to
+    cdef const npy_intp *steps = PyArray_STRIDES(halves)
+    cdef char *half = PyArray_BYTES(halves)
+    cdef char *one = PyArray_BYTES(to if widens else given)
+    cdef npy_intp at[MAX_DIMENSIONS]
+    cdef ptrdiff_t n = 1, step = 2
     cdef fastact_flags flags
     if not (
-        is_plain(<PyObject *>source, NPY_HALF if widens else NPY_FLOAT, axes, shape)
-        and is_plain_output(<PyObject *>target, NPY_FLOAT if widens else NPY_HALF, axes, shape)
+        is_array(<PyObject *>source, NPY_HALF if widens else NPY_FLOAT, axes, shape)
+        and is_array(<PyObject *>target, NPY_FLOAT if widens else NPY_HALF, axes, shape)
+        and PyArray_IS_C_CONTIGUOUS(to if widens else given) and is_writeable(to)
     ):
         return False
-    flags = fastact_save_flags()
-    if widens:
-        fastact_widen(<float *>PyArray_BYTES(to), PyArray_BYTES(given), 2, PyArray_SIZE(given))
-    else:
-        fastact_narrow(PyArray_BYTES(to), 2, <const float *>PyArray_BYTES(given), PyArray_SIZE(given))
-    fastact_restore_flags(flags)
+    if PyArray_SIZE(given) == 0:
+        return True
+    along = axes
+    while along and (n == 1 or steps[along - 1] == n * step):  # what is done in one: all axes, where they lie so
+        along -= 1
+        step = steps[along] if n == 1 else step
+        n *= shape[along]
+    for k in range(along):
+        at[k] = 0
+    with nogil:
+        flags = fastact_save_flags()
+        while True:
+            if widens:
+                fastact_widen(<float *>one, half, step, n)
+            else:
+                fastact_narrow(half, step, <const float *>one, n)
+            one += n * <ptrdiff_t>sizeof(float)
+            k = along - 1
+            while k >= 0:
+                at[k] += 1
+                half += steps[k]
+                if at[k] < shape[k]:
+                    break
+                half -= shape[k] * steps[k]
+                at[k] = 0
+                k -= 1
+            if k < 0:
+                break
+        fastact_restore_flags(flags)
     return True

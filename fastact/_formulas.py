@@ -989,7 +989,7 @@ def squareplus(x, b=4.0):
     left = fma(rest, inverse, q) * (0.5 * scale)
     left = 0.0 if x < -LARGEST or b == 0.0 else left
     right = (0.5 * d + 0.5 * d_low) * (4.0 * UP if scale < 1.0 else 1.0)
-    return left if x < 0.0 else (x if x > HUGE else right)
+    return left if x < 0.0 else (fma(0.0, b, x) if x > HUGE else right)
 
 
 @derivative(squareplus)
@@ -1010,7 +1010,7 @@ def squareplus_derivative(x, b=4.0):
     left = 0.0 if x < -LARGEST or b == 0.0 else left
     q, rest, inverse = times_inverse(d, d_low, r, r_low, inverse_of_root)
     right = 0.5 * fma(rest, inverse, q)
-    right = 1.0 if x > (0.0 if b == 0.0 else HUGE) else right
+    right = fma(0.0, b, 1.0) if x > (0.0 if b == 0.0 else HUGE) else right
     right = 0.5 if x == 0.0 else right
     return left if x < 0.0 else right
 

@@ -263,13 +263,13 @@ def logistic(x, low_of_minus_abs):
     return y if x < 0.0 else 1.0 - y
 
 
-def gated(x, a, z, z_low):
-    """x / (1 + e**-t) for t of x's sign, given z + z_low = -abs(t), from EXP_LOW on, and a: abs(x), or anything finite
-    where e**z vanishes. On the right x minus what it is on the left."""
+def gated(x, a, z, z_low, back):
+    """x / (1 + e**-t) for t of x's sign, given z + z_low = -abs(t), from EXP_LOW on, and a with
+    a * back = abs(x) * DOWN, or anything finite where e**z vanishes. On the right x minus what it is on the left."""
     q, rest, low, inverse, _, s = exp_over_one_plus_exp(z, z_low)
     a = a * s
     y = fma(a, q, a * ((rest + low) * inverse))
-    return copysign(fma(-y, DOWN, x if x > 0.0 else 0.0), x)
+    return copysign(fma(-y, back, x if x > 0.0 else 0.0), x)
 
 
 def logistic_parts(x, x_low):

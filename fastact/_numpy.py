@@ -325,8 +325,11 @@ def gated_grad(gy, x, beta, e):
     # near the root by exact products of parts
     moderate = (a < 4) & (np.abs(x) < 1e30) & (np.abs(beta) < 1e30)
     (x_high, x_low), (beta_high, beta_low) = (halves(np.where(moderate, np.abs(v), 1)) for v in (x, beta))
-    near, _ = from_root(x_high * beta_high, SILU_ROOT)
-    near = (near + (x_high * beta_low + x_low * beta_high)) + x_low * beta_low
+    one, other = x_high * beta_low, x_low * beta_high
+    middle = one + other
+    rest = (one - (middle - other)) + (other - (middle - (middle - other)))
+    root_high, root_low = map(x.dtype.type, SILU_ROOT)
+    near = (x_high * beta_high - root_high + middle) + (rest + x_low * beta_low - root_low)
     d = np.where(moderate, near, d)
     left = e * (np.exp(-root) * np.expm1(-d) - d) / (1 + e) ** 2  # 1 + e - a, which is 0 at the root
     return gy * np.where(beta * x < 0, left, 1 - left)

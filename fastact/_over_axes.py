@@ -98,8 +98,8 @@ def reduce_into(name, x, second, axes, out, result_type, temperature=1.0):
             else:
                 beside = None if second is None else converted(second[block], computed_as)
                 REDUCE[name](name, given, axes, target, beside, temperature)
-            if target is not there and not convert(target, there):
-                np.copyto(there, target, casting="same_kind")
+            if target is not there:
+                cast(target, there)
 
 
 def _reduce_selected(name, x, axes, between, where, temperature, out):
@@ -113,11 +113,17 @@ def _reduce_selected(name, x, axes, between, where, temperature, out):
 
 def converted(x, dtype):
     """A copy in another dtype."""
-    if x.dtype.char == "e" and x.flags.c_contiguous:
-        result = np.empty(x.shape, dtype)
-        if convert(x, result):
-            return result
-    return x.astype(dtype)
+    result = np.empty_like(x, dtype)
+    cast(x, result)
+    return result
+
+
+def cast(source, target):
+    """Copy to an array of another dtype, the one in which is computed being packed; float16 faster than NumPy does."""
+    packed = source if target.dtype.char == "e" else target
+    order = sorted(range(packed.ndim), key=lambda k: -packed.strides[k])
+    if not convert(source.transpose(order), target.transpose(order)):
+        np.copyto(target, source, casting="same_kind")
 
 
 def blocks_of(shape, axes, elements):
@@ -129,6 +135,7 @@ def blocks_of(shape, axes, elements):
         step = n
         if k not in axes and size > elements:
             step = max(1, elements * n // size)
+            step = max(16, step // 16 * 16) if step >= 8 else step  # whole vectors, if this is the last axis
             size = size // n * step
         ranges.append([slice(start, start + step) for start in range(0, n, step or 1)])
     return ((*block, ...) for block in product(*ranges))

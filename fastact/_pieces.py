@@ -135,23 +135,23 @@ def sigmoid_whole(x):
     return logistic(x, -0.0)
 
 
-def gated_by_eighths(x, a, z, z_low):
-    """x / (1 + e**-(z + z_low)), for z from -131 on; a is x, or anything where the result vanishes."""
+def gated_by_eighths(x, a, z, z_low, back):
+    """x / (1 + e**-(z + z_low)), for z from -131 on, given a with a * back = x * ONE, or anything where it vanishes."""
     total, low = one_plus_exp(-z, -z_low)
     q, rest, inverse = divide(a, 0.0, total, low)
-    y = fma(rest, inverse, q) * ONE
+    y = fma(rest, inverse, q) * back
     return copysign(x if z > 64.0 else y, x)
 
 
 def silu_by_eighths(x):
     a = not_below(x, EXP_LOW)
-    return gated_by_eighths(x, a, a, 0.0)
+    return gated_by_eighths(x, a, a, 0.0, ONE)
 
 
 def silu_whole(x):
     a = fabs(x)
     a = -EXP_LOW if a > -EXP_LOW else a
-    return gated(x, a, -a, -0.0)
+    return gated(x, a, -a, -0.0, DOWN)
 
 
 def scaled(x, beta):
@@ -176,8 +176,7 @@ def swish_by_eighths(x, beta):
     z, z_low = scaled(x, beta)
     far = fabs(x) > HALF_UP  # beside a tiny beta, what is divided by ONE on the way would overflow
     a = x * DOWN if far else x
-    y = gated_by_eighths(a, 0.0 if z < EXP_LOW else a, not_below(z, EXP_LOW), z_low)
-    return y * UP if far else y
+    return gated_by_eighths(x, 0.0 if z < EXP_LOW else a, not_below(z, EXP_LOW), z_low, 1.0 if far else ONE)
 
 
 def swish_whole(x, beta):
@@ -185,21 +184,21 @@ def swish_whole(x, beta):
     low = -copysign(1.0, z) * z_low
     a = fabs(x)
     far = a > UP  # beside a tiny beta, what `gated` multiplies with UP on the way would overflow
-    a = a * DOWN if far else a
     minus_z = -fabs(z)
-    y = gated(copysign(a, z), 0.0 if minus_z < EXP_LOW else a, not_below(minus_z, EXP_LOW), low)
-    return copysign(1.0, beta) * (y * UP if far else y)
+    b = a * DOWN if far else a
+    y = gated(copysign(a, z), 0.0 if minus_z < EXP_LOW else b, not_below(minus_z, EXP_LOW), low, 1.0 if far else DOWN)
+    return copysign(1.0, beta) * y
 
 
 def quick_gelu_by_eighths(x):
     a = not_below(x, -76.0)
-    return gated_by_eighths(x, a, *multiply(QUICK_GELU, QUICK_GELU_LOW, a, 0.0))
+    return gated_by_eighths(x, a, *multiply(QUICK_GELU, QUICK_GELU_LOW, a, 0.0), ONE)
 
 
 def quick_gelu_whole(x):
     a = fabs(x)
     z, low = quick_gelu_scaled(x)
-    return gated(x, -EXP_LOW if a > -EXP_LOW else a, not_below(-fabs(z), EXP_LOW), low)
+    return gated(x, -EXP_LOW if a > -EXP_LOW else a, not_below(-fabs(z), EXP_LOW), low, DOWN)
 
 
 def quick_gelu_scaled(x):
@@ -211,14 +210,14 @@ def quick_gelu_scaled(x):
 def gelu_tanh_by_eighths(x):
     a = not_below(x, -GELU_TANH_END)
     z, z_low, _, _ = gelu_tanh_parts(a)
-    return gated_by_eighths(x, a, z, z_low)
+    return gated_by_eighths(x, a, z, z_low, ONE)
 
 
 def gelu_tanh_whole(x):
     a = fabs(x)
     a = GELU_TANH_END if a > GELU_TANH_END else a
     z, z_low, _, _ = gelu_tanh_parts(a)
-    return gated(x, a, -z, -z_low)
+    return gated(x, a, -z, -z_low, DOWN)
 
 
 def tanh_as_pair(a):

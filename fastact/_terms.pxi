@@ -162,7 +162,7 @@ cdef inline real finish_one(
     real x, real second, real e, real high, real low, real r, real r_low, int kind
 ) noexcept nogil:
     """An element's result; e is what the first pass left in `out`."""
-    cdef real d, y, y_low, half, twice
+    cdef real d, y, y_low, half, twice, up, down
     if kind == SOFTMAX:  # what is rounded away of a small result may be subnormal, which takes CPUs 100 cycles
         return multiply_add(e, high, e * low) * (1 / scale(e))
     if kind == LOG_SOFTMAX:
@@ -179,7 +179,11 @@ cdef inline real finish_one(
         if fabs(r) <= 1.0:
             d = d - low
             return second * multiply_add(d, r, d * r_low)
-        y = second * r  # first, or what is small might vanish
+        # y first, or what is small might vanish; and of what is subnormal the low part
+        up = (2.0**24 if real is float else 2.0**53) if fabs(d) > 1.0 else 1.0
+        down = 1.0 / up
+        second, d, low = second * up, d * down, low * down
+        y = second * r
         y_low = multiply_add(second, r, -y) + second * r_low
         return multiply_add(y, d, multiply_add(y_low, d, -y * low))
     if real is float:
@@ -191,22 +195,25 @@ cdef inline real finish_one(
 
 cdef inline real finish_without_lows(real x, real second, real total, real r, int kind) noexcept nogil:
     """The same for a gradient, without low parts; where the sum is not finite, as IEEE arithmetic has it."""
+    cdef double half
     if kind == SOFTMAX_GRADIENT or kind == SCALED_GRADIENT:
         if isfinite(total):  # the product of small numbers may vanish, which a small temperature makes large
             return second * r * (x - total)
         return second * (x - total) * r
     if isfinite(total):
-        return <real>(x - exp(second) * total) * r
+        half = exp(0.5 * second)  # its square may vanish, and its product with the sum not
+        return <real>(x - half * (half * total)) * r
     return (x - <real>exp(second) * total) * r
 
 
 cdef inline bint lows_are_of_no_use(real total, real r, int kind) noexcept nogil:
-    """Whether a row takes `finish_without_lows`: a gradient whose sum is not finite or, of a logarithm, nearly vanishes,
-    or divided by a temperature so small that the rounding error of a quotient may be larger than the number."""
+    """Whether a row takes `finish_without_lows`: a gradient whose sum is not finite or, of a logarithm, so small or large
+    that what it is multiplied with vanishes sooner or later than the product, or divided by a temperature so small that
+    the rounding error of a quotient may be larger than the number."""
     cdef real most = 2.0**24 if real is float else 2.0**53
-    cdef real least = 2.0**-60 if real is float else 2.0**-500
+    cdef real least = 2.0**-60 if real is float else 2.0**-500, largest = 2.0**40 if real is float else 2.0**300
     if kind == LOG_SOFTMAX_GRADIENT or kind == SCALED_LOG_GRADIENT:
-        if fabs(total) < least and total != 0.0:
+        if (fabs(total) < least and total != 0.0) or fabs(total) > largest:
             return True
     return is_gradient(kind) and not (isfinite(total) and fabs(r) <= most)
 

@@ -17,7 +17,7 @@ from fastact._arguments import broadcast, result_type_of
 from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
-from fastact._over_axes import COPIED, blocks_of
+from fastact._over_axes import COPIED, blocks_of, converted
 from fastact._reduction_gradients import entmax15, log_softmax, softmax, softmin, sparsemax
 
 __all__ = [
@@ -91,8 +91,9 @@ def prelu_weight(gy, x, weight):
     wide = np.promote_types(dtype, np.float32)
     total = np.zeros([1 if k in axes else n for k, n in enumerate(x.shape)])
     with np.errstate(all="ignore"):
-        for piece in blocks_of(x.shape, (), COPIED // wide.itemsize):
-            products = np.multiply(gy[piece], np.minimum(x[piece], 0), dtype=wide)
-            part = tuple(slice(None) if k in axes else piece[k] for k in range(x.ndim))
+        for block in blocks_of(x.shape, (), COPIED // (2 * wide.itemsize)):
+            factors = [converted(a[block], wide) if a.dtype.char == "e" else a[block] for a in (gy, x)]
+            products = np.multiply(factors[0], np.minimum(factors[1], 0), dtype=wide)
+            part = tuple(slice(None) if k in axes else block[k] for k in range(x.ndim))
             total[part] += np.sum(products, axis=axes, dtype=np.float64, keepdims=True)
         return total.reshape(shape).astype(dtype)[()]

@@ -199,6 +199,7 @@ ABSURD = [
     ("softplus", -INF, (1e-38,), 0.0),
     ("softplus", 1.0, (INF, INF), 1.0),
     ("celu", -1.0, (-0.0,), 0.0),
+    ("squareplus", 3.5e34, (NAN,), NAN),
     ("softshrink", 0.0, (-1.0,), 1.0),
     ("softshrink", 5.0, (INF,), 0.0),
     ("softshrink", 5.0, (NAN,), 0.0),
@@ -213,6 +214,21 @@ def test_absurd_parameters(name, x, parameters, want, dtype):
     with_arrays = getattr(fastact, name)(x, *(np.full_like(x, p) for p in parameters))
     for y in (got, with_arrays):
         assert np.array_equal(y, np.full_like(x, want), equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_swish_of_huge_numbers(dtype):
+    """Beside a tiny beta, whose product with them is moderate."""
+    rng = np.random.default_rng(0)
+    limits, end = np.finfo(dtype), 100 if dtype == "float32" else 740
+    x = np.exp2(rng.uniform(limits.maxexp / 2 - 2, limits.maxexp, 4000)).astype(dtype) * rng.choice([-1, 1], 4000)
+    beta = (rng.uniform(-end, end, 4000) / x).astype(dtype)
+    got, want = fastact.swish(x, beta), exact("swish", x, [beta])
+    assert np.max(ulps(got, want)) <= MAX_ULP
+
+
+def test_nan_as_a_parameter_of_the_gradient():
+    assert np.isnan(fastact.grad.squareplus(np.float32(1), np.float32(3.5e34), np.nan))
 
 
 # For which inputs and parameters no result is promised.

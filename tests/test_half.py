@@ -39,7 +39,24 @@ def test_narrowed():
 @pytest.mark.parametrize("source, target", [("e", "d"), ("f", "f"), ("e", "e"), ("e", ">f4"), ("i", "f")])
 def test_what_is_not_converted(source, target):
     assert not convert(np.ones(3, source), np.zeros(3, target))
-    assert not convert(np.ones(6, "e")[::2], np.zeros(3, "f")) and not convert(np.ones(3, "e"), np.zeros(4, "f"))
+    assert not convert(np.ones(3, "e"), np.zeros(6, "f")[::2]) and not convert(np.ones(3, "e"), np.zeros(4, "f"))
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (7, 1, 5), (3, 40, 33), (2, 3, 4, 17)])
+def test_halves_of_any_layout(shape):
+    rng = np.random.default_rng(0)
+    wide = rng.normal(size=[2 * n for n in shape]).astype("e")
+    for given in (
+        wide[tuple(slice(n) for n in shape)],
+        wide[tuple(slice(None, None, 2) for _ in shape)],
+        wide[tuple(slice(2 * n, n, -1) if n else slice(0) for n in shape)],
+        np.broadcast_to(wide[..., :1], wide.shape),
+        wide.T,
+    ):
+        floats = np.empty(given.shape, "f")
+        assert convert(given, floats) and np.array_equal(floats, given.astype("f"))
+        back = np.zeros([2 * n for n in given.shape], "e")[tuple(slice(None, None, -2) for _ in given.shape)]
+        assert convert(floats, back) and np.array_equal(back, given)
 
 
 @compiled_only

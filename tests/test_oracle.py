@@ -65,3 +65,16 @@ def test_gradients_of_rows(name):
         for k, result in enumerate(got):
             want = derivative(lambda v: mp.fdot(weights, definition([*row[:k], v, *row[k + 1 :]])), row[k], ())
             assert abs(exact(result) - want) < mp.mpf(2) ** -60
+
+
+@pytest.mark.parametrize("name, parameters", [("silu", ()), ("swish", (1.0,)), ("swish", (0.7,))])
+def test_gradients_beside_their_zero(name, parameters):
+    """Of the neighbours of where x / (1 + e**-z) has none, z being a multiple of x."""
+    x = np.float64(-1.2784645427610738 / (parameters or (1.0,))[0]) + np.spacing(1.0) * np.array(
+        [-1000, -30, -1, 0, 1, 2, 100]
+    )
+    got = getattr(_numpy, f"{name}_grad")(np.longdouble(1), x.astype(np.longdouble), *map(np.longdouble, parameters))
+    mp.mp.prec = 500
+    for value, result in zip(x, got, strict=True):
+        want = derivative(ELEMENTWISE[name], exact(value), [*map(exact, parameters)])
+        assert abs(exact(result) - want) <= abs(want) * mp.mpf(2) ** -52

@@ -67,7 +67,7 @@ def test_accuracy(name, shape, axis, dtype, scale):
 
 @pytest.mark.parametrize("scale", [1.0, 1e-10, 1e-30])
 @pytest.mark.parametrize("name", ["softmax", "softmin"])
-@pytest.mark.parametrize("temperature", [0.01, 30.0, 1e6, 1e15])
+@pytest.mark.parametrize("temperature", [0.01, 0.3, 0.7, 30.0, 1e6, 1e15])
 def test_small_shares(name, temperature, scale):
     """A y whose quotient by the temperature is subnormal."""
     rng = np.random.default_rng(0)
@@ -80,6 +80,15 @@ def test_small_shares(name, temperature, scale):
         got = got if axis else got.T
         terms = np.abs(y * gy.astype("g")) + y * np.sum(np.abs(gy * y.astype("g")), 1, keepdims=True)
         assert np.all(np.abs(got - want) <= 8 * unit(terms / temperature, "float32"))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype, large, y", [("float32", 1e37, -140.0), ("float64", 1e300, -1100.0)])
+def test_huge_sums(dtype, large, y, axis):
+    """Whose products with what vanishes itself do not."""
+    gy, y = np.array([[large, 0.0, 1.0]], dtype), np.array([[0.0, y, y - 1]], dtype)
+    gy, y = (gy, y) if axis else (gy.T.copy(), y.T.copy())
+    assert error("log_softmax", grad.log_softmax(gy, y, axis), gy, y, axis) <= 1
 
 
 @pytest.mark.parametrize("axis", [0, 1])
