@@ -137,7 +137,10 @@ class Activation:
         return f"<fastact.activation {self.__name__}>"
 
     def __reduce__(self):
-        return self.__qualname__
+        """By reference, where other processes can import it; otherwise by value."""
+        from fastact._by_value import reduced
+
+        return reduced(self)
 
     @once
     def _traced(self):

@@ -100,7 +100,7 @@ def mask_of(where, shape):
     where = np.asarray(where)
     if where.dtype != bool:
         raise TypeError(f"where must be bool, got dtype {where.dtype}")
-    return broadcast(where, "where", shape)
+    return where if where.shape == shape else broadcast(where, "where", shape)
 
 
 def broadcast(array, argument, shape, of="x"):

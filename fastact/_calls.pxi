@@ -50,7 +50,7 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
     cdef ptrdiff_t before = 1, length, within = 1
     cdef cnp.npy_intp shape[MAX_DIMENSIONS]
     kind = KINDS.get(name if second is None else name + "_gradient")
-    if kind is None or type(axis) is not int or type(temperature) is not float or not cnp.PyArray_CheckExact(x):
+    if kind is None or type(axis) is not int or not isinstance(temperature, float) or not cnp.PyArray_CheckExact(x):
         return None
     gy = y = x
     number, dimensions = cnp.PyArray_TYPE(gy), cnp.PyArray_NDIM(gy)

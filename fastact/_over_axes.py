@@ -130,6 +130,8 @@ def blocks_of(shape, axes, elements):
     """Indices that cut an array, but not across `axes`, into blocks of so many elements, or one row where that is
     more."""
     size = math.prod(shape)
+    if size <= elements:
+        return [(*[slice(None)] * len(shape), ...)]
     ranges = []
     for k, n in enumerate(shape):
         step = n

@@ -240,7 +240,7 @@ class Reader:
             raise TypeError(f"{function.__name__} calls itself: an activation cannot")
         self.trace, self.function, self.depth = trace, function, depth
         self.outside = {**vars(builtins), **function.__globals__, **closure(function)}
-        returns, result = self.run(definition(function), dict(arguments))
+        returns, result = self.run(statements(definition(function)), dict(arguments))
         if returns is not True:
             raise TypeError(f"{function.__name__} must return a number, whatever its arguments are")
         self.result = trace.number(result)
@@ -517,7 +517,7 @@ def is_over_an_axis(callee):
 
 
 def definition(function):
-    """The statements of a function."""
+    """The part of a file that defines a function."""
     if hasattr(function, "__wrapped__"):
         raise TypeError(f"{function.__name__} is decorated: what its decorator does cannot be compiled")
     if function.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
@@ -535,7 +535,12 @@ def definition(function):
         raise TypeError("which of the lambdas in its line is meant is not clear: define it by def")
     if not there or not any(is_same(code, other) for one in compiled for other in codes(one)):
         raise TypeError(f"the source of {function.__name__} is not what was imported: was its file changed?")
-    body = there[0].body
+    return there[0]
+
+
+def statements(node):
+    """Of a definition."""
+    body = node.body
     return [ast.copy_location(ast.Return(body), body)] if isinstance(body, ast.expr) else body
 
 

@@ -1,8 +1,14 @@
 """What holds for every test."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
-import fastact
+# `python -m pytest` would find the source tree in the place of what is installed
+sys.path[:] = [path for path in sys.path if Path(path).resolve() != Path(__file__).parents[1]]
+
+import fastact  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
