@@ -62,7 +62,8 @@ it and SciPy use one core. (On the EPYC, `gelu_tanh` was still written with x**3
 ## A million float32 numbers
 
 Two cores, results in new arrays, rows of 1000: nanoseconds an element, and how many times as long as fastact the others
-take. In brackets, where they are, the same CPU confined to AVX2.
+take. In brackets the same CPU confined to AVX2, by `FASTACT_BACKEND=x86-64-v3 ATEN_CPU_CAPABILITY=avx2
+NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL"`, to which the Xeon adds AVX512_SPR.
 
 {million}
 ## All cells

@@ -28,7 +28,7 @@ from cases import (
     ulps,
 )
 from processes import run
-from test_logsumexp import error as logsumexp_error
+from rows import logsumexp_error
 
 import fastact
 from fastact import cuda

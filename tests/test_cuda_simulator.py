@@ -32,8 +32,7 @@ from cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.exceptions import AxisError
-from test_logsumexp import EDGES as LIMITS_OF_LOGSUMEXP
-from test_logsumexp import error as logsumexp_error
+from rows import LIMITS_OF_LOGSUMEXP, logsumexp_error
 
 import fastact
 from fastact import _bench, _cuda_device

@@ -67,7 +67,7 @@ def test_every_length_and_position(name, dtype):
             assert np.array_equal(bits(function(x[part], *arguments)), whole[part]), (n, start)
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if first_arguments(name)])
 def test_parameters_broadcast(name):
     """Each operand an array, a scalar, strided, or all the same along an axis."""
     arguments = first_arguments(name)
@@ -185,7 +185,7 @@ def test_odd(name, dtype):
     assert np.array_equal(function(-x), -function(x), equal_nan=True)
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if first_arguments(name)])
 def test_nan_in_any_operand(name):
     arguments = first_arguments(name)
     for k in range(len(arguments)):

@@ -18,7 +18,7 @@ from fastact._table import ACTIVATIONS, SOFTMAXES, SPARSE, WITH_GRADIENT, module
 NAMES = [*FUNCTIONS, *SOFTMAXES, *SPARSE, *GATES]
 MODULES = {name: getattr(nn, module_name(name)) for name in NAMES}
 ALL = [*nn.__all__[1:]]  # without Module itself
-CALLS = [(name, arguments) for name, arguments in CALLS if name in FUNCTIONS and name != "prelu"]
+MODULE_CALLS = [(name, arguments) for name, arguments in CALLS if name in FUNCTIONS and name != "prelu"]
 
 # What PyTorch 2.13 prints.
 REPRESENTATIONS = {
@@ -143,7 +143,7 @@ def test_signature_is_pytorchs(name):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name, arguments", CALLS)
+@pytest.mark.parametrize("name, arguments", MODULE_CALLS)
 def test_value_and_gradient(name, arguments, dtype):
     module = MODULES[name](*arguments)
     if arguments == tuple(ACTIVATIONS[name].parameters.values()):
@@ -159,7 +159,7 @@ def test_value_and_gradient(name, arguments, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name, arguments", CALLS)
+@pytest.mark.parametrize("name, arguments", MODULE_CALLS)
 def test_in_place(name, arguments, dtype):
     x = sample(dtype)
     outside = MODULES[name](*arguments)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from cases import (
     DTYPES,
-    EDGES_OF_ALL,
     KEEPING_SHAPE,
     LAYOUTS,
     MAX_ULP_OF_ROWS,
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from processes import run
+from rows import EDGES, SHAPES, arrays_and_axes
 
 import fastact
 from fastact._table import REDUCTIONS, SOFTMAXES, SPARSE
@@ -31,32 +31,6 @@ def check(name, x, axis, **keywords):
     assert got.shape == x.shape
     assert row_ulps(name, got, want) <= (1 if name in SPARSE else MAX_ULP_OF_ROWS[got.dtype.name])
     return got
-
-
-# Each takes another path: rows, columns, tiles of packed rows, single packed rows, threads on one row.
-SHAPES = [
-    ((1000, 10), 1),
-    ((1000, 10), 0),
-    ((37, 49), 1),
-    ((300, 300), 1),
-    ((300, 300), 0),
-    ((2, 21, 40, 50), 1),
-    ((5, 3, 2), 1),
-    ((3, 50_257), 1),
-    ((100_001,), 0),
-    ((1, 4096), 1),
-    ((1, 4097), 0),
-    ((6, 5000, 2), 1),
-    ((20, 30, 40), (0, 2)),
-    ((20, 30, 40), (2, 0)),
-    ((20, 30, 40), (1, 2)),
-    ((20, 30, 40), None),
-    ((20, 30, 40), ()),
-    ((7, 1, 9), 1),
-    ((2, 3, 4, 5, 6, 7), (1, 3, 5)),
-    ((1,) * 20 + (3, 4), -1),
-    ((1,) * 61 + (3, 4, 5), -2),
-]
 
 
 @pytest.mark.parametrize("scale", [0.1, 3, 30, 1000])
@@ -139,22 +113,6 @@ def test_columns_beside_infinite_ones(name, dtype):
                 assert np.array_equal(x, want, equal_nan=True)
 
 
-@st.composite
-def arrays_and_axes(draw):
-    dtype = np.dtype(draw(st.sampled_from(["f", "d", "e", "i4", "i8"])))
-    shape = draw(hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=9))
-    width = 8 * min(dtype.itemsize, 4)
-    elements = st.floats(-60, 60, width=width) | st.sampled_from([0.0, INF, -INF, NAN, 1e4])
-    if dtype.kind == "i":
-        elements = st.integers(-100, 100)
-    x = draw(hnp.arrays(dtype, shape, elements=elements))
-    steps = draw(st.tuples(*[st.sampled_from([1, -1, 2, -2])] * x.ndim))
-    x = x[tuple(slice(None, None, step) for step in steps)].transpose(draw(st.permutations(range(x.ndim))))
-    axes = st.lists(st.integers(-x.ndim, x.ndim - 1), unique_by=lambda a: a % x.ndim).map(tuple)
-    axis = draw(st.none() | st.integers(-x.ndim, x.ndim - 1) | axes)
-    return x, axis
-
-
 @settings(deadline=None, max_examples=300)
 @given(name=st.sampled_from(KEEPING_SHAPE), case=arrays_and_axes(), data=st.data())
 def test_any_array(name, case, data):
@@ -219,14 +177,6 @@ def test_integers(name, code):
     got = getattr(fastact, name)(x, axis=1)
     assert got.dtype == np.exp(x).dtype
     assert row_ulps(name, got, exact_reduction(name, x, 1)) <= MAX_ULP_OF_ROWS[got.dtype.name]
-
-
-# rows with their softmax, to the bit; None: NaN throughout. log_softmax: its logarithm, softmin: of -row.
-EDGES = [
-    *EDGES_OF_ALL,
-    ([3e4, 3e4, 3e4, 3e4], [0.25] * 4),
-    ([6e4, -6e4], [1.0, 0.0]),
-]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

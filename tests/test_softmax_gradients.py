@@ -2,55 +2,19 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES, LAYOUTS, WITHOUT_FMA, axes_of, bits, compiled_only, exact_gradient
+from cases import DTYPES, LAYOUTS, WITHOUT_FMA, bits, compiled_only, exact_gradient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.exceptions import AxisError
-from test_softmax import SHAPES, arrays_and_axes
+from rows import SHAPES, arrays_and_axes, case, gradient_error
 from ulp import unit
 
 import fastact
 from fastact import _reduction_gradients as grad
-from fastact._table import SOFTMAXES, SPARSE, WITH_GRADIENT
+from fastact._table import SOFTMAXES, WITH_GRADIENT
 
 INF, NAN = np.inf, np.nan
-# Where terms cancel: units in the last place of the larger of them.
-OF_TERMS = {
-    "softmax": {"float16": 2.0**-10, "float32": 6.0, "float64": 6.0},
-    "log_softmax": {"float16": 2.0**-11, "float32": 3.0, "float64": 3.0},
-    "sparsemax": {"float32": 2.0**-12, "float64": 2.0**-6},
-    "entmax15": {"float32": 2.0**-12, "float64": 2.0**-6},
-}
-
-
-def error(name, got, gy, y, axis, dtype=None):
-    """In units in the last place of the result, or of OF_TERMS of the terms."""
-    axes = axes_of(axis, gy.ndim)
-    want = exact_gradient(name, gy, y, axis)
-    dtype = dtype or got.dtype.name
-    gy, y = gy.astype(np.longdouble), y.astype(np.longdouble)
-    with np.errstate(all="ignore"):
-        if name in SPARSE:
-            s = np.sqrt(y) if name == "entmax15" else y > 0
-            mean = np.sum(s * np.abs(gy), axes, keepdims=True) / np.sum(s, axes, keepdims=True)
-            terms = np.where(s > 0, s * np.maximum(np.abs(gy), mean), 0)
-        elif name == "log_softmax":
-            terms = np.maximum(np.abs(gy), np.exp(y) * np.sum(np.abs(gy), axes, keepdims=True))
-        else:
-            terms = np.abs(y) * np.maximum(np.abs(gy), np.sum(np.abs(gy * y), axes, keepdims=True))
-        part = OF_TERMS["softmax" if name == "softmin" else name].get(dtype, 0)
-        part = max(part, 4.0) if WITHOUT_FMA else part
-        units = np.maximum(unit(want, dtype), part * unit(terms, dtype))
-        errors = np.abs(got.astype(np.longdouble) - want) / units
-    agree = (got == want) | (np.isnan(got) & np.isnan(want))
-    return float(np.max(np.where(agree, 0, errors), initial=0))
-
-
-def case(name, shape, axis, dtype, scale, seed=0):
-    rng = np.random.default_rng(seed)
-    y = getattr(fastact, name)(rng.normal(scale=scale, size=shape).astype(dtype), axis=axis)
-    return rng.normal(scale=2, size=shape).astype(dtype), y
 
 
 @pytest.mark.parametrize("scale", [0.1, 3, 30])
@@ -62,7 +26,7 @@ def test_accuracy(name, shape, axis, dtype, scale):
     with np.errstate(all="raise"):
         got = getattr(grad, name)(gy, y, axis)
     assert got.dtype == dtype and got.shape == gy.shape
-    assert error(name, got, gy, y, axis) <= 1
+    assert gradient_error(name, got, gy, y, axis) <= 1
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-10, 1e-30])
@@ -88,7 +52,7 @@ def test_huge_sums(dtype, large, y, axis):
     """Whose products with what vanishes itself do not."""
     gy, y = np.array([[large, 0.0, 1.0]], dtype), np.array([[0.0, y, y - 1]], dtype)
     gy, y = (gy, y) if axis else (gy.T.copy(), y.T.copy())
-    assert error("log_softmax", grad.log_softmax(gy, y, axis), gy, y, axis) <= 1
+    assert gradient_error("log_softmax", grad.log_softmax(gy, y, axis), gy, y, axis) <= 1
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -97,8 +61,8 @@ def test_tiny_sums(dtype, small, axis):
     """Of a gy so small that products with powers of e would be subnormal; the result is as with a larger one."""
     gy, y = case("log_softmax", (30, 50), axis, dtype, 5)
     got = grad.log_softmax(gy * gy.dtype.type(small), y, axis)
-    assert error("log_softmax", got, gy * gy.dtype.type(small), y, axis) <= 1
-    assert error("log_softmax", got / got.dtype.type(small), gy, y, axis) <= 1
+    assert gradient_error("log_softmax", got, gy * gy.dtype.type(small), y, axis) <= 1
+    assert gradient_error("log_softmax", got / got.dtype.type(small), gy, y, axis) <= 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -112,7 +76,7 @@ def test_one_hot(name, dtype):
         gy = np.zeros_like(x)
         gy[:, 3] = -1
         got = getattr(grad, name)(gy, y)
-        assert error(name, got, gy, y, -1) <= 1
+        assert gradient_error(name, got, gy, y, -1) <= 1
         if name == "log_softmax" and not WITHOUT_FMA:  # not one digit is lost
             want = np.exp(y.astype(np.longdouble))
             want[:, 3] = np.expm1(y[:, 3].astype(np.longdouble))
@@ -194,7 +158,7 @@ def test_any_array(name, case, data):
     want_dtype = np.float32 if gy.dtype == np.float16 else np.float64 if gy.dtype.kind == "i" else gy.dtype
     assert got.dtype == want_dtype and got.shape == gy.shape
     if np.all(np.isfinite(gy)):
-        assert error(name, got, gy, y, axis) <= 1
+        assert gradient_error(name, got, gy, y, axis) <= 1
     else:
         assert np.array_equal(np.isnan(got), np.isnan(exact_gradient(name, gy, y, axis)))
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from cases import BEYOND_THE_RANGE, LAYOUTS, MAX_ULP_OF_ROWS, bits, compiled_only, exact_gradient, exact_reduction, ulps
-from test_softmax import EDGES, SHAPES
-from test_softmax_gradients import case, error
+from rows import EDGES, SHAPES, case, gradient_error
 
 import fastact
 from fastact import _reduction_gradients as grad
@@ -41,7 +40,7 @@ def test_accuracy_of_gradients(name, shape, axis, dtype, temperature):
     with np.errstate(all="raise"):
         got = getattr(grad, name)(gy, y, axis, temperature=temperature)
     # times the temperature it is as without, but for what rounding the product costs
-    assert error(name, got.astype(np.longdouble) * temperature, gy, y, axis, dtype) <= 2
+    assert gradient_error(name, got.astype(np.longdouble) * temperature, gy, y, axis, dtype) <= 2
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
