@@ -110,10 +110,10 @@ def logistic(x, low_of_minus_abs):
     return e * y if x < 0.0 else y
 
 
-def gated(x, a, z, z_low):
+def gated(x, a, z, z_low, back):
     e = exp(z)
     inverse = reciprocal(1.0 + e)
-    return copysign(x * inverse if x > 0.0 else a * (e * inverse), x)
+    return copysign(x * inverse if x > 0.0 else a * (e * inverse) * (back * UP), x)
 
 
 def logistic_parts(x, x_low):
