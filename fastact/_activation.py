@@ -4,7 +4,7 @@ import functools
 import inspect
 from keyword import iskeyword
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -196,6 +196,17 @@ def promoted(x):
     return x
 
 
+class CompiledLoop(NamedTuple):
+    """For `make_ufunc`."""
+
+    arrays: int  # the operands before the parameters
+    address: int
+    address_with_numbers: int  # of the loop for parameters that are numbers; 0 where there is none
+    cycle: int  # how many elements a cycle of the loop works on,
+    epilogue: int  # are done together of what it leaves,
+    per_thread: int  # are worth a thread
+
+
 ENGINES: list = []  # which hold the loops, and live as long as the ufuncs: as the process
 
 
@@ -217,7 +228,7 @@ def compile_loops(row):
     engine, elements = _machine_code.execute(text, _backend.level)
     ENGINES.append(engine)
     compiled = {
-        character: (
+        character: CompiledLoop(
             arrays,
             *(engine.get_function_address(f"{kind}_{character}") for kind in ("loop", "scalar")),
             *elements[f"loop_{character}"],

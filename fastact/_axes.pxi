@@ -204,7 +204,7 @@ cdef void lay_out_contiguous(
 
 
 cdef void rows_of_one_element(Job *job, ptrdiff_t size) noexcept nogil:
-    """A reduced dimension, if there is none."""
+    """Where all reduced dimensions had size 1, one of them."""
     cdef Dimension one
     if job.n_reduced == 0:
         one.size = 1

@@ -283,11 +283,8 @@ PARTS = {
 GRADIENT_PARTS = {"sparsemax": {"weight": one_where_positive}, "entmax15": {"weight": root}}
 
 
-def kernel_of(name, rows, sizes, dtype, scaled, of_halves):
-    """As `_cuda_rows.kernel_of`, for its functions, too; those have parts `of_halves` for such results."""
-    if name not in PARTS:
-        function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
-        return function, of_halves | parts
+def kernel_of(name, rows, sizes, dtype):
+    """As that of `_cuda_rows.py`; there is no temperature."""
     gradient = len(sizes) == 3
     body = sparse_gradient(rows) if gradient else BODIES[name](rows)
     parts = GRADIENT_PARTS[name] if gradient else PARTS[name]

@@ -78,7 +78,7 @@ cdef void lay_out(
     all.rows, all.axes, all.sizes, all.jumps = rows, 1, layout.sizes, layout.jumps
 
 
-cdef void run_with_or_without_gil(Rows *all):
+cdef void run_with_or_without_gil(Rows *all) noexcept:
     if all.rows * all.length > WITH_GIL:
         with nogil:
             run_all(all, False)

@@ -160,6 +160,7 @@ class Selections(ast.NodeTransformer):
 
 def with_selections(function):
     tree = Selections().visit(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    # a plain function would be specialised as a part of the formula
     scope = function.__globals__ | {"select": partial(select)}
     exec(compile(ast.fix_missing_locations(tree), function.__code__.co_filename, "exec"), scope)
     return scope[function.__name__]

@@ -50,13 +50,13 @@ SOURCE = """def {name}({arrays}, /, {parameters}, *, out=None, **kwargs):
             return {_}at_defaults({arrays}, **kwargs) if kwargs else {_}at_defaults({arrays}, out=out)
         return {_}ufunc({arrays}, {parameters}, **kwargs) if kwargs else {_}ufunc({arrays}, {parameters}, out=out)
     except {_}TypeError as {_}error:
-        {_}blame({_}error, {names!r}, ({arrays}, {parameters}))
+        {_}refuse({_}error, {names!r}, ({arrays}, {parameters}))
         raise
 """
 
 
-def blame(error, names, values):
-    """Say which of the arguments is none that a ufunc takes, if it is that; NumPy's own words do not."""
+def refuse(cause, names, values):
+    """Raise a TypeError that says which of the arguments is none that a ufunc takes, if one is; NumPy's does not."""
     function, *names = names
     for name, value in zip(names, values, strict=True):
         dtype = getattr(value, "dtype", None)
@@ -64,7 +64,7 @@ def blame(error, names, values):
             dtype = np.asarray(value).dtype
         if isinstance(dtype, np.dtype) and (dtype.kind not in "biuf" or dtype.itemsize > 8):
             message = f"{function}: {name} must be real numbers of at most 64 bits, got dtype {dtype}"
-            raise TypeError(message) from error
+            raise TypeError(message) from cause
 
 
 def function_of(row, ufunc, at_defaults=None, module="fastact"):
@@ -86,7 +86,7 @@ def function_of(row, ufunc, at_defaults=None, module="fastact"):
         names=names,
         all_at_defaults=" and ".join(f"{p} is {prefix}default_{p}" for p in defaults) if at_defaults else "False",
     )
-    scope = {"ufunc": ufunc, "at_defaults": at_defaults, "blame": blame, "TypeError": TypeError}
+    scope = {"ufunc": ufunc, "at_defaults": at_defaults, "refuse": refuse, "TypeError": TypeError}
     scope |= {f"default_{p}": d for p, d in defaults.items()}
     scope = {prefix + key: value for key, value in scope.items()}
     exec(source, scope)  # Python itself sorts arguments out faster than code in it could

@@ -13,7 +13,7 @@ cdef extern from "_transpose.h" nogil:
     void fastact_pack_double(double **rows, double *tile, ptrdiff_t width, ptrdiff_t n)
 
 cdef enum:
-    BLOCK_BYTES = 4608  # of each operand; five of them leave room in a first-level cache of 32 KB, and whole cycles fill one
+    BLOCK_BYTES = 4608  # of each operand, of which five fit into a first cache of 32 KB; and whole cycles of all loops
     BLOCK_WORDS = 576  # BLOCK_BYTES / 8
     OVERLAPPED_BYTES = 768  # the same of what comes from memory: the processor reads the next one while one is computed
     BEYOND_BYTES = 1 << 24  # of all operands that do so

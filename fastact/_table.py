@@ -30,7 +30,7 @@ class Elementwise(NamedTuple):
 
     @property
     def module(self):
-        """The name of its module."""
+        """The name of its class in `fastact.nn`."""
         return module_name(self.name)
 
     @property

@@ -167,9 +167,7 @@ cdef int find_loop(Loop *loop, bytes name, char type, int nin) except -1:
 
 def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compiled=None):
     """The ufunc `name`, with a loop for each of NumPy's type characters in `types`: the one of this module; or
-    callback(out, *inputs), given arrays of one dimension; or compiled[type], which is the number of arrays
-    before the parameters, the addresses of a loop and of one for scalar parameters, or 0, and how many elements a
-    cycle of the loop works on, are done together of what it leaves, and are worth a thread."""
+    callback(out, *inputs), given arrays of one dimension; or compiled[type], a `CompiledLoop` of _activation.py."""
     cdef int count = len(types), k, operand, number
     cdef bytes name_bytes = name.encode(), doc_bytes = doc.encode()
     cdef PyUFuncGenericFunction *functions
@@ -203,10 +201,11 @@ def make_ufunc(str name, str doc, int nin, str types, callback=None, dict compil
             loop.callback = <PyObject *>callback
             functions[k] = run_callback
         elif compiled is not None:
-            loop.arrays = compiled[types[k]][0]
-            loop.run = <fastact_loop *><size_t>compiled[types[k]][1]
-            loop.run_scalar = <fastact_loop *><size_t>compiled[types[k]][2]
-            loop.cycle, loop.epilogue, loop.per_thread = compiled[types[k]][3:]
+            given = compiled[types[k]]
+            loop.arrays = given.arrays
+            loop.run = <fastact_loop *><size_t>given.address
+            loop.run_scalar = <fastact_loop *><size_t>given.address_with_numbers
+            loop.cycle, loop.epilogue, loop.per_thread = given.cycle, given.epilogue, given.per_thread
         else:
             find_loop(loop, name_bytes, ord(types[k]), nin)
     names_and_docs.append((name_bytes, doc_bytes))

@@ -27,7 +27,7 @@ from fastact._cuda_device import is_available, why_not
 from fastact._cuda_elementwise import CONSTANT, FIXED, SCALAR, STRIDED, VECTOR
 from fastact._documentation import dressed, public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._functions import blame, choice_of, function_of
+from fastact._functions import choice_of, function_of, refuse
 from fastact._gated import half_of
 from fastact._gates import GATED, GATES, UFUNCS
 from fastact._table import FLOAT_TYPES, REDUCTIONS, WITH_GRADIENT
@@ -116,7 +116,7 @@ def _streams_of(operands, stream):
 
 def _on_host(name, labels, function, inputs, out, keywords):
     """Through the device and back, for NumPy arrays."""
-    blame(None, (name.removesuffix("_grad"), *labels), inputs)
+    refuse(None, (name.removesuffix("_grad"), *labels), inputs)
     if out is not None and out is not ...:
         (out,) = out if isinstance(out, tuple) and len(out) == 1 else (out,)
         if not isinstance(out, np.ndarray):
