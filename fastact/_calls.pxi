@@ -7,7 +7,8 @@ cdef extern from "_half.h" nogil:
 
 cdef enum:
     HALVES = 16384  # numbers that become float32 together
-    MOST_HALVES = 65536  # of a block; larger ones are not done here
+    FEWEST_COLUMNS = 64  # of a block that has more
+    MOST_HALVES = 65536  # of these, or a row; more are not done here
 
 
 def reduce(str name, cnp.ndarray x, tuple axes, cnp.ndarray out, cnp.ndarray second, double temperature=1.0):
@@ -71,7 +72,7 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
     length = cnp.PyArray_DIM(gy, along)
     for k in range(along + 1, dimensions):
         within *= cnp.PyArray_DIM(gy, k)
-    if number == cnp.NPY_FLOAT16 and length * within > MOST_HALVES:
+    if number == cnp.NPY_FLOAT16 and length * min(within, <ptrdiff_t>FEWEST_COLUMNS) > MOST_HALVES:
         return None
     axis_is_kept = not has_one_result(kind)
     if not axis_is_kept:
@@ -106,7 +107,7 @@ def reduce_contiguous(str name, x, second, axis, out, temperature):
     return result
 
 
-# Blocks of rows of float16, which become float32 some at a time.
+# Blocks of rows of float16, which become float32 some at a time; or, if they are large, some columns of one.
 ctypedef struct Halves:
     const Job *job
     ptrdiff_t blocks
@@ -114,6 +115,7 @@ ctypedef struct Halves:
     ptrdiff_t within
     bint axis_is_kept
     ptrdiff_t together  # blocks
+    ptrdiff_t columns   # of `within`
     char *memory        # of each thread
     ptrdiff_t bytes
     bint *failed        # whether there was none for a task
@@ -130,13 +132,17 @@ cdef run_halves(
     halves.job, halves.blocks, halves.length, halves.within, halves.axis_is_kept = job, blocks, length, within, axis_is_kept
     halves.failed = &failed
     halves.together = max(<ptrdiff_t>1, min(HALVES // (length * within), ceil_div(blocks, threads)))
+    halves.columns = within
+    if length * within > HALVES:
+        halves.columns = min(within, max(<ptrdiff_t>FEWEST_COLUMNS, HALVES // length // FEWEST_COLUMNS * FEWEST_COLUMNS))
     halves.bytes = aligned(
-        halves.together * ((2 if is_gradient(job.kind) else 1) * length + 1) * within * sizeof(float)
+        halves.together * ((2 if is_gradient(job.kind) else 1) * length + 1) * halves.columns * sizeof(float)
     )
     with nogil:
         flags = fastact_save_flags()
         done = share_out_with_memory(
-            some_halves, &halves, &halves.memory, halves.bytes, ceil_div(blocks, halves.together), threads
+            some_halves, &halves, &halves.memory, halves.bytes,
+            ceil_div(blocks, halves.together) * ceil_div(within, halves.columns), threads
         )
         fastact_restore_flags(flags)
     if failed or not done:
@@ -146,23 +152,47 @@ cdef run_halves(
 cdef void some_halves(const void *given, ptrdiff_t k, int thread) noexcept nogil:
     cdef const Halves *halves = <const Halves *>given
     cdef Job job = halves.job[0]
-    cdef ptrdiff_t first = k * halves.together, blocks = min(halves.together, halves.blocks - first)
-    cdef ptrdiff_t block = halves.length * halves.within, n = blocks * block
+    cdef ptrdiff_t parts = ceil_div(halves.within, halves.columns)
+    cdef ptrdiff_t first = k // parts * halves.together, blocks = min(halves.together, halves.blocks - first)
+    cdef ptrdiff_t column = k % parts * halves.columns, columns = min(halves.columns, halves.within - column)
+    cdef ptrdiff_t rows = blocks * halves.length, step = halves.within * 2
+    cdef ptrdiff_t start = first * halves.length * step + column * 2
     cdef float *x = <float *>(halves.memory + halves.bytes * thread)
     cdef float *second = x
-    cdef float *out = x if halves.axis_is_kept else x + n
-    fastact_widen(x, job.x + first * block * 2, 2, n)
+    cdef float *out = x if halves.axis_is_kept else x + rows * columns
+    widen_rows(x, job.x + start, step, rows, columns)
     if is_gradient(job.kind):
-        second = x + n
-        fastact_widen(second, job.second + first * block * 2, 2, n)
+        second = x + rows * columns
+        widen_rows(second, job.second + start, step, rows, columns)
     if not halves.axis_is_kept:
-        block = halves.within
+        rows, start = blocks, first * step + column * 2
     job.x, job.second, job.out = <char *>x, <char *>second, <char *>out
-    lay_out_contiguous(&job, blocks, halves.length, halves.within, sizeof(float), halves.axis_is_kept)
-    if not run[float](&job, NULL):
+    lay_out_contiguous(&job, blocks, halves.length, columns, sizeof(float), halves.axis_is_kept)
+    if run[float](&job, NULL):
+        narrow_rows(halves.job.out + start, step, out, rows, columns)
+    else:
         halves.failed[0] = True
-        return
-    fastact_narrow(halves.job.out + first * block * 2, 2, out, blocks * block)
+
+
+cdef inline void widen_rows(
+    float *to, const char *source, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t columns
+) noexcept nogil:
+    """Bring rows that are so many bytes apart together."""
+    cdef ptrdiff_t i
+    if step == columns * 2:
+        rows, columns = 1, rows * columns
+    for i in range(rows):
+        fastact_widen(to + i * columns, source + i * step, 2, columns)
+
+
+cdef inline void narrow_rows(
+    char *to, ptrdiff_t step, const float *source, ptrdiff_t rows, ptrdiff_t columns
+) noexcept nogil:
+    cdef ptrdiff_t i
+    if step == columns * 2:
+        rows, columns = 1, rows * columns
+    for i in range(rows):
+        fastact_narrow(to + i * step, 2, source + i * columns, columns)
 
 
 cdef bint same_or_apart(cnp.ndarray a, cnp.ndarray b):

@@ -115,10 +115,11 @@ def test_large_numbers(number):
 
 
 @compiled_only
+@pytest.mark.parametrize("shape", [(70, 40, 30), (3, 80, 1001), (2, 1000, 130), (1, 1025, 70), (1, 3, 40_000)])
 @pytest.mark.parametrize("name", REDUCTIONS)
-def test_axis_in_the_middle(name):
-    """On any number of threads."""
-    x = np.random.default_rng(3).normal(size=(70, 40, 30)).astype("e")
+def test_axis_in_the_middle(name, shape):
+    """On any number of threads, of blocks that are done together, in parts, and neither."""
+    x = np.random.default_rng(3).normal(size=shape).astype("e")
     function = getattr(fastact, name)
     want = function(x.astype("f"), axis=1).astype("e")
     for threads in (1, 2, 3):
