@@ -446,11 +446,62 @@ cdef void long_row(
 
 # ---- any memory layout -----------------------------------------------------------------------------
 
+cdef inline bint are_columns(const Job *job, const Place *rows, ptrdiff_t width, ptrdiff_t size) noexcept nogil:
+    """Whether LANES rows lie side by side, so that element i of all of them is in one piece."""
+    cdef ptrdiff_t c
+    if width != LANES or job.n_reduced != 1:
+        return False
+    for c in range(1, LANES):
+        if (
+            rows[c].x != rows[0].x + c * size or rows[c].out != rows[0].out + c * size
+            or (is_gradient(job.kind) and rows[c].second != rows[0].second + c * size)
+        ):
+            return False
+    return True
+
+
+cdef void bring_columns(
+    char *given, ptrdiff_t given_step, real *x, ptrdiff_t n, ptrdiff_t step, ptrdiff_t row_step, bint back
+) noexcept nogil:
+    """Put element i of column c at i * step + c * row_step, one of which is LANES and the other 1, or row_step is more; or
+    the way back."""
+    cdef real block[LANES * LANES]
+    cdef real *starts[LANES]
+    cdef real *tile
+    cdef ptrdiff_t i, k, count, part
+    cdef int c
+    for part in range(ceil_div(n, LANES)):
+        i = part * LANES
+        count = min(<ptrdiff_t>LANES, n - i)
+        tile = x + i * LANES
+        if step == 1:
+            tile = block
+            for c in range(LANES):
+                starts[c] = x + c * row_step + i
+            if back:
+                pack_rows(starts, block, LANES, count)
+        for k in range(count):
+            if back:
+                memcpy(given + (i + k) * given_step, tile + k * LANES, LANES * sizeof(real))
+            else:
+                memcpy(tile + k * LANES, given + (i + k) * given_step, LANES * sizeof(real))
+        if step == 1 and not back:
+            unpack_rows(starts, block, LANES, count)
+
+
 cdef void pack(
     const Job *job, const Place *rows, ptrdiff_t width, real *x, real *second, ptrdiff_t step, ptrdiff_t row_step
 ) noexcept nogil:
     """Put element i of row c at i * step + c * row_step."""
+    cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t c
+    if are_columns(job, rows, width, sizeof(real)):
+        bring_columns(<char *>job.x + rows[0].x, along.x_step, x, job.length, step, row_step, False)
+        if is_gradient(job.kind):
+            bring_columns(
+                <char *>job.second + rows[0].second, along.second_step, second, job.length, step, row_step, False
+            )
+        return
     for c in range(width):
         bring_row(job, OF_X, <char *>job.x + rows[c].x, x + c * row_step, step, False)
     if is_gradient(job.kind):
@@ -462,6 +513,11 @@ cdef void unpack(
     const Job *job, const Place *rows, ptrdiff_t width, const real *results, ptrdiff_t step, ptrdiff_t row_step
 ) noexcept nogil:
     cdef ptrdiff_t c
+    if are_columns(job, rows, width, sizeof(real)):
+        bring_columns(
+            job.out + rows[0].out, job.reduced[0].out_step, <real *>results, job.length, step, row_step, True
+        )
+        return
     for c in range(width):
         bring_row(job, OF_OUT, job.out + rows[c].out, <real *>results + c * row_step, step, True)
 
