@@ -1,12 +1,15 @@
 """The package as a whole: imports, backends, command line, documentation."""
 
+import ast
 import doctest
 import inspect
+import linecache
 import operator
 import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -292,6 +295,37 @@ def test_examples(name):
 def test_readme():
     result = doctest.testfile("../README.md", encoding="utf-8")
     assert result.attempted >= 5 and result.failed == 0
+
+
+def test_recipes(monkeypatch):
+    """README's, as far as the libraries they are for are there."""
+    pytest.importorskip("numba")
+    text = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+    (recipes,) = re.findall(r"## Recipes\n\n```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.setitem(linecache.cache, "<recipes>", (None, None, recipes.splitlines(keepends=True), "<recipes>"))
+    q, k = np.random.default_rng(0).normal(size=(2, 3, 5, 8))
+    names = {"np": np, "fastact": fastact, "q": q, "k": k, "d": 8, "mask": np.tri(5, dtype=bool), "beta": 1.5, "x": q}
+    names |= {"g_weights": np.ones((3, 5, 5)), "gy": np.ones_like(q), "image": np.arange(256, dtype=np.uint8)}
+    if find_spec("pandas"):
+        import pandas as pd
+
+        names |= {"pd": pd, "frame": pd.DataFrame(q[0])}
+    if find_spec("xarray"):
+        import xarray as xr
+
+        names |= {"xr": xr, "scores": xr.DataArray(q[0], dims=("n", "class"))}
+    if find_spec("dask"):
+        import dask.array
+
+        names["chunks"] = dask.array.from_array(q[0], chunks=2)
+    done = 0
+    for statement in ast.parse(recipes).body:
+        code = compile(ast.Module([statement], []), "<recipes>", "exec")
+        if {"pd", "xr", "chunks"} & set(code.co_names) <= names.keys():
+            exec(code, names)
+            done += 1
+    assert done >= 5 and names["weights"].shape == names["g_scores"].shape == (3, 5, 5)
+    assert np.isclose(names["g_beta"], fastact.swish(q, 1.5 + 1e-6).sum() * 1e6 - fastact.swish(q, 1.5).sum() * 1e6)
 
 
 def test_reference_has_all():
