@@ -69,12 +69,8 @@ def unpacked(thing):
         return thing
     scope = {name: unpacked(value) for name, value in thing.surroundings.items()} | {"__name__": thing.module}
     file = f"<{thing.name} {hashlib.sha256(thing.text.encode()).hexdigest()[:16]}>"
-    linecache.cache[file] = (
-        len(thing.text),
-        None,
-        thing.text.splitlines(keepends=True),
-        file,
-    )  # where it is read again
+    # to be read there again
+    linecache.cache[file] = (len(thing.text), None, thing.text.splitlines(keepends=True), file)
     exec(compile(thing.text, file, "exec", dont_inherit=True), scope)
     function = scope["function"]
     function.__name__ = function.__qualname__ = thing.name
@@ -86,8 +82,11 @@ def reduced(activation):
     """For `Activation.__reduce__`."""
     if can_be_imported(activation):
         return activation.__qualname__
-    content = pickle.dumps([packed(activation.__wrapped__), packed(activation._derivative)])
-    return activation_of, (content, activation.__module__, activation.__qualname__)
+    return activation_of, (content_of(activation), activation.__module__, activation.__qualname__)
+
+
+def content_of(activation):
+    return pickle.dumps([packed(activation.__wrapped__), packed(activation._derivative)])
 
 
 @functools.lru_cache(maxsize=256)  # a pool of processes is given it with every task
@@ -96,6 +95,6 @@ def activation_of(content, module, name):
     from fastact._activation import Activation
 
     there = named(module, name)
-    if isinstance(there, Activation) and reduced(there)[1][0] == content:
+    if isinstance(there, Activation) and content_of(there) == content:
         return there
     return Activation(*map(unpacked, pickle.loads(content)))
