@@ -1,5 +1,5 @@
 """Does it matter how far numbers lie from 0? A vector instruction that takes or gives a number below the normal range,
-as a result or on the way, takes Intel's CPUs 100 cycles.
+as a result or on the way, takes Intel's CPUs 150 cycles.
 
     python bench/ranges.py [--dtype float32] [--seconds 0.2] [NAME ...]
 

@@ -14,7 +14,7 @@ from fastact._expressions import EXPRESSIONS
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 MACHINES = {
-    "intel-xeon-amx": "Intel Xeon with AVX-512 and AMX, 2.6 GHz",
+    "intel-xeon-amx": "Intel Xeon with AVX-512 and AMX",
     "amd-epyc-9004": "AMD EPYC 9004 (Zen 4), AVX-512",
 }
 KINDS = {

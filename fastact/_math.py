@@ -73,7 +73,7 @@ LN2, LN2_REST = split(np.log(2), float.fromhex("0x1.abc9e3b39803fp-56"))
 EXP_LOW = Constant(-131.0, -1000.0)
 EXPM1_LOW = Constant(-20.0, -42.0)
 # x e**x vanishes below it, after rounding. There, what is rounded away of e**x * UP is still a normal number, but e**x
-# is so small that CPUs need not find out how it rounds, which takes 100 cycles.
+# is so small that CPUs need not find out how it rounds, which takes 150 cycles.
 TAIL_END = Constant(-113.0, -765.0)
 # e**x * UP is normal and less than 1 from EXP_LOW to TINY_LOG.
 TINY_LOG = Constant(-64.0, -512.0)

@@ -90,8 +90,9 @@ def prelu_weight(gy, x, weight):
     axes = tuple(k for k in range(x.ndim) if k < missing or shape[k - missing] == 1)
     wide = np.promote_types(dtype, np.float32)
     total = np.zeros([1 if k in axes else n for k, n in enumerate(x.shape)])
+    halves = "e" in (gy.dtype.char, x.dtype.char)
     with np.errstate(all="ignore"):
-        for block in blocks_of(x.shape, (), COPIED // (2 * wide.itemsize)):
+        for block in blocks_of(x.shape, (), COPIED // wide.itemsize // (1 + halves)):
             factors = [converted(a[block], wide) if a.dtype.char == "e" else a[block] for a in (gy, x)]
             products = np.multiply(factors[0], np.minimum(factors[1], 0), dtype=wide)
             part = tuple(slice(None) if k in axes else block[k] for k in range(x.ndim))

@@ -1,5 +1,5 @@
 """Numbers below the normal range: where a result has none, none arise on the way, as each vector that has one takes
-Intel's CPUs 100 cycles."""
+Intel's CPUs 150 cycles."""
 
 import platform
 import sys
