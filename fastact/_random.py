@@ -11,7 +11,9 @@ TINY = 1e-37  # temperature
 
 def check_generator(rng):
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy.random.Generator, got {type(rng).__name__}")
+        raise TypeError(
+            f"rng must be a numpy.random.Generator, as numpy.random.default_rng() makes one, got {type(rng).__name__}"
+        )
 
 
 def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):

@@ -193,7 +193,7 @@ class PReLU(Module):
     num_parameters: int
     init: float
     weight: np.ndarray
-    weight_grad: np.ndarray | None
+    weight_grad: Any  # None before the first backward
     def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: npt.DTypeLike = ...) -> None: ...
 """
 
