@@ -18,11 +18,11 @@ from numba.cuda.cudadrv.nvvm import set_launch_bounds
 from numba.cuda.dispatcher import CUDADispatcher
 from numba.cuda.extending import intrinsic
 
-from fastact import _cuda_cache, _cuda_elementwise, _cuda_halves, _cuda_rows, _cuda_sparse, _math
+from fastact import _cuda_cache, _cuda_elementwise, _cuda_halves, _cuda_rows, _math
 from fastact._cuda_device import OLDEST
 from fastact._cuda_elementwise import FIXED, SCALAR
+from fastact._cuda_sparse import kernel_over_axes
 from fastact._specialise import specialise
-from fastact._table import REDUCTIONS
 
 # Storage -> how LLVM sees it, and its size. bfloat16 is the upper half of a float32.
 STORAGE = {
@@ -505,11 +505,8 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients, for `Rows`;
     `scaled`: with a temperature."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
-    if REDUCTIONS[name].sparse:
-        function, parts = _cuda_sparse.kernel_of(name, rows, sizes, dtype)
-    else:
-        function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
-        parts = _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS) | parts
+    of_halves = _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
+    function, parts = kernel_over_axes(name, rows, sizes, dtype, scaled, of_halves)
     put, get = shared_memory(dtype, dtype)
     keep, kept = shared_memory(storages[-1], dtype, _cuda_rows.EXCHANGED * rows.slots * STORAGE[dtype][1])
     primitives = (

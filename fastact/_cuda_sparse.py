@@ -17,6 +17,7 @@ from fastact._cuda_rows import (
 )
 from fastact._math import INF, add, divide, fma, multiply, normalise, product_error, sqrt, two_sum
 from fastact._specialise import Primitive
+from fastact._table import REDUCTIONS
 
 PASSES = 64  # suffice; see `_simplex.pyx`
 FAR = -4.0  # from the maximum on: nothing there is above tau
@@ -292,3 +293,12 @@ def kernel_of(name, rows, sizes, dtype):
     parts = {key: kind(part) if isinstance(part, float) else part for key, part in parts.items()}
     names = ("gy", "y") if gradient else ("x",)
     return defined(rows, names, sizes, body, vars(_cuda_rows) | globals()), parts | {"SIGN": kind(1)}
+
+
+def kernel_over_axes(name, rows, sizes, dtype, scaled, of_halves):
+    """The kernel for any function over axes and its parts: of this file, or of `_cuda_rows.py`, which for results of 16
+    bits takes parts `of_halves`."""
+    if REDUCTIONS[name].sparse:
+        return kernel_of(name, rows, sizes, dtype)
+    function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
+    return function, of_halves | parts

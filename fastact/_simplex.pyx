@@ -463,8 +463,8 @@ cdef inline bint are_columns(const Job *job, const Place *rows, ptrdiff_t width,
 cdef void bring_columns(
     char *given, ptrdiff_t given_step, real *x, ptrdiff_t n, ptrdiff_t step, ptrdiff_t row_step, bint back
 ) noexcept nogil:
-    """Put element i of column c at i * step + c * row_step, one of which is LANES and the other 1, or row_step is more; or
-    the way back."""
+    """Put element i of column c at i * step + c * row_step, where step is LANES and row_step 1, or step is 1; or the way
+    back."""
     cdef real block[LANES * LANES]
     cdef real *starts[LANES]
     cdef real *tile

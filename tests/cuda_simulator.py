@@ -14,11 +14,11 @@ from typing import ClassVar
 import numpy as np
 from numba.cuda.simulator.kernel import FakeCUDAKernel
 
-from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _cuda_sparse, _math
+from fastact import _cuda_elementwise, _cuda_halves, _cuda_rows, _math
 from fastact._cuda_arrays import Array, itemsize
 from fastact._cuda_elementwise import FIXED
+from fastact._cuda_sparse import kernel_over_axes
 from fastact._specialise import specialise
-from fastact._table import REDUCTIONS
 
 sys.setswitchinterval(5e-5)  # the simulator's threads look out for one another all the time, which holds up the others
 
@@ -246,11 +246,8 @@ def elementwise(name, formula, storages, modes, out_storage, dtype, ndim, width,
 
 def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     sizes = [itemsize(storage) for storage in (*storages, out_storage)]
-    if REDUCTIONS[name].sparse:
-        function, parts = _cuda_sparse.kernel_of(name, rows, sizes, dtype)
-    else:
-        function, parts = _cuda_rows.kernel_of(name, rows, sizes, dtype, scaled)
-        parts = _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS) | parts
+    of_halves = _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
+    function, parts = kernel_over_axes(name, rows, sizes, dtype, scaled, of_halves)
     primitives = FORMULA_PRIMITIVES | parts
     primitives |= {
         "thread": partial(thread),
