@@ -76,7 +76,7 @@ cdef inline void add_strip_of_kind(
             own_starts[k * LANES + j] = starts[k * COLUMNS + j]
     for i in range(n):
         fastact_prefetch(<const char *>(x + fetch.next), LANES * sizeof(real))
-        if fetch.results and is_logarithm(kind):
+        if fetch.results:
             fastact_prefetch(<const char *>(x + fetch.results), LANES * sizeof(real))
         terms(x, own_starts, LANES, 1, r, r_low, e, kind)
         for j in range(LANES):

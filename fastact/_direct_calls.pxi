@@ -86,7 +86,7 @@ cdef void run_with_or_without_gil(Rows *all) noexcept:
         run_all(all, False)
 
 
-cdef inline const Loop *loop_for(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names, PyObject **out):
+cdef inline const Loop *loop_for(PyObject *ufunc, PyObject *const *given, Py_ssize_t count, PyObject *names, PyObject **out):
     """The loop for a call with nothing but `out` besides the operands, which is NULL where it is not given; or NULL."""
     cdef PyUFuncObject *of = <PyUFuncObject *>ufunc
     cdef int nin = of.nargs - 1
@@ -106,7 +106,7 @@ cdef inline const Loop *loop_for(PyObject *ufunc, PyObject **given, Py_ssize_t c
     return compiled_loop(of, PyArray_TYPE(<PyArrayObject *>given[0])) if PyArray_CheckExact(given[0]) else NULL
 
 
-cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
+cdef PyObject *plain_call(PyObject *ufunc, PyObject *const *given, Py_ssize_t count, PyObject *names) except? NULL:
     """The result of a call with contiguous arrays of one shape and dtype and parameters that are numbers: what NumPy would
     give, without the time that its other cases take. NULL where it is one of these."""
     cdef PyObject *out
@@ -147,7 +147,7 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject **given, Py_ssize_t count, P
     return <PyObject *>result
 
 
-cdef PyObject *call_over_rows(PyObject *ufunc, PyObject **given, Py_ssize_t count, PyObject *names) except? NULL:
+cdef PyObject *call_over_rows(PyObject *ufunc, PyObject *const *given, Py_ssize_t count, PyObject *names) except? NULL:
     """The same of arrays of one dtype, in any layout, that broadcast to the shape of one of them, and numbers; on all
     threads, where NumPy would take one."""
     cdef PyObject *out

@@ -40,12 +40,12 @@ static inline float fastact_of_half(uint16_t half) {
 
 static inline uint16_t fastact_half_of(float value) {
     uint32_t bits = fastact_bits_of_float(value), magnitude = bits & 0x7fffffffu;
-    uint32_t normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1)) >> 13; /* a carry makes the next power */
-    uint32_t special = magnitude > 0x7f800000u ? 0x7e00u | (magnitude >> 13 & 0x3ffu) : 0x7c00u;
+    uint32_t normal = (magnitude - (112u << 23) + 0xfffu + ((magnitude >> 13) & 1)) >> 13; /* a carry makes the next power */
+    uint32_t special = magnitude > 0x7f800000u ? 0x7e00u | ((magnitude >> 13) & 0x3ffu) : 0x7c00u;
     /* beside 0.5 the last place is that of subnormal ones */
     uint32_t subnormal = fastact_bits_of_float(fastact_float_of_bits(magnitude) + 0.5f) - 0x3f000000u;
     uint32_t half = magnitude >= 0x47800000u ? special : magnitude < 0x38800000u ? subnormal : normal;
-    return (uint16_t)(half | bits >> 16 & 0x8000u);
+    return (uint16_t)(half | ((bits >> 16) & 0x8000u));
 }
 
 #endif

@@ -73,6 +73,7 @@ cdef enum:
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
     CACHED = 1048576  # bytes that the second cache may hold: nothing need be fetched
     FORESEEN = 512    # bytes of a row: shorter ones are fetched unasked
+    FAR = 16777216    # bytes of an operand that comes from memory
     TILE = 64         # rows that are packed side by side
     PACKED = 262144   # bytes of them that a thread keeps, unless a row is longer
     COLUMNS = 128     # columns whose sums are worked on together
@@ -157,11 +158,15 @@ cdef inline Fetch to_fetch(const Job *job, ptrdiff_t first, ptrdiff_t next, real
     """For the rows from number `first` on, where those from `next` on are read after them."""
     cdef Fetch fetch = nothing()
     cdef Row here, later
-    if job.rows * job.length * <ptrdiff_t>sizeof(real) > CACHED:
+    cdef ptrdiff_t size = job.rows * job.length * <ptrdiff_t>sizeof(real)
+    if size > CACHED:
         start_at(&here, job, first)
         start_at(&later, job, next if next < job.rows else first)
         fetch.next = (later.x - here.x) // <ptrdiff_t>sizeof(real)
-        fetch.results = (here.out - here.x) // <ptrdiff_t>sizeof(real) if job.kind != LOGSUMEXP else 0
+        if is_logarithm(job.kind):
+            fetch.results = (here.out - here.x) // <ptrdiff_t>sizeof(real)
+        elif job.kind != LOGSUMEXP and size > FAR and fastact_is_intel():  # terms are written at once
+            fetch.results = (later.out - here.x) // <ptrdiff_t>sizeof(real)
     return fetch
 
 
@@ -275,7 +280,7 @@ cdef void some_rows(const Job *job, ptrdiff_t first, ptrdiff_t count, real *type
     cdef Fetch fetch
     start_some(rows, job, first, count)
     fetch = to_fetch[real](job, first, first + count, NULL)
-    if job.length * <ptrdiff_t>sizeof(real) < FORESEEN:
+    if job.length * <ptrdiff_t>sizeof(real) < FORESEEN and not fastact_is_intel():
         fetch.next = 0
     batch[real](rows, count, job.length, &job.factor, fetch, job.kind, NULL)
 
@@ -489,4 +494,4 @@ def get_num_threads():
 
 
 cnp.import_array()
-fastact_start_threads()
+fastact_start_threads(is_fork())

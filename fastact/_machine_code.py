@@ -1,6 +1,7 @@
 """LLVM's text of loops -> vector code for a CPU level, for `_emit.py` when the package is built and `_activation.py`
 later."""
 
+import itertools
 import re
 
 import llvmlite.binding as llvm
@@ -120,6 +121,50 @@ def elements_by_loop(module):
     return {loop.name: elements(loop) for loop in filter(is_loop, module.functions)}
 
 
+# Loops with so many instructions for a vector fetch what they will read and write: in these, Intel's processors do not
+# look ahead as far as memory is away. How far on, they read from a variable, which is 0 on other processors.
+LONG = 12
+AHEAD = "fastact_ahead"
+CACHE_LINE = 64
+FETCH = "llvm.prefetch.p0"
+
+
+def fetching(block, numbers):
+    """A basic block's text; if it is a long loop, with fetches of what it will read and write, which have numbers."""
+    lines = block.split("\n")
+    label = re.search(r"^([\w.]+):", block, re.MULTILINE)
+    if not label or not re.search(rf"^  br .*label %{re.escape(label[1])}\b", block, re.MULTILINE):
+        return block
+    if len(lines) < LONG * len(re.findall(r"^  store <", block, re.MULTILINE)):
+        return block
+    places = dict(re.findall(r"(%\S+) = getelementptr i8, ptr %\S+, i64 (\d+)", block))  # in a cycle, but for the first
+    result = []
+    for line in lines:
+        result.append(line)
+        access = re.match(r"  (?:%\S+ = load|store) <.*, ptr (%\S+), align", line)
+        if access and int(places.get(access[1], 0)) % CACHE_LINE == 0:
+            name = f"%fetch.{next(numbers)}"
+            result.append(f"  {name} = getelementptr i8, ptr {access[1]}, i64 %{AHEAD}")
+            result.append(f"  call void @{FETCH}(ptr {name}, i32 0, i32 3, i32 1)")
+    return "\n".join(result)
+
+
+def with_fetches(module, level, distance):
+    """The module, whose long loops fetch; `distance` is what LLVM is told of that number of bytes."""
+    if not LEVELS[level].register:
+        return module
+    numbers = itertools.count()
+    functions = []
+    for function in str(module).split("\ndefine "):
+        text = "\n\n".join(fetching(block, numbers) for block in function.split("\n\n"))
+        if text != function:  # at its start
+            load = f"\\g<0>  %{AHEAD} = load i64, ptr @{AHEAD}, align 8\n"
+            text = re.sub(r"\{\n(\S+:.*\n)?", load, text, count=1)
+        functions.append(text)
+    declarations = f"@{AHEAD} = {distance}\ndeclare void @{FETCH}(ptr, i32, i32, i32)\n"
+    return llvm.parse_assembly("\ndefine ".join(functions) + "\n" + declarations)
+
+
 def emit(text, level):
     """An object file: the loops, and for each the constant LOOP_elements."""
     machine = machine_of(level, reloc="pic", codemodel="small")
@@ -128,15 +173,18 @@ def emit(text, level):
         f"@{loop}_elements = constant {{ i32, i32, i32 }} {{ i32 {cycle}, i32 {epilogue}, i32 {worth} }}"
         for loop, (cycle, epilogue, worth) in elements_by_loop(module).items()
     )
+    module = with_fetches(module, level, "external hidden global i64")
     module.link_in(llvm.parse_assembly("\n".join(constants)))
     return machine.emit_object(module)
 
 
-def execute(text, level):
-    """An engine that holds the machine code, for this process; and `elements`, by loop."""
+def execute(text, level, ahead):
+    """An engine that holds the machine code, for this process; and `elements`, by loop. Long loops fetch what is `ahead`
+    bytes further on."""
     machine = machine_of(level, jit=True)
     module = optimise(text, level, machine)
     sizes = elements_by_loop(module)
+    module = with_fetches(module, level, f"internal constant i64 {ahead}")
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return engine, sizes

@@ -6,8 +6,8 @@ ctypedef struct Row:
     const char *second
     char *out
 
-# What is fetched while sums are taken, which is arithmetic alone: what will be read next and, of logarithms, where results
-# will go. So many elements further on than what is being read; 0 for nothing.
+# What is fetched while sums are taken, which is arithmetic alone: what will be read next, and where results will go. So
+# many elements further on than what is being read; 0 for nothing.
 ctypedef struct Fetch:
     ptrdiff_t next
     ptrdiff_t results
@@ -17,6 +17,13 @@ cdef inline Fetch nothing() noexcept nogil:
     cdef Fetch fetch
     fetch.next = fetch.results = 0
     return fetch
+
+
+cdef inline void fetch_some(const real *x, Fetch fetch, ptrdiff_t n) noexcept nogil:
+    if fetch.next:
+        fastact_prefetch(<const char *>(x + fetch.next), n * sizeof(real))
+    if fetch.results:
+        fastact_prefetch(<const char *>(x + fetch.results), n * sizeof(real))
 
 
 cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
@@ -77,9 +84,10 @@ cdef void at_infinity(const real *x, real *out, ptrdiff_t n, real m, int kind) n
 
 cdef inline void add_terms(
     const real *x, real *out, ptrdiff_t n, real m, const real *starts, real r, real r_low, real *highs, real *lows,
-    real *all_ones, Fetch fetch, int kind,
+    real *all_ones, Fetch fetch, int rest, int kind,
 ) noexcept nogil:
-    """The lanes of n elements of a row, a multiple of TURN; the exponentials go to `out`, those of logarithms nowhere."""
+    """The lanes of n elements of a row, a multiple of TURN; the exponentials go to `out`, those of logarithms nowhere.
+    For the `rest` of the row, too, is fetched."""
     cdef real own_starts[START]
     cdef real e[TURN]
     cdef real high[LANES]
@@ -92,10 +100,7 @@ cdef inline void add_terms(
     for j in range(LANES):
         high[j], low[j], ones[j] = lane_start(kind, m), 0.0, 0.0
     for i in range(n // turn):  # what is read is read first: `out` may be x
-        if fetch.next:
-            fastact_prefetch(<const char *>(x + fetch.next), turn * sizeof(real))
-        if fetch.results and is_logarithm(kind):
-            fastact_prefetch(<const char *>out, turn * sizeof(real))
+        fetch_some(x, fetch, turn)
         for k in range(turn // LANES):
             lane = k * LANES
             terms(x + lane, own_starts, 1, 0, r, r_low, e + lane, kind)
@@ -109,6 +114,8 @@ cdef inline void add_terms(
                 out[j] = e[j]
         x += turn
         out += turn
+    if rest:
+        fetch_some(x, fetch, rest)
     memcpy(highs, high, sizeof(high))
     memcpy(lows, low, sizeof(low))
     memcpy(all_ones, ones, sizeof(ones))
@@ -116,7 +123,7 @@ cdef inline void add_terms(
 
 cdef inline void add_last(
     const Row *rows, ptrdiff_t count, ptrdiff_t start, int width, const real *m, const real *starts, real r, real r_low,
-    real *high, real *low, real *ones, Fetch fetch, int kind, bint partial,
+    real *high, real *low, real *ones, int kind, bint partial,
 ) noexcept nogil:
     """`width` elements of each row, at most one to a lane. Row by row, as each takes long, and overlaps with the next."""
     cdef const real *x
@@ -127,8 +134,6 @@ cdef inline void add_last(
     cdef int j
     for k in range(count):
         x, out = <const real *>rows[k].x + start, <real *>rows[k].out + start
-        if fetch.results and is_logarithm(kind):
-            fastact_prefetch(<const char *>out, sizeof(real))
         if partial:
             load_some(a, x, width, NAN)
             x = a
@@ -165,14 +170,14 @@ cdef inline void sum_of_kind(
         for k in range(count):
             add_terms(
                 <const real *>rows[k].x + start, <real *>rows[k].out + start, n, m[k], starts + k, r, r_low,
-                high + k * LANES, low + k * LANES, ones + k * LANES, fetch, kind,
+                high + k * LANES, low + k * LANES, ones + k * LANES, fetch, <int>last, kind,
             )
     for i in range(ceil_div(last, LANES)):
         width = <int>min(<ptrdiff_t>LANES, last - i * LANES)
         if width == LANES:
-            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, fetch, kind, False)
+            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, kind, False)
         else:
-            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, fetch, kind, True)
+            add_last(rows, count, start + n + i * LANES, width, m, starts, r, r_low, high, low, ones, kind, True)
     for k in range(count):
         merge_lanes(high + k * LANES, low + k * LANES, ones + k * LANES, sums, k, kind)
 

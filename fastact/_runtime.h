@@ -45,14 +45,24 @@ static inline void fastact_prefetch(const char *start, ptrdiff_t size) {
 #endif
 }
 
-static int fastact_limit = 0;        /* what set_num_threads said; 0: nothing */
-static int fastact_omp_at_start = 1; /* OpenMP's own number at import */
+/* Whose processors fetch less unasked than others: neither results nor short rows. */
+static inline int fastact_is_intel(void) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    return __builtin_cpu_is("intel");
+#else
+    return 0;
+#endif
+}
+
+static _Atomic int fastact_limit = 0; /* what set_num_threads said; 0: nothing */
+static int fastact_omp_at_start = 1;  /* OpenMP's own number at import */
 static int fastact_is_fork = 0;
 
 /* GNU OpenMP hangs in the child of a fork if its parent had used it. */
 static void fastact_after_fork(void) { fastact_is_fork = 1; }
 
-static inline void fastact_start_threads(void) {
+static inline void fastact_start_threads(int is_fork) {
+    fastact_is_fork = is_fork;
 #ifdef _OPENMP
     fastact_omp_at_start = omp_get_max_threads();
 #endif
@@ -64,11 +74,11 @@ static inline void fastact_start_threads(void) {
 /* The limit that was set; threadpoolctl and omp_set_num_threads can only lower it. */
 static inline int fastact_threads(void) {
 #ifdef _OPENMP
-    int now;
+    int now, limit = fastact_limit;
     if (fastact_is_fork || omp_in_parallel()) return 1;
     now = omp_get_max_threads();
-    if (fastact_limit == 0) return now;
-    return now < fastact_omp_at_start && now < fastact_limit ? now : fastact_limit;
+    if (limit == 0) return now;
+    return now < fastact_omp_at_start && now < limit ? now : limit;
 #else
     return 1;
 #endif

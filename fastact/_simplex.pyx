@@ -660,4 +660,4 @@ include "_calls.pxi"
 
 
 cnp.import_array()
-fastact_start_threads()
+fastact_start_threads(is_fork())

@@ -74,8 +74,8 @@ cdef extern from "fenv.h" nogil:
 include "_runtime.pxi"
 
 cdef extern from "_dispatch.h":
-    PyObject *(*fastact_plain_call)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except? NULL
-    PyObject *(*fastact_call_over_rows)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except? NULL
+    PyObject *(*fastact_plain_call)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *) except? NULL
+    PyObject *(*fastact_call_over_rows)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *) except? NULL
     void fastact_install(object, bint)
     void fastact_set_dispatcher(object, int)
     int fastact_dispatch_all
@@ -95,9 +95,11 @@ cdef extern from "fastact_loops.h":
         fastact_loop *scalar
         const fastact_elements *elements
     const fastact_loop_row fastact_loops[]
+    long long fastact_ahead
 
 cdef enum:
     MAX_OPERANDS = 8
+    AHEAD = 1024  # bytes, of those processors that need to be told
     MAX_DIMENSIONS = 64  # NumPy 2's
     MAX_AXES = 8  # that do not lie in one
 
@@ -242,6 +244,11 @@ cdef const Loop *compiled_loop(const PyUFuncObject *of, int number) noexcept:
 include "_direct_calls.pxi"
 
 
+def ahead():
+    """So many bytes further on long loops fetch."""
+    return fastact_ahead
+
+
 def set_dispatcher(dispatcher, bint everything):
     """What is asked about calls with arrays that may be on a GPU, or about all of them."""
     fastact_set_dispatcher(dispatcher, everything)
@@ -251,4 +258,5 @@ _import_array()
 _import_umath()
 fastact_plain_call = plain_call
 fastact_call_over_rows = call_over_rows
-fastact_start_threads()
+fastact_start_threads(is_fork())
+fastact_ahead = AHEAD if fastact_is_intel() else 0

@@ -136,6 +136,20 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert done.stdout == "0\n", done.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_that_imports_fastact():
+    """If its parent has used OpenMP through another library, threads would hang."""
+    code = """
+import multiprocessing
+def child():
+    import fastact
+    print(fastact.get_num_threads(), flush=True)
+multiprocessing.get_context("fork").Process(target=child).start()
+"""
+    done = run("-c", code, OMP_NUM_THREADS="2")
+    assert done.stdout == "1\n", done.stderr
+
+
 @pytest.mark.parametrize("variable", ["FASTACT_NUM_THREADS", "OMP_NUM_THREADS"])
 def test_number_of_threads_from_the_environment(variable):
     done = run("-c", "import fastact; print(fastact.get_num_threads())", **{variable: "3"})
