@@ -121,25 +121,21 @@ def elements_by_loop(module):
     return {loop.name: elements(loop) for loop in filter(is_loop, module.functions)}
 
 
-# Loops with so many instructions for a vector fetch what they will read and write: in these, Intel's processors do not
-# look ahead as far as memory is away. How far on, they read from a variable, which is 0 on other processors.
-LONG = 12
+# Loops fetch what they will read and write: Intel's processors do not look ahead as far as memory is away. How far on,
+# they read from a variable, which is 0 on other processors.
 AHEAD = "fastact_ahead"
 CACHE_LINE = 64
 FETCH = "llvm.prefetch.p0"
 
 
 def fetching(block, numbers):
-    """A basic block's text; if it is a long loop, with fetches of what it will read and write, which have numbers."""
-    lines = block.split("\n")
+    """A basic block's text; if it is a loop of vectors, with fetches, which have numbers, of what it will access."""
     label = re.search(r"^([\w.]+):", block, re.MULTILINE)
     if not label or not re.search(rf"^  br .*label %{re.escape(label[1])}\b", block, re.MULTILINE):
         return block
-    if len(lines) < LONG * len(re.findall(r"^  store <", block, re.MULTILINE)):
-        return block
     places = dict(re.findall(r"(%\S+) = getelementptr i8, ptr %\S+, i64 (\d+)", block))  # in a cycle, but for the first
     result = []
-    for line in lines:
+    for line in block.split("\n"):
         result.append(line)
         access = re.match(r"  (?:%\S+ = load|store) <.*, ptr (%\S+), align", line)
         if access and int(places.get(access[1], 0)) % CACHE_LINE == 0:
@@ -150,7 +146,7 @@ def fetching(block, numbers):
 
 
 def with_fetches(module, level, distance):
-    """The module, whose long loops fetch; `distance` is what LLVM is told of that number of bytes."""
+    """The module, whose loops fetch; `distance` is what LLVM is told of that number of bytes."""
     if not LEVELS[level].register:
         return module
     numbers = itertools.count()
@@ -179,8 +175,7 @@ def emit(text, level):
 
 
 def execute(text, level, ahead):
-    """An engine that holds the machine code, for this process; and `elements`, by loop. Long loops fetch what is `ahead`
-    bytes further on."""
+    """An engine that holds this process's machine code, which fetches so many bytes ahead; and `elements`, by loop."""
     machine = machine_of(level, jit=True)
     module = optimise(text, level, machine)
     sizes = elements_by_loop(module)

@@ -245,7 +245,7 @@ include "_direct_calls.pxi"
 
 
 def ahead():
-    """So many bytes further on long loops fetch."""
+    """So many bytes further on loops fetch."""
     return fastact_ahead
 
 
