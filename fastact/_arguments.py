@@ -17,15 +17,22 @@ COMPUTED_AS = {"e": np.dtype("f"), "f": np.dtype("f"), "d": np.dtype("d")}
 
 def result_type_of(name, argument, given, dtype):
     if dtype is None:
-        if given.char not in RESULT_TYPES:
-            raise TypeError(f"{name}: {argument} must be real numbers of at most 64 bits, got dtype {given}")
-        return RESULT_TYPES[given.char]
+        if given.char in RESULT_TYPES:
+            return RESULT_TYPES[given.char]
+        if fits_float32(given):
+            return RESULT_TYPES["f"]
+        raise TypeError(f"{name}: {argument} must be real numbers of at most 64 bits, got dtype {given}")
     dtype = np.dtype(dtype)
     if dtype.char not in COMPUTED_AS:
         raise TypeError(f"{name}: dtype must be float16, float32 or float64, got {dtype}")
-    if given.kind not in "biuf":
+    if given.kind not in "biuf" and not fits_float32(given):
         raise TypeError(f"{name}: {argument} must be real numbers, got dtype {given}")
     return RESULT_TYPES[dtype.char]
+
+
+def fits_float32(dtype):
+    """Of dtypes that are not NumPy's own, as ml_dtypes' bfloat16."""
+    return dtype.kind == "V" and dtype.names is None and np.can_cast(dtype, np.float32)
 
 
 def wider_result_type(name, dtype, **arrays):
@@ -36,9 +43,13 @@ def wider_result_type(name, dtype, **arrays):
 def temperature_of(temperature, argument="temperature"):
     if type(temperature) is not float:
         number = np.asarray(temperature)
-        if number.ndim != 0 or number.dtype.kind not in "iuf":
+        is_long = isinstance(temperature, int) and number.dtype.kind == "O"
+        if number.ndim != 0 or not (number.dtype.kind in "iuf" or is_long):
             raise TypeError(f"{argument} must be a real number, got {brief(temperature)}")
-        temperature = float(number)
+        try:
+            temperature = float(temperature if is_long else number)
+        except OverflowError:
+            temperature = math.inf
     if not 0.0 < temperature < math.inf:
         raise ValueError(f"{argument} must be positive and finite, got {temperature!r}")
     return temperature
@@ -94,6 +105,13 @@ def unmasked(x, where):
     if not isinstance(x, np.ma.MaskedArray) or x.mask is np.ma.nomask:
         return where
     return ~x.mask if where is None else np.asarray(where) & ~x.mask
+
+
+def without_mask(argument, x):
+    """An array, of one that masks nothing: a gradient, or what is split in halves, has no place for masks."""
+    if np.ma.is_masked(x):
+        raise TypeError(f"{argument} must not be a masked array: its mask would be lost; give its filled(0), say")
+    return np.asarray(x)
 
 
 def mask_of(where, shape):

@@ -6,7 +6,6 @@ cdef extern from "_half.h" nogil:
 
 cdef enum:
     LARGEST_HALF = 65504
-    EXACT = 1 << 24  # whole numbers up to it are, in float32; float16 rounds them once
 
 
 def over_halves(ufunc, gradient, gy, x, axis, out):
@@ -393,7 +392,7 @@ cdef inline bint read_number(PyObject *given, int number, double *value):
         read = PyFloat_AS_DOUBLE(given)
     elif PyLong_CheckExact(given):
         read = PyLong_AsLongAndOverflow(given, &overflow)
-        if overflow or fabs(read) > EXACT:
+        if overflow:
             return False
     else:
         return False

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastact import _backend, _dispatch, ufuncs
-from fastact._arguments import axis_of, new_result, output, result_type_of, wider_result_type
+from fastact._arguments import axis_of, new_result, output, result_type_of, wider_result_type, without_mask
 from fastact._documentation import dressed
 from fastact._gates import GATES, GRADIENT_NOTES, NOTES, docstring_for
 from fastact._over_axes import COPIED, apart, blocks_of
@@ -115,7 +115,7 @@ def _function(name):
         result = _dispatch.reduction(name, (x,), axis, out=out, dtype=dtype)
         if result is not NotImplemented:
             return result
-        x = np.asarray(x)
+        x = without_mask("x", x)
         result_type = result_type_of(name, "x", x.dtype, dtype)
         a, b = _halved(name, x, axis)
         result = output(name, out, "half of x", a.shape, result_type, a)
@@ -146,7 +146,7 @@ def _gradient(name):
         result = _dispatch.reduction(name, (gy, x), axis, out=out, dtype=dtype)
         if result is not NotImplemented:
             return result
-        gy, x = np.asarray(gy), np.asarray(x)
+        gy, x = without_mask("gy", gy), without_mask("x", x)
         result_type = wider_result_type(name, dtype, gy=gy, x=x)
         a, b = _halved(name, x, axis)
         if gy.shape != a.shape:

@@ -470,8 +470,6 @@ cdef Factor factor_for(double temperature, int kind, bint is_float) noexcept:
         inverse = max(inverse, FLT_TRUE_MIN)
     factor.r = <float>inverse if is_float else inverse
     factor.r_low = inverse - factor.r if is_float else fma(-inverse, temperature, 1.0) * inverse
-    if not isfinite(factor.r_low):
-        factor.r_low = 0.0
     if kind == SOFTMIN or kind == SOFTMIN_GRADIENT:
         factor.r, factor.r_low = -factor.r, -factor.r_low
     return factor

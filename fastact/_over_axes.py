@@ -17,6 +17,7 @@ from fastact._arguments import (
     temperature_of,
     unmasked,
     wider_result_type,
+    without_mask,
 )
 from fastact._table import REDUCTIONS
 
@@ -56,7 +57,7 @@ def over_axes(name, axis, out, where, dtype, temperature, x, *y):
             return result
     if y:
         kernel, argument = f"{name}_gradient", "gy"
-        x, second = np.asarray(x), np.asarray(*y)
+        x, second = without_mask("gy", x), without_mask("y", *y)
         result_type = wider_result_type(name, dtype, gy=x, y=second)
         if second.shape != x.shape:
             raise ValueError(f"y must have the shape of gy, {x.shape}, got {second.shape}")

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from fastact._arguments import axes_of, bool_of, broadcast, result_type_of, returned, temperature_of
+from fastact._arguments import (
+    axes_of,
+    bool_of,
+    broadcast,
+    mask_of,
+    result_type_of,
+    returned,
+    temperature_of,
+    unmasked,
+)
 from fastact._reductions import softmax
 from fastact._sparse import hardmax
 
@@ -75,7 +84,7 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
         return returned(slopes.astype(dtype, copy=False), None)
 
 
-def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
+def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, where=None, rng):
     """Gumbel-softmax: softmax((logits + g) / tau) with Gumbel noise g, a differentiable draw from softmax(logits).
 
     .. math:: y_i = \\frac{e^{(x_i + g_i) / \\tau}}{\\sum_j e^{(x_j + g_j) / \\tau}}, \\quad g_i = -\\log(-\\log u_i)
@@ -90,6 +99,8 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
         Whether the result is one-hot: 1 at the maximum, 0 elsewhere.
     axis : int, tuple of ints or None, default -1
         What each sum runs over; None is everything.
+    where : array_like of bool, optional
+        Elements that take part; those that masked `logits` mask do not. Broadcasts to the shape of `logits`.
     rng : numpy.random.Generator
         Where the randomness comes from: the same generator in the same state gives the same result.
 
@@ -103,10 +114,10 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     numpy.exceptions.AxisError
         Where `logits` has no such axis.
     TypeError
-        Where `rng` is not a Generator, `tau` not a number or `hard` not a bool, and for complex numbers, objects,
-        strings and dates.
+        Where `rng` is not a Generator, `tau` not a number, `hard` not a bool or `where` not of bools, and for complex
+        numbers, objects, strings and dates.
     ValueError
-        Where `tau` is not positive and finite, or an axis is repeated.
+        Where `tau` is not positive and finite, an axis is repeated, or `where` does not broadcast.
 
     Notes
     -----
@@ -115,7 +126,8 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     that is what `hard` gives, unless rounding made ties in y.
 
     float16 is drawn and computed in float32. Noise is never infinite: at most 17.4 in float32, 37.5 in float64. NaN and
-    infinities are as for `fastact.softmax`: a NaN makes its row NaN, -inf gives 0, one inf 1.
+    infinities are as for `fastact.softmax`: a NaN makes its row NaN, -inf gives 0, one inf 1. What `where` leaves out
+    gives 0, whatever it is, also where it is all of a row.
 
     References
     ----------
@@ -137,9 +149,11 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     """
     check_generator(rng)
     tau, hard = temperature_of(tau, "tau"), bool_of("hard", hard)
+    where = unmasked(logits, where)
     logits = np.asarray(logits)
     dtype = result_type_of("gumbel_softmax", "logits", logits.dtype, None)
     axes_of(axis, logits.ndim)  # or an error, before anything is drawn
+    where = None if where is None else mask_of(where, logits.shape)
     drawn = np.promote_types(dtype, np.float32).type
     # -log(u) is exponentially distributed; 0, which may come out, stands for what is less than the next number
     y = np.asarray(rng.standard_exponential(logits.shape, drawn))
@@ -147,8 +161,8 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, rng):
     with np.errstate(all="ignore"):
         np.subtract(logits, y, out=y, dtype=drawn)
     # the place of the maximum does not depend on tau: the smaller, the less makes rounding ties
-    softmax(y, axis, out=y, temperature=TINY if hard else tau)
+    softmax(y, axis, out=y, where=where, temperature=TINY if hard else tau)
     if hard:
-        hardmax(y, axis, out=y)
+        hardmax(y, axis, out=y, where=where)
     with np.errstate(all="ignore"):
         return returned(y.astype(dtype, copy=False), None)

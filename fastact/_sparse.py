@@ -5,7 +5,7 @@ from fastact._over_axes import apply
 
 
 @documented
-def hardmax(x, axis=-1, *, out=None, dtype=None):
+def hardmax(x, axis=-1, *, out=None, where=None, dtype=None):
     """Hardmax: 1 at the maximum, 0 elsewhere, over one axis, several, or all.
 
     .. math:: y_i = 1 \\text{ if } i = \\min \\{ j : x_j = m \\}, \\text{ else } 0, \\quad m = \\max_j x_j
@@ -17,7 +17,8 @@ def hardmax(x, axis=-1, *, out=None, dtype=None):
     ONNX's operator of this name. Of several maxima the first counts, in C order where there are several axes. Where
     integers are promoted, so are ties.
 
-    A NaN makes its row NaN. inf and -inf are numbers like others. An empty axis gives an empty result.
+    A NaN makes its row NaN. inf and -inf are numbers like others, but beside what `where` leaves out, -inf need not be
+    1 where it is all that is left. An empty axis gives an empty result.
 
     Examples
     --------
@@ -26,7 +27,7 @@ def hardmax(x, axis=-1, *, out=None, dtype=None):
     array([[0., 1., 0.],
            [1., 0., 0.]])
     """
-    return apply("hardmax", x, axis, out, None, dtype)
+    return apply("hardmax", x, axis, out, where, dtype)
 
 
 @documented

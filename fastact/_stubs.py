@@ -17,7 +17,7 @@ from fastact._specialise import Primitive
 from fastact._table import REDUCTIONS, REQUIRED, SOFTMAXES, SPARSE, WITH_GRADIENT, Reduction, module_name
 
 INIT = """from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, overload
+from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,9 @@ class _Array(Protocol):
     def __array__(self) -> np.ndarray: ...
 
 # What a parameter may be: npt.ArrayLike would let strings pass.
-_Numbers: TypeAlias = float | _Array | Sequence[float | _Array] | Sequence[Sequence[float | _Array]]
+_Number: TypeAlias = float | _Array
+_Numbers: TypeAlias = _Number | Sequence[_Number | Sequence[_Number | Sequence[_Number]]]
+_Bool: TypeAlias = bool | np.bool_
 _Function: TypeAlias = Callable[..., Any]
 
 class _OnDevice(Protocol):
@@ -50,7 +52,7 @@ def activation(
     function: None = None, *, derivative: _Function | None = None
 ) -> Callable[[_Function], Activation]: ...
 
-def set_num_threads(n: int | None) -> None: ...
+def set_num_threads(n: SupportsIndex | None) -> None: ...
 def get_num_threads() -> int: ...
 def show_config() -> None: ...
 def plot(
@@ -61,16 +63,17 @@ def rrelu_slopes(
 ) -> Any: ...
 def gumbel_softmax(
     logits: npt.ArrayLike,
-    tau: float = 1.0,
-    hard: bool = False,
-    axis: int | tuple[int, ...] | None = -1,
+    tau: SupportsFloat = 1.0,
+    hard: _Bool = False,
+    axis: SupportsIndex | tuple[SupportsIndex, ...] | None = -1,
     *,
+    where: npt.ArrayLike | None = None,
     rng: np.random.Generator,
 ) -> npt.NDArray[Any]: ...
 """
 
-AXES = "int | tuple[int, ...] | None"
-OF_GATES = Reduction(where=False)
+AXES = "SupportsIndex | tuple[SupportsIndex, ...] | None"
+OF_GATES = Reduction()
 
 FUNCTION = """def {name}(
 {arrays}
@@ -87,7 +90,7 @@ FUNCTION = """def {name}(
 """
 
 
-GRAD = """from typing import Any, Literal, overload
+GRAD = """from typing import Any, Literal, SupportsFloat, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -130,15 +133,15 @@ def elementwise_stub(name, row):
     return FUNCTION.format(name=name, arrays=arrays, parameters=parameters, options=options)
 
 
-def over_axes_stub(name, row, *arrays, axis=AXES):
-    temperature = ["temperature: float = 1.0"] * row.temperature
+def over_axes_stub(name, row, *arrays, axis=AXES, where=False):
+    temperature = ["temperature: SupportsFloat = 1.0"] * row.temperature
 
     def function(kinds, keywords, result):
         lines = [*map("{}: {}".format, arrays, kinds), f"axis: {axis} = -1", "*", *keywords, *temperature]
         return f"def {name}(\n" + "".join(f"    {line},\n" for line in lines) + f") -> {result}: ...\n"
 
-    keywords = ["keepdims: bool = False"] * row.single + ["out: np.ndarray | tuple[np.ndarray] | None = None"]
-    keywords += ["where: npt.ArrayLike | None = None"] * row.where + ["dtype: npt.DTypeLike | None = None"]
+    keywords = ["keepdims: _Bool = False"] * row.single + ["out: np.ndarray | tuple[np.ndarray] | None = None"]
+    keywords += ["where: npt.ArrayLike | None = None"] * where + ["dtype: npt.DTypeLike | None = None"]
     hosts = ["npt.ArrayLike"] * len(arrays)
     if row.single:
         return function(hosts, keywords, "Any")
@@ -151,17 +154,16 @@ def init_stub():
     names = [*ACTIVATIONS, *REDUCTIONS, *GATES, *OTHERS]
     text = INIT.replace("__version__", f"__all__ = {names!r}\n\n__version__")
     text += "".join(elementwise_stub(name, row) for name, row in ACTIVATIONS.items())
-    text += "".join(over_axes_stub(name, row, "x") for name, row in REDUCTIONS.items())
-    return text + "".join(over_axes_stub(name, OF_GATES, "x", axis="int") for name in GATES)
+    text += "".join(over_axes_stub(name, row, "x", where=True) for name, row in REDUCTIONS.items())
+    return text + "".join(over_axes_stub(name, OF_GATES, "x", axis="SupportsIndex") for name in GATES)
 
 
 def grad_stub():
     names = [*ACTIVATIONS, "prelu_weight", *WITH_GRADIENT, *GATES]
     text = GRAD.replace("def", f"__all__ = {names!r}\n\ndef", 1)
     text += "".join(elementwise_stub(name, GRADIENTS[f"{name}_grad"]) for name in ACTIVATIONS)
-    rows = {name: REDUCTIONS[name]._replace(where=False) for name in WITH_GRADIENT}
-    text += "".join(over_axes_stub(name, row, "gy", "y") for name, row in rows.items())
-    return text + "".join(over_axes_stub(name, OF_GATES, "gy", "x", axis="int") for name in GATES)
+    text += "".join(over_axes_stub(name, REDUCTIONS[name], "gy", "y") for name in WITH_GRADIENT)
+    return text + "".join(over_axes_stub(name, OF_GATES, "gy", "x", axis="SupportsIndex") for name in GATES)
 
 
 def math_stub():
@@ -175,7 +177,7 @@ def math_stub():
     return text
 
 
-NN = """from typing import Any, Literal
+NN = """from typing import Any, Literal, SupportsFloat, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -184,7 +186,7 @@ from typing_extensions import Self
 class Module:
     training: bool
     def __call__(self, x: npt.ArrayLike) -> Any: ...
-    def forward(self, x: npt.ArrayLike) -> Any: ...
+    def forward(self, x: Any) -> Any: ...  # a subclass may take what it likes
     def train(self, mode: bool = True) -> Self: ...
     def eval(self) -> Self: ...
     def backward(self, gy: npt.ArrayLike) -> Any: ...
@@ -194,7 +196,7 @@ class PReLU(Module):
     init: float
     weight: np.ndarray
     weight_grad: Any  # None before the first backward
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: npt.DTypeLike = ...) -> None: ...
+    def __init__(self, num_parameters: SupportsIndex = 1, init: SupportsFloat = 0.25, *, dtype: npt.DTypeLike = ...) -> None: ...
 """
 
 MODULE_OVER_AXIS = """
@@ -209,6 +211,7 @@ def module_stub(row):
     given["inplace: bool"] = False
     attributes = "".join(f"    {label}\n" for label in given)
     arguments = ", ".join(f"{label}{'' if d is REQUIRED else f' = {d!r}'}" for label, d in given.items())
+    arguments = arguments.replace(": float", ": SupportsFloat").replace(": bool", ": bool | np.bool_")
     if row.name == "rrelu":
         attributes += "    rng: np.random.Generator | None\n"
         arguments += ", *, rng: np.random.Generator | None = None"
@@ -222,13 +225,13 @@ def nn_stub():
     text = NN.replace("class Module:", f"__all__ = {names!r}\n\nclass Module:")
     text += "".join(map(module_stub, rows))
     for name in over_axis:
-        dim = "int" if name in SOFTMAXES else "int = -1"
+        dim = "SupportsIndex" if name in SOFTMAXES else "SupportsIndex = -1"
         text += MODULE_OVER_AXIS.format(name=module_name(name), dim=dim)
     return text + "\nclass Softmax2d(Softmax):\n    def __init__(self) -> None: ...\n"
 
 
 def cuda_stub():
-    text = "from types import SimpleNamespace\nfrom typing import Any, Literal\n\n"
+    text = "from types import SimpleNamespace\nfrom typing import Any, Literal, SupportsFloat, SupportsIndex\n\n"
     names = [*ACTIVATIONS, *GATES, *REDUCTIONS, "grad", "is_available", "why_not"]
     text += f"__all__ = {names!r}\n\n"
     text += "grad: SimpleNamespace\n\ndef is_available() -> bool: ...\ndef why_not() -> str | None: ...\n"
@@ -238,8 +241,8 @@ def cuda_stub():
         given = ", ".join(["x: Any", "/", *parameters, "*", *options, "out: Any = None", "stream: Any = None"])
         text += f"def {name}({given}) -> Any: ...\n"
     for name, row in (dict.fromkeys(GATES, OF_GATES) | REDUCTIONS).items():
-        axis, keepdims = AXES if name in REDUCTIONS else "int", "keepdims: bool = False, " * row.single
-        temperature = ", temperature: float = 1.0" * row.temperature
+        axis, keepdims = AXES if name in REDUCTIONS else "SupportsIndex", "keepdims: bool = False, " * row.single
+        temperature = ", temperature: SupportsFloat = 1.0" * row.temperature
         given = f"x: Any, axis: {axis} = -1, *, {keepdims}out: Any = None, stream: Any = None{temperature}"
         text += f"def {name}({given}) -> Any: ...\n"
     return text

@@ -48,7 +48,6 @@ class Reduction(NamedTuple):
     """A row of the table of functions over axes: softmax and its kin."""
 
     temperature: bool = False  # whether that is an argument, of the gradient, too
-    where: bool = True  # whether that is an argument
     gradient: bool = True  # whether there is one, which takes the result
     sparse: bool = False  # whether most results are 0, as none but the largest elements count
     single: bool = False  # whether there is one result for a row, and `keepdims` an argument
@@ -60,7 +59,7 @@ REDUCTIONS = {
     "softmin": Reduction(temperature=True, left_out=inf),
     "softmax": Reduction(temperature=True),
     "log_softmax": Reduction(temperature=True, result_left_out=-inf),
-    "hardmax": Reduction(sparse=True, where=False, gradient=False),
+    "hardmax": Reduction(sparse=True, gradient=False),
     "sparsemax": Reduction(sparse=True),
     "entmax15": Reduction(sparse=True),
     "logsumexp": Reduction(single=True, gradient=False),

@@ -13,7 +13,7 @@ array([0.78644773, 7.86447733])
 import numpy as np
 
 from fastact import _gated, ufuncs
-from fastact._arguments import broadcast, result_type_of
+from fastact._arguments import broadcast, result_type_of, without_mask
 from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
@@ -74,7 +74,7 @@ def prelu_weight(gy, x, weight):
            [-4.5]])
     """
     given = {"gy": gy, "x": x, "weight": weight}
-    gy, x, weight = arrays = [np.asarray(a) for a in given.values()]
+    gy, x, weight = arrays = [without_mask(name, a) for name, a in given.items()]
     for argument, a in zip(given, arrays, strict=True):
         result_type_of("prelu_weight", argument, a.dtype, None)  # or a TypeError
     # a Python number is of no particular dtype

@@ -40,6 +40,8 @@ class Module:
     -----
     Parameters are attributes, and may be changed between calls.
 
+    What is used twice on the way is two modules: `backward` belongs to the last call, and each call has one.
+
     A call keeps `x` itself for `backward`, and softmax and its kin their result; neither may be written to before
     then. With `inplace=True` a call keeps a copy of `x`, unless the result tells the derivative (ReLU, ReLU6,
     Hardtanh, and LeakyReLU and Threshold with usual parameters). Pickling and copying leave all that out.
@@ -99,17 +101,25 @@ class Module:
         Raises
         ------
         RuntimeError
-            Before the first call.
+            Without a call of the module for it: before the first one, and after another `backward`.
         ValueError
             Where `gy` does not have the result's shape; for elementwise modules, where it does not broadcast to it.
         """
         raise NotImplementedError(f"{type(self).__name__} has no backward: nothing is differentiated by itself here")
 
     def _last(self):
+        """What the last call has kept, until a `backward` is done with it."""
         try:
             return self._kept
         except AttributeError:
-            raise RuntimeError(f"{type(self).__name__}.backward needs a call of the module before it") from None
+            name = type(self).__name__
+            raise RuntimeError(
+                f"{name}.backward needs a call of the module before it, and each call has one: "
+                f"what is used twice on the way is two modules"
+            ) from None
+
+    def _done(self):
+        vars(self).pop("_kept", None)  # another thread may have done so
 
     def _check(self, gy, y, may_broadcast=True):
         """Raise where gy cannot be the gradient for a result of y's shape."""
@@ -138,17 +148,28 @@ def _number_of(argument, value):
     return value if isinstance(value, int) else number
 
 
+def _checked(name, check):
+    """An attribute that is checked whenever it is set."""
+
+    def get(self):
+        return vars(self)[name]
+
+    def set(self, value):
+        vars(self)[name] = check(f"{type(self).__name__}: {name}", value)
+
+    return property(get, set)
+
+
 class _Elementwise(Module):
     """A module with the parameters of a row of the table. Made by `_elementwise`."""
 
-    inplace = False
+    inplace = _checked("inplace", bool_of)
 
     def _set(self, given):
-        """Check the arguments of the constructor, and make them attributes."""
+        """Make the arguments of the constructor attributes."""
         name = type(self).__name__
         for parameter, value in given.items():
-            checked = bool_of if parameter == "inplace" else _number_of
-            setattr(self, parameter, checked(f"{name}: {parameter}", value))
+            setattr(self, parameter, value)
         holds, condition = _CONDITIONS.get(self._row.name, (lambda *values: True, ""))
         values = self._values(self)
         if not holds(*values):
@@ -171,7 +192,9 @@ class _Elementwise(Module):
     def backward(self, gy):
         x = self._last()
         self._check(gy, x)
-        return self._gradient(gy, x, *self._arguments())
+        gx = self._gradient(gy, x, *self._arguments())
+        self._done()
+        return gx
 
     def _arguments(self):
         """The parameters; none where all are at their defaults, for which the loops are faster."""
@@ -274,10 +297,7 @@ def _documentation(row):
 
 def _getter(names):
     """From an object to the tuple of its attributes of these names."""
-    if len(names) == 1:
-        get = operator.attrgetter(*names)
-        return lambda module: (get(module),)
-    return operator.attrgetter(*names) if names else lambda module: ()
+    return lambda module: tuple([vars(module)[name] for name in names])
 
 
 def _elementwise(row):
@@ -307,7 +327,7 @@ def _elementwise(row):
         "_function": staticmethod(getattr(fastact, row.name)),
         "_gradient": staticmethod(getattr(fastact.grad, row.name)),
     }
-    return type(row.module, (_Elementwise,), body)
+    return type(row.module, (_Elementwise,), body | {name: _checked(name, _number_of) for name in row.parameters})
 
 
 class PReLU(Module):
@@ -390,6 +410,8 @@ class PReLU(Module):
     def weight(self, weight):
         if not isinstance(weight, np.ndarray):
             raise TypeError(f"PReLU: weight must be an ndarray, got {type(weight).__name__}")
+        if weight.shape != (self.num_parameters,):
+            raise ValueError(f"PReLU: weight must have the shape {(self.num_parameters,)}, got {weight.shape}")
         self._weight = weight
 
     def forward(self, x):
@@ -403,6 +425,7 @@ class PReLU(Module):
         weight = self._weight_for(np.shape(x))
         gx = fastact.grad.prelu(gy, x, weight)
         self.weight_grad = np.reshape(fastact.grad.prelu_weight(gy, x, weight), self.weight.shape)
+        self._done()
         return gx
 
     def _weight_for(self, shape):
@@ -434,7 +457,9 @@ class _OverAxis(Module):
         kept = self._last()
         if not self._gradient_takes_x:
             self._check(gy, kept, may_broadcast=False)
-        return self._gradient(gy, kept, self.dim)
+        gx = self._gradient(gy, kept, self.dim)
+        self._done()
+        return gx
 
     def __repr__(self):
         return f"{type(self).__name__}(dim={self.dim})"
@@ -605,9 +630,9 @@ Raises
     def backward(self, gy):
         x, slopes = self._last()
         self._check(gy, x)
-        if slopes is None:
-            return self._gradient(gy, x, *self._arguments())
-        return fastact.grad.prelu(gy, x, slopes)
+        gx = self._gradient(gy, x, *self._arguments()) if slopes is None else fastact.grad.prelu(gy, x, slopes)
+        self._done()
+        return gx
 
 
 class Softmax2d(_MODULES["Softmax"]):

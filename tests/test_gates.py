@@ -278,7 +278,11 @@ def test_dtypes(name):
         assert function(np.full(64, 1e300), dtype="f").dtype == "f"
         assert function(np.full(64, 1e300), out=np.empty(32, "f")).dtype == "f"
     assert type(function([1.0, 2.0])) is np.ndarray and function([1.0, 2.0]).shape == (1,)
-    assert type(function(np.ma.masked_less(X, 0))) is np.ndarray
+    assert type(function(np.ma.array(X))) is np.ndarray
+    masked = np.ma.masked_less(X, 0)
+    for call in (lambda: function(masked), lambda: gradient(GY, masked), lambda: gradient(masked[:, ::2], X)):
+        with pytest.raises(TypeError, match="^g?[xy] must not be a masked array"):
+            call()
 
 
 READ_ONLY = np.full((30, 32), 7, "f")

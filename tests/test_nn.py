@@ -153,9 +153,8 @@ def test_value_and_gradient(name, arguments, dtype):
         y = module(x)
         assert np.array_equal(bits(y), bits(getattr(fastact, name)(x, *arguments)))
         assert np.array_equal(bits(x), bits(before))
-        for _ in range(2):
-            gx = module.backward(gy_for(x))
-            assert np.array_equal(bits(gx), bits(getattr(fastact.grad, name)(gy_for(x), x, *arguments)))
+        gx = module.backward(gy_for(x))
+        assert np.array_equal(bits(gx), bits(getattr(fastact.grad, name)(gy_for(x), x, *arguments)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -202,10 +201,10 @@ def test_hardmax():
     x, gy = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype("f")
     module = nn.Hardmax(1)
     assert np.array_equal(module(x), fastact.hardmax(x, axis=1))
-    gx = module.backward(gy)
-    assert gx.shape == gy.shape and gx.dtype == "f" and not gx.any()
     with pytest.raises(ValueError, match="Hardmax: gy must have the shape of the result"):
         module.backward(gy[0])
+    gx = module.backward(gy)
+    assert gx.shape == gy.shape and gx.dtype == "f" and not gx.any()
 
 
 @pytest.mark.parametrize(
@@ -294,6 +293,19 @@ def test_parameters_are_attributes():
     module.max_val = 2
     assert np.array_equal(module(x), np.clip(x, -2, 2))
     assert np.array_equal(module.backward(1.0), np.abs(x) < 2)
+
+
+def test_attributes_are_checked():
+    module = nn.LeakyReLU()
+    module.negative_slope = np.float64(0.5)
+    assert module(np.ones(3, "f")).dtype == "f" and repr(module) == "LeakyReLU(negative_slope=0.5)"
+    with pytest.raises(TypeError, match="^LeakyReLU: negative_slope must be a real number, got 'a'$"):
+        module.negative_slope = "a"
+    with pytest.raises(TypeError, match="^LeakyReLU: inplace must be True or False, got 1$"):
+        module.inplace = 1
+    with pytest.raises(ValueError, match=r"^PReLU: weight must have the shape \(3,\), got \(2,\)$"):
+        nn.PReLU(3).weight = np.ones(2)
+    assert repr(module) == "LeakyReLU(negative_slope=0.5)"
 
 
 def test_numpy_scalars_leave_the_dtype():
@@ -406,6 +418,19 @@ ERRORS = [
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         eval(f"nn.{call}")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_call_has_one_backward(name):
+    module, x = some(name, 4), np.linspace(-2.0, 3.0, 16).reshape(1, 4, 2, 2)
+    gy = np.ones_like(module(x))
+    with pytest.raises((TypeError, ValueError)):
+        module.backward(np.ones((3, 5)))
+    module.backward(gy)
+    with pytest.raises(RuntimeError, match="what is used twice on the way is two modules"):
+        module.backward(gy)
+    module(x)
+    module.backward(gy)
 
 
 def test_a_failed_call_leaves_the_last():

@@ -118,7 +118,7 @@ def test_columns_beside_infinite_ones(name, dtype):
 def test_any_array(name, case, data):
     x, axis = case
     keywords = {}
-    if name != "hardmax" and data.draw(st.booleans(), "where"):
+    if data.draw(st.booleans(), "where"):
         keywords["where"] = data.draw(hnp.arrays(bool, x.shape[data.draw(st.integers(0, x.ndim)) :]))
     want_dtype = np.float64 if x.dtype.kind == "i" else x.dtype
     if data.draw(st.booleans(), "out"):
@@ -234,7 +234,7 @@ def test_log_softmax_keeps_its_digits_at_the_maximum():
     check("log_softmax", np.array([2.5, 2.5, -30.0], np.float32), 0)
 
 
-@pytest.mark.parametrize("name", [name for name in KEEPING_SHAPE if REDUCTIONS[name].where])
+@pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_where(name):
     function = getattr(fastact, name)
     x = np.random.default_rng(5).normal(size=(50, 60)).astype("f")
@@ -270,11 +270,10 @@ def test_masked_arrays(name):
         want[x.mask] = REDUCTIONS[name].result_left_out
     assert np.array_equal(got, want)
     assert np.array_equal(function(np.ma.array(x.data), axis=1), function(x.data, axis=1))
-    if REDUCTIONS[name].where:
-        where = rng.random(6) < 0.7
-        assert np.array_equal(function(x, where=where), function(x.data, where=where & ~x.mask))
-        with pytest.raises(TypeError, match="where must be bool"):
-            function(x, where=np.ones(6, int))
+    where = rng.random(6) < 0.7
+    assert np.array_equal(function(x, where=where), function(x.data, where=where & ~x.mask))
+    with pytest.raises(TypeError, match="where must be bool"):
+        function(x, where=np.ones(6, int))
 
 
 @pytest.mark.parametrize("name", KEEPING_SHAPE)

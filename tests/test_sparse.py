@@ -207,6 +207,20 @@ def test_gumbel_noise_is_finite(dtype):
     assert np.array_equal(y, np.full(4, 0.25))
 
 
+@pytest.mark.parametrize("hard", [False, True])
+def test_gumbel_softmax_of_some(hard):
+    x, where = np.arange(12.0).reshape(3, 4), np.array([[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
+    x[~where] = NAN
+    y = fastact.gumbel_softmax(x, hard=hard, where=where, rng=rng())
+    assert np.all(y[~where] == 0) and np.allclose(y.sum(axis=1), [1, 1, 0])
+    assert np.array_equal(y, fastact.gumbel_softmax(np.ma.array(x, mask=~where), hard=hard, rng=rng()))
+    generator = rng()
+    for wrong, error in ((np.ones(4), TypeError), (np.ones(3, bool), ValueError)):
+        with pytest.raises(error, match="where"):
+            fastact.gumbel_softmax(x, where=wrong, rng=generator)
+    assert generator.random() == rng().random()
+
+
 def test_gumbel_softmax_at_infinities():
     x = np.array([[INF, 0, 1], [-INF, 0, -INF], [INF, INF, 0], [-INF] * 3, [NAN, 0, 1]])
     with np.errstate(all="raise"):

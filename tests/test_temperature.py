@@ -177,7 +177,7 @@ BAD = [
     (True, TypeError),
     ([1.0], TypeError),
     (np.ones(3), TypeError),
-    (10**400, TypeError),
+    (10**400, ValueError),
 ]
 
 
