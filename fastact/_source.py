@@ -59,6 +59,8 @@ EQUIVALENTS = {
     builtins.abs: fast.fabs,
     builtins.max: fast.maximum,
     builtins.min: fast.minimum,
+    builtins.round: fast.rint,
+    np.round: fast.rint,
     np.abs: fast.fabs,
     np.sign: sign,
     np.square: square,
@@ -110,6 +112,10 @@ def derivative_of_atan(x):
     return 1.0 / fma(x, x, 1.0)
 
 
+def derivative_of_steps(x):
+    return 0.0 if x == x else x
+
+
 # A function of x and parameters -> that of gy, x and the parameters which is gy times its derivative.
 CHAIN: dict[Callable, Callable] = {
     fast.exp: times(fast.exp, "exp"),
@@ -124,6 +130,7 @@ CHAIN: dict[Callable, Callable] = {
     fast.sin: times(fast.cos, "sin"),
     fast.cos: times(minus_sin, "cos"),
     fast.atan: times(derivative_of_atan, "atan"),
+    **{step: times(derivative_of_steps, "step") for step in (fast.rint, fast.floor, fast.ceil, fast.trunc)},
     fast.softplus: times(fast.sigmoid, "softplus"),
     fast.sigmoid: GRADIENTS["sigmoid_grad"].formula,
     fast.tanh: GRADIENTS["tanh_grad"].formula,
@@ -131,7 +138,7 @@ CHAIN: dict[Callable, Callable] = {
 }
 HINT = (
     f"an activation is of single numbers; fastact.math has {', '.join(fast.__all__)}; abs, pow, np.clip, np.sign, "
-    "np.square, np.where, np.logical_and, np.logical_or and np.logical_not are known, too"
+    "np.square, np.where, round, np.logical_and, np.logical_or and np.logical_not are known, too"
 )
 NO_PLACE = "has no place in an activation's formula: see help(fastact.activation)"
 LOGICAL = {np.logical_and: ast.And(), np.logical_or: ast.Or()}
@@ -309,7 +316,8 @@ class Reader:
         """A number or condition, known or not."""
         result = self.thing(node, names)
         if not isinstance(result, Value | float | bool):
-            self.fail(node, f"{ast.unparse(node)} is not a number, but {type(result).__name__}")
+            hint = ": fastact.gelu_tanh has a name of its own" if result == "tanh" else ""
+            self.fail(node, f"{ast.unparse(node)} is not a number, but {type(result).__name__}{hint}")
         return result
 
     def operand(self, node, names):

@@ -196,7 +196,9 @@ class PReLU(Module):
     init: float
     weight: np.ndarray
     weight_grad: Any  # None before the first backward
-    def __init__(self, num_parameters: SupportsIndex = 1, init: SupportsFloat = 0.25, *, dtype: npt.DTypeLike = ...) -> None: ...
+    def __init__(
+        self, num_parameters: SupportsIndex = 1, init: SupportsFloat = 0.25, *, dtype: npt.DTypeLike = ...
+    ) -> None: ...
 """
 
 MODULE_OVER_AXIS = """

@@ -52,7 +52,7 @@ def prelu_weight(gy, x, weight):
     Returns
     -------
     ndarray or scalar
-        Of the shape of `weight`, and of the dtype of `fastact.prelu(x, weight)`.
+        Of the shape of `weight`, and of the dtype of `gy * fastact.prelu(x, weight)`.
 
     Raises
     ------

@@ -11,7 +11,9 @@ namesakes in `math`, `numpy` and `scipy.special` stand for them there.
 `erf(x)`, `erfc(x)`                        the error function, and 1 - erf(x) without cancellation
 `sin(x)`, `cos(x)`                         of radians, for abs(x) up to 2**18 (float64 2**47)
 `atan(x)`                                  arc tangent, in radians
-`minimum(a, b)`, `maximum(a, b)`           the lesser, the greater; NaN if either is
+`rint(x)`                                  the nearest whole number, the even one of two
+`floor(x)`, `ceil(x)`, `trunc(x)`          rounded down, up, towards 0
+`minimum(a, b)`, `maximum(a, b)`           the lesser, the greater, a if they are equal; NaN if either is
 `copysign(a, b)`                           the magnitude of a with the sign of b
 `fma(a, b, c)`                             a * b + c, rounded once
 ========================================== ====================================================
@@ -64,6 +66,7 @@ from fastact._specialise import Constant, Polynomial
 
 __all__ = [
     "atan",
+    "ceil",
     "copysign",
     "cos",
     "erf",
@@ -71,16 +74,19 @@ __all__ = [
     "exp",
     "expm1",
     "fabs",
+    "floor",
     "fma",
     "log",
     "log1p",
     "maximum",
     "minimum",
+    "rint",
     "sigmoid",
     "sin",
     "softplus",
     "sqrt",
     "tanh",
+    "trunc",
 ]
 __dir__ = public_names(globals())
 
@@ -96,6 +102,7 @@ HALF_PI_LOW = Constant(float.fromhex("-0x1.777a5cp-25"), float.fromhex("0x1.1a62
 HALF_PI_LOWEST = Constant(float.fromhex("-0x1.ee59dap-50"), float.fromhex("-0x1.f1976b7ed8fbcp-110"))
 TWO_OVER_PI = Constant(2.0 / np.pi, 2.0 / np.pi)
 FAR = Constant(2.0**18, 2.0**47)
+WHOLE = Constant(2.0**23, 2.0**52)  # from here on all numbers are
 
 erf_slope = Polynomial(_coefficients.ERF)
 sin_remainder = Polynomial(_coefficients.SIN)
@@ -241,6 +248,28 @@ def atan(x):
     right = HALF_PI - inverse
     y = right + (((HALF_PI - right) - inverse) + (HALF_PI_LOW - rest)) if a > 1.0 else inverse + rest
     return copysign(y, x)
+
+
+def rint(x):
+    """The nearest whole number, of two the even one."""
+    a = fabs(x)
+    return copysign((a + WHOLE) - WHOLE if a < WHOLE else a, x)
+
+
+def floor(x):
+    """The greatest whole number that is not above x."""
+    near = rint(x)
+    return near - 1.0 if near > x else near
+
+
+def ceil(x):
+    """The least whole number that is not below x."""
+    return -floor(-x)
+
+
+def trunc(x):
+    """x without what is behind the point."""
+    return copysign(floor(fabs(x)), x)
 
 
 def minimum(a, b):

@@ -46,6 +46,8 @@ class Module:
     then. With `inplace=True` a call keeps a copy of `x`, unless the result tells the derivative (ReLU, ReLU6,
     Hardtanh, and LeakyReLU and Threshold with usual parameters). Pickling and copying leave all that out.
 
+    A subclass of your own defines `forward` and `backward`, and leaves what the one needs of the other in `_kept`.
+
     Threads may share a module for calls; `backward` belongs to the last call in any thread, so that for gradients
     each thread needs its own: `copy.copy(m)`.
 

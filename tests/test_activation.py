@@ -295,6 +295,10 @@ MATHEMATICS = {
     "sin": (np.sin, (-(2**18), 2**18), (NAN, -0.0, 0.0, NAN)),
     "cos": (np.cos, (-(2**18), 2**18), (NAN, 1, 1, NAN)),
     "atan": (np.arctan, (-INF, INF), (-math.pi / 2, -0.0, 0.0, math.pi / 2)),
+    "rint": (np.rint, (-INF, INF), (-INF, -0.0, 0.0, INF)),
+    "floor": (np.floor, (-INF, INF), (-INF, -0.0, 0.0, INF)),
+    "ceil": (np.ceil, (-INF, INF), (-INF, -0.0, 0.0, INF)),
+    "trunc": (np.trunc, (-INF, INF), (-INF, -0.0, 0.0, INF)),
     "erf": (in_mpmath(mp.erf), (-30, 30), (-1, -0.0, 0.0, 1)),
     "erfc": (in_mpmath(mp.erfc), (-30, 30), (2, 1, 1, 0.0)),
 }
@@ -788,6 +792,26 @@ def test_slopes_of_mathematics(name, dtype):
     assert ulps(got, in_mpmath(functools.partial(mp.diff, getattr(mp, name)))(x)) <= (4 if WITHOUT_FMA else 3)
     ends = of_mathematics(name).grad(1.0, np.array([-INF, INF, NAN]))
     assert np.array_equal(ends, [NAN] * 3 if name in ("sin", "cos") else [0.0, 0.0, NAN], equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["rint", "floor", "ceil", "trunc"])
+def test_whole_numbers(name, dtype):
+    quarters, ends = np.arange(-2, 2, 0.25), 2.0 ** (np.finfo(dtype).nmant - np.arange(3))
+    x = np.concatenate([quarters, *np.add.outer(ends, quarters), np.nextafter(0.5, [0, 1], dtype=dtype)])
+    x = np.concatenate([x, -x]).astype(dtype)
+    function, want = of_mathematics(name), getattr(np, name)(x)
+    assert np.array_equal(bits(function(x)), bits(want))
+    assert np.array_equal(function.grad(1.0, np.array([1.5, -INF, INF, NAN], dtype)), [0, 0, 0, NAN], equal_nan=True)
+
+
+def test_straight_through():
+    @fastact.activation(derivative=lambda x, steps: 1.0)
+    def quantised(x, steps=8):
+        return round(x * steps) / steps
+
+    x = np.linspace(-1, 1, 40)
+    assert np.array_equal(quantised(x), np.round(x * 8) / 8) and np.array_equal(quantised.grad(x, x), x)
 
 
 def test_sine_of_huge_numbers():

@@ -281,7 +281,7 @@ def test_dtypes(name):
     assert type(function(np.ma.array(X))) is np.ndarray
     masked = np.ma.masked_less(X, 0)
     for call in (lambda: function(masked), lambda: gradient(GY, masked), lambda: gradient(masked[:, ::2], X)):
-        with pytest.raises(TypeError, match="^g?[xy] must not be a masked array"):
+        with pytest.raises(TypeError, match=r"^g?[xy] must not be a masked array"):
             call()
 
 

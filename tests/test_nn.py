@@ -299,9 +299,9 @@ def test_attributes_are_checked():
     module = nn.LeakyReLU()
     module.negative_slope = np.float64(0.5)
     assert module(np.ones(3, "f")).dtype == "f" and repr(module) == "LeakyReLU(negative_slope=0.5)"
-    with pytest.raises(TypeError, match="^LeakyReLU: negative_slope must be a real number, got 'a'$"):
+    with pytest.raises(TypeError, match=r"^LeakyReLU: negative_slope must be a real number, got 'a'$"):
         module.negative_slope = "a"
-    with pytest.raises(TypeError, match="^LeakyReLU: inplace must be True or False, got 1$"):
+    with pytest.raises(TypeError, match=r"^LeakyReLU: inplace must be True or False, got 1$"):
         module.inplace = 1
     with pytest.raises(ValueError, match=r"^PReLU: weight must have the shape \(3,\), got \(2,\)$"):
         nn.PReLU(3).weight = np.ones(2)
