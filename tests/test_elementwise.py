@@ -101,9 +101,9 @@ def test_large_calls_with_array_parameters(name):
 VALUES = {
     "relu": [(-INF, 0.0), (-1.0, 0.0), (-0.0, 0.0), (0.0, 0.0), (2.5, 2.5), (INF, INF)],
     "relu6": [(-INF, 0.0), (-1.0, 0.0), (-0.0, 0.0), (2.5, 2.5), (6.0, 6.0), (6.5, 6.0), (INF, 6.0)],
-    "elu": [(-INF, -1.0), (-200.0, -1.0), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
-    "prelu": [(-INF, -INF), (-2.0, -0.5), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
-    "leaky_relu": [(-INF, -INF), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
+    "elu": [(-INF, -1.0), (-200.0, -1.0), (-0.0, -0.0), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
+    "prelu": [(-INF, -INF), (-2.0, -0.5), (-0.0, -0.0), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
+    "leaky_relu": [(-INF, -INF), (-0.0, -0.0), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
     "threshold": [(-INF, -7.0), (0.0, -7.0), (0.5, -7.0), (0.75, 0.75), (INF, INF)],
     "hardtanh": [(-INF, -1.0), (-1.0, -1.0), (-0.5, -0.5), (0.0, 0.0), (1.0, 1.0), (1.5, 1.0), (INF, 1.0)],
     "sigmoid": [(-INF, 0.0), (-1000.0, 0.0), (0.0, 0.5), (1000.0, 1.0), (INF, 1.0)],
@@ -114,7 +114,7 @@ VALUES = {
     "softsign": [(-INF, -1.0), (-1.0, -0.5), (-0.0, -0.0), (0.0, 0.0), (3.0, 0.75), (INF, 1.0)],
     "tanhshrink": [(-INF, -INF), (-50.0, -49.0), (-0.0, -0.0), (0.0, 0.0), (50.0, 49.0), (INF, INF)],
     "selu": [(-INF, -1.7580993408473769), (-200.0, -1.7580993408473769), (-0.0, -0.0), (0.0, 0.0), (INF, INF)],
-    "celu": [(-INF, -1.0), (-200.0, -1.0), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
+    "celu": [(-INF, -1.0), (-200.0, -1.0), (-0.0, -0.0), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
     "hardswish": [(-INF, 0.0), (-3.0, 0.0), (-1.5, -0.375), (0.0, 0.0), (1.5, 1.125), (3.0, 3.0), (INF, INF)],
     "hardsigmoid": [(-INF, 0.0), (-3.0, 0.0), (-1.5, 0.25), (0.0, 0.5), (1.5, 0.75), (3.0, 1.0), (INF, 1.0)],
     "hardshrink": [(-INF, -INF), (-1.5, -1.5), (-0.5, 0.0), (0.0, 0.0), (0.5, 0.0), (0.75, 0.75), (INF, INF)],
@@ -124,9 +124,9 @@ VALUES = {
     "swish": [(-INF, -0.0), (-1000.0, -0.0), (-0.0, -0.0), (0.0, 0.0), (1000.0, 1000.0), (INF, INF)],
     "quick_gelu": [(-INF, -0.0), (-1000.0, -0.0), (-0.0, -0.0), (0.0, 0.0), (1000.0, 1000.0), (INF, INF)],
     "mish": [(-INF, -0.0), (-1000.0, -0.0), (-0.0, -0.0), (0.0, 0.0), (1000.0, 1000.0), (INF, INF)],
-    "gelu": [(-INF, -0.0), (-50.0, -0.0), (0.0, 0.0), (50.0, 50.0), (INF, INF)],
-    "gelu_tanh": [(-INF, -0.0), (-50.0, -0.0), (0.0, 0.0), (50.0, 50.0), (INF, INF)],
-    "rrelu": [(-INF, -INF), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
+    "gelu": [(-INF, -0.0), (-50.0, -0.0), (-0.0, -0.0), (0.0, 0.0), (50.0, 50.0), (INF, INF)],
+    "gelu_tanh": [(-INF, -0.0), (-50.0, -0.0), (-0.0, -0.0), (0.0, 0.0), (50.0, 50.0), (INF, INF)],
+    "rrelu": [(-INF, -INF), (-0.0, -0.0), (0.0, 0.0), (2.0, 2.0), (INF, INF)],
 }
 
 
@@ -172,6 +172,13 @@ def test_values(name, dtype):
     for n in (1, 9, 65):  # first, last and middle of short and long vectors
         got = function_of(name)(np.repeat(x[:, None], n, axis=1), *first_arguments(name))
         assert np.array_equal(bits(got), np.repeat(bits(want)[:, None], n, axis=1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_zero_keeps_its_sign(dtype):
+    """Where it is let through, beside a bound that is equal, too."""
+    x = np.full(65, -0.0, dtype)
+    assert np.signbit([fastact.threshold(x, -1.0, 5.0), fastact.hardtanh(x, 0.0, 1.0)]).all()
 
 
 ODD = ["tanh", "softsign", "tanhshrink", "softshrink", "hardtanh"]

@@ -36,6 +36,16 @@ def test_narrowed():
     assert np.array_equal(got, want, equal_nan=True) and np.array_equal(np.signbit(got), np.signbit(want))
 
 
+def test_nan():
+    """Signalling ones are quieted, and the other bits stay."""
+    got = np.empty(3, np.float32)
+    assert convert(np.array([0x7D01, 0x7E35, 0xFD55], np.uint16).view("e"), got)
+    assert got.view("I").tolist() == [0x7FE02000, 0x7FC6A000, 0xFFEAA000]
+    got = np.empty(3, np.float16)
+    assert convert(np.array([0x7FA12000, 0x7FC6A000, 0xFFAAA000], np.uint32).view("f"), got)
+    assert got.view("H").tolist() == [0x7F09, 0x7E35, 0xFF55]
+
+
 @pytest.mark.parametrize("source, target", [("e", "d"), ("f", "f"), ("e", "e"), ("e", ">f4"), ("i", "f")])
 def test_what_is_not_converted(source, target):
     assert not convert(np.ones(3, source), np.zeros(3, target))
@@ -101,7 +111,12 @@ def test_rows(name, shape):
         assert np.array_equal(bits(function(x, temperature=0.3)), bits(want))
 
 
-@pytest.mark.parametrize("number", [0.1, 1 + 2**-11 + 2**-40, 1 + 2**-11, -(2**-24), 2**-25, 3e-8, 65504, 1e-300, 7])
+JUST_ABOVE_A_TIE = 1 + 2**-11 + 2**-40
+
+
+@pytest.mark.parametrize(
+    "number", [0.1, JUST_ABOVE_A_TIE, -JUST_ABOVE_A_TIE, 1 + 2**-11, -(2**-24), 2**-25, 3e-8, 65504, 1e-300, 7]
+)
 def test_numbers_are_rounded_once(number):
     x = np.full(3, np.copysign(65504, number), np.float16)
     got = fastact.hardtanh(x, number, number)

@@ -47,7 +47,15 @@ def test_small_shares(name, temperature, scale):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("dtype, large, y", [("float32", 1e37, -140.0), ("float64", 1e300, -1100.0)])
+@pytest.mark.parametrize(
+    "dtype, large, y",
+    [
+        ("float32", 1.3e25, -132.0),
+        ("float32", 1e37, -140.0),
+        ("float64", 2.1e159, -1001.0),
+        ("float64", 1e300, -1100.0),
+    ],
+)
 def test_huge_sums(dtype, large, y, axis):
     """Whose products with what vanishes itself do not."""
     gy, y = np.array([[large, 0.0, 1.0]], dtype), np.array([[0.0, y, y - 1]], dtype)
@@ -56,7 +64,10 @@ def test_huge_sums(dtype, large, y, axis):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("dtype, small", [("float32", 2.0**-66), ("float32", 2.0**-90), ("float64", 2.0**-510)])
+@pytest.mark.parametrize(
+    "dtype, small",
+    [("float32", 2.0**-66), ("float32", 2.0**-90), ("float64", 2.0**-510), ("float64", 2.0**-629)],
+)
 def test_tiny_sums(dtype, small, axis):
     """Of a gy so small that products with powers of e would be subnormal; the result is as with a larger one."""
     gy, y = case("log_softmax", (30, 50), axis, dtype, 5)
