@@ -174,7 +174,9 @@ def test_a_function_of_arrays_that_fails(error):
 
     calls = []
     ufunc = _backend.ufunc_module.make_ufunc("fails", "", 1, "fd", callback=fails)
-    for x in (np.ones(3), np.ones((40, 50))[:, ::2], np.ones((3, 4), "f").T):
+    many = np.ones((40, 50, 60))[:, ::2, ::3].transpose(1, 0, 2)  # rows, of which the first fails
+    arrays = [np.ones(3), np.ones((40, 50))[:, ::2], np.ones((3, 4), "f").T, many]
+    for x in arrays:
         with pytest.raises(error):
             ufunc(x)
-    assert len(calls) == 3
+    assert len(calls) == len(arrays)

@@ -125,6 +125,14 @@ def test_integers(dtype):
         assert np.array_equal(fastact.relu(view, out=out), np.maximum(view, 0))
 
 
+@pytest.mark.parametrize("ndim", range(7, 12))
+def test_many_axes_with_gaps(ndim):
+    """More than the 8 that calls without NumPy's machinery have room for, too."""
+    x, out = numbers((2, *(3,) * ndim), "f", 0)[(slice(None), *[slice(None, None, 2)] * ndim)]
+    assert np.array_equal(fastact.relu(x), np.maximum(x, 0))
+    assert fastact.relu(x, out=out) is out and np.array_equal(out, np.maximum(x, 0))
+
+
 @pytest.mark.parametrize("strides", [(8, 4), (0, 4), (4, 4)])
 def test_what_overlaps_itself(strides):
     """An output whose elements share memory: as NumPy has it."""

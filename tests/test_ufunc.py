@@ -3,7 +3,6 @@
 import inspect
 import pickle
 import warnings
-from functools import partial
 
 import numpy as np
 import pytest
@@ -173,15 +172,23 @@ def test_where(name):
     assert np.array_equal(out, np.where(mask, call(name), np.float32(7)))
 
 
+def warnings_of(function, *arguments, **keywords):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function(*arguments, **keywords)
+    return [(w.category, str(w.message)) for w in caught]
+
+
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_where_without_out_warns_as_numpy(name):
-    def warnings_of(function, *arguments):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            function(*arguments, where=X > 0.5)
-        return [(w.category, str(w.message)) for w in caught]
+    assert warnings_of(call, name, where=X > 0.5) == warnings_of(np.exp, X, where=X > 0.5)
 
-    assert warnings_of(partial(call, name)) == warnings_of(np.exp, X)
+
+@pytest.mark.parametrize("x", [X[:1], X[:1, ::-1]])
+def test_out_that_was_broadcast_warns_as_numpy(x):
+    """As far as NumPy tells by its flags alone."""
+    first, second = (np.broadcast_arrays(np.zeros(50, "f"), x)[0] for _ in range(2))
+    assert warnings_of(fastact.relu, x, out=first) == warnings_of(np.positive, x, out=second) != []
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
