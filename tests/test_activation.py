@@ -174,7 +174,7 @@ from fastact import math as fast
 
 SCALE, far = 2.0, float("inf")
 
-def helper(z: float, n=SCALE):
+def helper(z: float, *, n=SCALE):
     return math.sin(n * z)
 
 @fastact.activation
@@ -205,10 +205,34 @@ def test_pickles_of_main_and_of_local_ones_by_value(tmp_path):
     script.unlink()
     outer, gradient, *lambdas = pickle.loads(pickled.read_bytes())
     assert gradient == outer.grad and outer.__name__ == "outer" and outer.__module__ == "__main__"
+    assert outer.__wrapped__.__qualname__ == "outer"
     assert np.array_equal([outer(0.5), gradient(1.0, 0.5), *(one(0.5) for one in lambdas)], np.load(values))
     assert [one.grad(1.0, 9.0) for one in lambdas] == [3.0, 4.0]
     again = pickle.loads(pickle.dumps([outer, *lambdas]))
     assert [one(0.5) for one in again] == [outer(0.5), 1.5, 2.0]
+
+
+NAMESAKE = """
+import pathlib, pickle, sys, fastact
+
+@fastact.activation
+def f(x):
+    return x * {factor}
+
+pickled = pathlib.Path(sys.argv[1])
+if pickled.exists():
+    print(pickle.loads(pickled.read_bytes()).__wrapped__(1.0))
+pickled.write_bytes(pickle.dumps(f))
+"""
+
+
+def test_pickles_beside_a_namesake(tmp_path):
+    """Each script has an f, and is given the one of the script before it."""
+    script, printed = tmp_path / "script.py", []
+    for factor in (2.0, 3.0, 3.0):
+        script.write_text(NAMESAKE.format(factor=factor))
+        printed.append(run(str(script), str(tmp_path / "pickled")).stdout)
+    assert printed == ["", "2.0\n", "3.0\n"]
 
 
 def test_pickles_nothing_whose_text_is_not_there():
@@ -256,11 +280,12 @@ def test_first_call_from_many_threads():
 def test_fork_while_another_thread_compiles(delay):
     code = """
 import os, sys, threading, time
-from test_activation import swish
+from test_activation import square, swish
 threading.Thread(target=swish, args=(1.0,)).start()
 time.sleep(float(sys.argv[1]))
-if (child := os.fork()) == 0:
-    os._exit(int(swish(0.0)))
+if (child := os.fork()) == 0:  # the lock is this thread's: only another one sees whether it was released
+    threading.Thread(target=lambda: os._exit(int(square(0.0)))).start()
+    time.sleep(100)
 threading.Timer(60, os.kill, (child, 9)).start()
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 os._exit(0)
@@ -762,8 +787,9 @@ def test_wrong_functions():
         fastact.activation(lambda x, out=1.0: x)
     with pytest.raises(TypeError, match="the default of a must be a real number, got 's'"):
         fastact.activation(lambda x, a="s": x)
-    with pytest.raises(TypeError, match="derivative must take the parameters of swish"):
-        fastact.activation(swish.__wrapped__, derivative=lambda x: 1.0)
+    for wrong in (lambda x: 1.0, lambda beta, x: 1.0):
+        with pytest.raises(TypeError, match="derivative must take the parameters of swish"):
+            fastact.activation(swish.__wrapped__, derivative=wrong)
 
 
 def test_messages_say_what_was_called():
@@ -875,9 +901,17 @@ def test_names_of_parameters():
     assert _ufunc(1.0) == 10.0 and _ufunc.grad(2.0, 1.0, 3.0) == 6.0
     with pytest.raises(TypeError, match="error must be real numbers"):
         _ufunc(1.0, "a")
-    for taken in ("out", "gy", "kwargs"):
+    for taken in ("out", "where", "dtype", "casting", "order", "subok", "signature", "kwargs", "gy"):
         with pytest.raises(TypeError, match=f"{taken} is taken by ufuncs"):
             fastact.activation(eval(f"lambda x, {taken}=1.0: x"))
+
+
+def test_a_name_that_is_a_keyword():
+    def product(x, a):
+        return x * a
+
+    product.__name__ = "class"
+    assert fastact.activation(product)(3.0, 2.0) == 6.0
 
 
 def test_constants_beyond_float32():

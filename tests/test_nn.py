@@ -109,8 +109,14 @@ def test_rrelu_in_training(inplace):
     assert m.eval() is m
     assert np.array_equal(m(x.copy()), fastact.rrelu(x, 0.1, 0.4))
     assert np.array_equal(m.backward(gy), fastact.grad.rrelu(gy, x, 0.1, 0.4))
-    assert m.train() is m
+    assert m.train(1) is m and m.training is True
     assert np.unique(m(np.full(10, -1.0))).size == 10
+
+
+def test_a_module_of_ones_own_without_methods():
+    for call in (nn.Module(), nn.Module().backward):
+        with pytest.raises(NotImplementedError, match=r"^Module has no (for|back)ward"):
+            call(1.0)
 
 
 def test_calls_are_forward():
@@ -316,6 +322,12 @@ def test_numpy_scalars_leave_the_dtype():
         assert repr(nn.ELU(half)) == "ELU(alpha=0.5)" and nn.PReLU(1, half).init == 0.5
 
 
+def test_parameters_that_are_not_finite():
+    x = np.linspace(-2, 2, 9)
+    assert np.array_equal(nn.Softshrink(np.nan)(x), fastact.softshrink(x, np.nan), equal_nan=True)
+    assert nn.PReLU(1, np.inf).weight[0] == np.inf
+
+
 def some(name, channels):
     """A module of that name; of PReLU, with so many channels."""
     arguments = {"Threshold": (0.5, 2.0), "PReLU": (channels, 0.5)}
@@ -387,6 +399,7 @@ ERRORS = [
     ("Threshold(1)", TypeError, "Threshold: .*value"),
     ("Hardtanh(2, 1)", ValueError, "Hardtanh: max_val must be greater than min_val, got 2, 1"),
     ("Hardtanh(1, 1)", ValueError, "Hardtanh: max_val"),
+    ("CELU(0)", ValueError, "CELU: alpha must not be 0"),
     ("Softshrink(-1)", ValueError, "Softshrink: lambd must not be negative, got -1"),
     ("PReLU(0)", ValueError, "PReLU: num_parameters must be at least 1, got 0"),
     ("PReLU(1.5)", TypeError, "PReLU: num_parameters must be an int, got 1.5"),

@@ -18,7 +18,7 @@ from cases import FUNCTIONS, TABLE
 from processes import run
 
 import fastact
-from fastact import _backend
+from fastact import _backend, _config
 from fastact._gates import GATED, GATES
 from fastact._table import GRADIENTS, REDUCTIONS, SOFTMAXES, WITH_GRADIENT
 
@@ -74,6 +74,12 @@ def test_config_on_the_command_line():
         assert name in done.stdout
 
 
+def test_config_names_optional_packages(monkeypatch, capsys):
+    monkeypatch.setattr(_config, "version_of", lambda name: None if name == "numba-cuda" else "1.2")
+    fastact.show_config()
+    assert capsys.readouterr().out.endswith("numba 1.2, matplotlib 1.2, torch 1.2\n")
+
+
 def test_config_beside_a_folder_of_an_optional_packages_name(tmp_path):
     for name in ("torch", "numba", "matplotlib", "numba_cuda"):
         (tmp_path / name).mkdir()
@@ -98,7 +104,9 @@ def test_wrong_command_line(arguments):
     assert done.stderr.startswith("usage: fastact")
 
 
-@pytest.mark.parametrize("option, wanted", [("--help", "usage: fastact"), ("--version", "fastact ")])
+@pytest.mark.parametrize(
+    "option, wanted", [("--help", "usage: fastact"), ("--version", f"fastact {fastact.__version__}\n")]
+)
 def test_help_and_version(option, wanted):
     done = run("-m", "fastact", option)
     assert done.returncode == 0 and done.stdout.startswith(wanted)
