@@ -38,6 +38,15 @@ def test_arrays_on_the_cpu_that_could_be_elsewhere():
     assert np.array_equal(fastact.grad.glu([1.0], OfJax()), fastact.grad.glu([1.0], x))
 
 
+class Managed:
+    def __dlpack_device__(self):
+        return 13, 0
+
+
+def test_managed_memory_is_on_a_device():
+    assert _cuda_arrays.is_on_device(Managed()) and not _cuda_arrays.is_on_device(OfJax())
+
+
 @without_device
 def test_the_reason_is_given():
     for function in (cuda.sigmoid, cuda.softmax):

@@ -43,6 +43,19 @@ def test_other_sources_are_other_kernels(place, monkeypatch):
     assert _cuda_cache.kept("relu", lambda: b"new code") == b"new code"
 
 
+def test_other_compilers_make_other_kernels(monkeypatch):
+    before = _cuda_cache.makers()
+    monkeypatch.setattr("numba_cuda.__version__", "0.0")
+    assert _cuda_cache.makers.__wrapped__() != before
+
+
+def test_an_empty_name_of_a_place(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _cuda_cache.programs.__wrapped__()["key"] = b"code"
+    assert (tmp_path / ".cache" / "fastact").is_dir()
+
+
 def test_a_full_disk(place, monkeypatch):
     class Full(dict):
         def __setitem__(self, key, value):
