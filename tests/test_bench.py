@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ import fastact
 from fastact import _bench
 from fastact.__main__ import main
 from fastact._bench.cells import LAYOUTS, Cell, Rows
+from fastact._bench.options import chosen, threads_of
 from fastact._bench.peers import PEERS, missing, suits
-from fastact._bench.report import with_spread
+from fastact._bench.report import Result, summary, with_spread
 from fastact._expressions import EXPRESSIONS
 from fastact._timing import Times, shortest, wait_for_idle_threads
 
@@ -84,6 +86,21 @@ def test_copies(capsys):
     assert all((row[-1] == "") == (row[0] in other_shape) for row in rows)
 
 
+def result_of(function, own, others):
+    """Of turns that took so long."""
+    times = {"fastact": Times(), "numpy": Times()}
+    times["fastact"].turns, times["numpy"].turns = own, others
+    return Result(Cell(function, "float32", 10, "contiguous", 1), times)
+
+
+def test_summary():
+    results = [result_of("relu", [[2.0], [1.0]], [[2.0], [3.0]]), result_of("tanh", [[1.0]], [[8.0]])]
+    ratios = {"ratio": 2.0, "ratio from": 1.0, "ratio to": 3.0}
+    assert ratios.items() <= results[0].as_json()["seconds"]["numpy"].items()
+    rows = table("\n\n" + "\n".join(summary(results, ["numpy"])))[2:]
+    assert rows == [["elementwise, geometric mean", "4.00"], ["elementwise, lowest", "2.00"]]
+
+
 def test_ratios_fit_their_columns():
     ratios = [0.5, 9.99, 10.0, 99.9, 123.4, 12345.6]
     assert [len(with_spread(ratio, [0.1, 9000.0])) <= 12 for ratio in ratios] == [True] * 6
@@ -109,7 +126,6 @@ def test_json(capsys, tmp_path):
         if find_spec("scipy"):
             other = cell["seconds"]["scipy"]
             assert other["ratio"] == pytest.approx(other["minimum"] / own["minimum"])
-            assert other["ratio from"] <= other["ratio to"]
 
 
 @pytest.mark.parametrize("options", [[], ["--preallocated"]], ids=["new", "preallocated"])
@@ -238,13 +254,17 @@ def test_interrupt_leaves_what_was_measured(tmp_path):
     assert done == list(EXPRESSIONS)[: len(done)] and 1 <= len(done) < len(EXPRESSIONS)
 
 
-def test_page_has_what_was_measured():
-    """docs/speed.md and README.md, of what is in bench/results."""
+def test_pages_have_what_was_measured(monkeypatch):
+    """docs/speed.md, README.md and docs/accuracy.md, of what is in bench/results."""
+    monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=None))  # which nothing here needs
+    import accuracy
     import speed_page
 
     readme = (speed_page.ROOT / "README.md").read_text()
     assert (speed_page.ROOT / "docs" / "speed.md").read_text() == speed_page.page()
     assert readme == speed_page.readme(readme)
+    report = accuracy.report(accuracy.load(), accuracy.SECTIONS)
+    assert (speed_page.ROOT / "docs" / "accuracy.md").read_text() == accuracy.PAGE + report + "\n"
 
 
 class Terminal(io.StringIO):
@@ -278,6 +298,17 @@ def test_threads_are_as_before(capsys):
     before = fastact.get_num_threads()
     bench(capsys, "relu", *TINY, "--threads", "1,3")
     assert fastact.get_num_threads() == before
+
+
+def test_what_is_given_twice_is_measured_once():
+    fastact.set_num_threads(3)
+    assert threads_of("all,1,3") == [3, 1]
+    assert chosen("b,a,b", ["a", "b"], "--peers") == ["b", "a"]
+
+
+@pytest.mark.parametrize("size, text", [(10, "10"), (1000, "1e3"), (1234, "1234"), (1500, "1.5e3"), (10**7, "1e7")])
+def test_text_of_a_size(size, text):
+    assert Cell("relu", "float32", size, "contiguous", 1).size_text == text
 
 
 @pytest.mark.parametrize("text", ["10", "4x5", "2x3x4@1", "7x8@0"])

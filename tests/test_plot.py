@@ -1,6 +1,7 @@
 """The pictures: what is drawn is what the functions give; the formulas; the command; the gallery."""
 
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -436,6 +437,9 @@ def test_command(suffix, start, tmp_path, axes):
         done = run("-W", "error", "-m", "fastact", "plot", "elu", "alpha=0.5,1", "--out", str(path))
         assert done.returncode == 0 and done.stdout == f"written: {path}\n", done.stderr
     assert to[0].read_bytes().startswith(start)
+    if suffix == ".png":
+        size = struct.unpack(">2I", to[0].read_bytes()[16:24])
+        assert size == tuple(150 * inches for inches in _plot.SIZE)
     if suffix != ".pdf":
         assert to[0].read_bytes() == to[1].read_bytes()
 
@@ -471,6 +475,7 @@ def test_parameters_belong_to_the_name_before_them(axes, monkeypatch):
     main("plot elu --xlim -1e3 -.5e1 --out some.svg".split())
     assert drawn[1].axes[0].get_xlim() == (-1000, -5)
     axes = drawn[0].axes
+    assert axes[0].get_gridspec().get_geometry() == (2, 4)
     titles = ["elu, alpha = 2", "celu", "relu", "elu, alpha = 3", "hardtanh, min_val = -1, max_val = 2"]
     assert [texts(ax) for ax in axes] == [[title] for title in titles]
     for ax, function in zip(axes, [lambda x: fastact.elu(x, 2), fastact.celu], strict=False):
