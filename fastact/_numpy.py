@@ -445,9 +445,11 @@ def log_softmax_gradient(gy, axes, y, temperature=1.0):
 def hardmax(x, axes, where):
     if x.size == 0:
         return x
+    where = True if where is None else where
+    x = np.where(where, x, -np.inf)
     places = np.arange(x.size).reshape(x.shape)  # in C order
-    first = np.min(np.where(x == _maximum(x, axes, where), places, x.size), axis=axes, keepdims=True)
-    return np.where(np.isnan(x).any(axis=axes, keepdims=True), np.nan, places == first)
+    first = np.min(np.where(x == _maximum(x, axes, None), places, x.size), axis=axes, keepdims=True)
+    return np.where(where, np.where(np.isnan(x).any(axis=axes, keepdims=True), np.nan, places == first), 0)
 
 
 def sparsemax(x, axes, where):
