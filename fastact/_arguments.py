@@ -43,12 +43,11 @@ def wider_result_type(name, dtype, **arrays):
 def temperature_of(temperature, argument="temperature"):
     if type(temperature) is not float:
         number = np.asarray(temperature)
-        is_long = isinstance(temperature, int) and number.dtype.kind == "O"
-        if number.ndim != 0 or not (number.dtype.kind in "iuf" or is_long):
+        if number.ndim != 0 or not (number.dtype.kind in "iuf" or type(temperature) is int):
             raise TypeError(f"{argument} must be a real number, got {brief(temperature)}")
         try:
-            temperature = float(temperature if is_long else number)
-        except OverflowError:
+            temperature = float(number)
+        except OverflowError:  # of an int
             temperature = math.inf
     if not 0.0 < temperature < math.inf:
         raise ValueError(f"{argument} must be positive and finite, got {temperature!r}")
@@ -115,6 +114,9 @@ def without_mask(argument, x):
 
 
 def mask_of(where, shape):
+    """`where` of that shape, or None for all."""
+    if where is None:
+        return None
     where = np.asarray(where)
     if where.dtype != bool:
         raise TypeError(f"where must be bool, got dtype {where.dtype}")

@@ -66,7 +66,7 @@ def over_axes(name, axis, out, where, dtype, temperature, x, *y):
         where = unmasked(x, where)
         x = np.asarray(x)
         result_type = result_type_of(name, "x", x.dtype, dtype)
-        second = None if where is None else mask_of(where, x.shape)
+        second = mask_of(where, x.shape)
     axes = axes_of(axis, x.ndim)
     result = output(name, out, argument, x.shape, result_type, x)
     reduce_into(kernel, x, second, axes, result, result_type, temperature)

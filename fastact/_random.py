@@ -153,7 +153,7 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, where=None, rng):
     logits = np.asarray(logits)
     dtype = result_type_of("gumbel_softmax", "logits", logits.dtype, None)
     axes_of(axis, logits.ndim)  # or an error, before anything is drawn
-    where = None if where is None else mask_of(where, logits.shape)
+    where = mask_of(where, logits.shape)
     drawn = np.promote_types(dtype, np.float32).type
     # -log(u) is exponentially distributed; 0, which may come out, stands for what is less than the next number
     y = np.asarray(rng.standard_exponential(logits.shape, drawn))

@@ -150,8 +150,7 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     result_type = result_type_of("logsumexp", "x", x.dtype, dtype)
     axes = axes_of(axis, x.ndim)
     sizes = [1 if k in axes else size for k, size in enumerate(x.shape) if keepdims or k not in axes]
-    if where is not None:
-        where = mask_of(where, x.shape)
+    where = mask_of(where, x.shape)
     result = output("logsumexp", out, "the result", tuple(sizes), result_type)
     target = result[(*(None if k in axes and not keepdims else slice(None) for k in range(x.ndim)), ...)]  # a view
     if x.size:

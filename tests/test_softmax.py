@@ -286,6 +286,14 @@ def test_masked_arrays(name):
         function(x, where=np.ones(6, int))
 
 
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_numbers_that_are_not_numpys(name):
+    x = np.arange(12).reshape(3, 4).astype(pytest.importorskip("ml_dtypes").bfloat16)
+    for dtype in (None, "f", "d"):
+        got, want = getattr(fastact, name)(x, dtype=dtype), getattr(fastact, name)(x.astype("f"), dtype=dtype)
+        assert got.dtype == want.dtype and np.array_equal(got, want)
+
+
 @pytest.mark.parametrize("name", KEEPING_SHAPE)
 def test_small_shapes(name):
     function = getattr(fastact, name)

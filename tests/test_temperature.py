@@ -192,6 +192,11 @@ def test_errors(name, temperature, exception):
         getattr(fastact, name)(x, 1, 2.0)
 
 
+def test_large_whole_numbers():
+    x = np.arange(4.0)
+    assert np.array_equal(fastact.softmax(x, temperature=2**70), fastact.softmax(x, temperature=2.0**70))
+
+
 def test_half_precision_and_integers():
     x = np.random.default_rng(7).normal(size=(20, 30)).astype("e")
     assert fastact.softmax(x, temperature=0.5).dtype == np.float16

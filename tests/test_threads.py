@@ -182,7 +182,8 @@ print(fastact.get_num_threads())
 
 
 @pytest.mark.parametrize(
-    "variables", [{"FASTACT_NUM_THREADS": "3"}, {"FASTACT_NUM_THREADS": "", "OMP_NUM_THREADS": "3"}]
+    "variables",
+    [{"FASTACT_NUM_THREADS": "3"}, {"OMP_NUM_THREADS": "3"}, {"FASTACT_NUM_THREADS": "", "OMP_NUM_THREADS": "3"}],
 )
 def test_number_of_threads_from_the_environment(variables):
     done = run("-c", "import fastact; print(fastact.get_num_threads())", **variables)
