@@ -19,7 +19,7 @@ import numpy as np
 mp.mp.dps = 60
 PRECISION = {"float32": 24, "float64": 53}
 FOR_HALVES = ["TANHSHRINK", "GELU_TAIL", "GELU_SLOPE"]  # once more, for results of 16 bits that are computed in float32
-FLOAT32_ONLY = {"EXP_BY_EIGHTHS", "HALF_EXPM1", *(f"{name}_FOR_HALVES" for name in FOR_HALVES)}
+FLOAT32_ONLY = {"HALF_EXPM1", *(f"{name}_FOR_HALVES" for name in FOR_HALVES)}
 HALF_LN2 = mp.log(2) / 2
 
 
@@ -28,6 +28,12 @@ def exp_remainder(r):
     if abs(r) < mp.mpf(10) ** -12:
         return mp.mpf(1) / 2 + r / 6
     return (mp.expm1(r) - r) / r**2
+
+
+def within_fraction(dtype):
+    """Of an octave: an eighth, a quarter."""
+    half = HALF_LN2 * mp.mpf("1.01") / {"float32": 8, "float64": 4}[dtype]
+    return -half, half
 
 
 def half_expm1_slope(u):
@@ -170,7 +176,7 @@ def without_constant(name, doc, whole, interval):
 # remainder's term / whole function
 TABLE = [
     ("EXP", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: r**2 / mp.exp(r)),
-    ("EXP_BY_EIGHTHS", exp_remainder, (-HALF_LN2 * 1.01 / 8, HALF_LN2 * 1.01 / 8), lambda r: r**2 / mp.exp(r)),
+    ("EXP_BY_FRACTIONS", exp_remainder, within_fraction, lambda r: r**2 / mp.exp(r)),
     ("EXPM1", exp_remainder, (-HALF_LN2 * 1.01, HALF_LN2 * 1.01), lambda r: abs(r**2 / mp.expm1(r)) if r else r),
     ("HALF_EXPM1", half_expm1_slope, (-2 * HALF_LN2 * 1.01, 2 * HALF_LN2 * 1.01), lambda u: abs(u) / mp.exp(-u / 2)),
     ("LOG1P", log1p_remainder, (mp.mpf(0), mp.exp(-1) * 1.01), lambda f: f**2 / mp.log1p(f) if f else mp.mpf(0)),

@@ -49,7 +49,7 @@ def fma(typing_context, a, b, c):
 def call_of_level(name, result, *arguments):
     """An intrinsic that calls a function which `_machine_code.py` defines for each level."""
     llvm.add_symbol(name, 1)  # for Numba's machine code, which never runs
-    kinds = {types.boolean: ir.IntType(1), types.float32: ir.FloatType()}
+    kinds = {types.boolean: ir.IntType(1), types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
 
     def generate(context, builder, signature, values):
         kind = ir.FunctionType(kinds[result], [kinds[argument] for argument in arguments])
@@ -72,21 +72,22 @@ def has_lookup(typing_context):
 
 @cache
 def lookup(rows, k):
-    """A function of a float32 index, whose low three bits say which of the eight numbers of a row it is."""
-    name = _lookup.name_of(np.array(rows[k], np.float32).view(np.uint32))
+    """A function of an index, whose low bits say which of the eight float32 or four float64 numbers of a row it is."""
+    name = _lookup.name_of(rows[k])
+    kind = {8: types.float32, 4: types.float64}[len(rows[k])]
 
     @intrinsic
     def function(typing_context, index):
-        return call_of_level(name, types.float32, types.float32)
+        return call_of_level(name, kind, kind)
 
     return function
 
 
-def either(two, specialised):
+def either(by_pieces, whole, specialised):
     """One of two functions, as the level has it."""
-    arguments = ", ".join(inspect.signature(two.whole).parameters)
+    arguments = ", ".join(inspect.signature(whole).parameters)
     text = f"lambda {arguments}: by_pieces({arguments}) if has_lookup() else whole({arguments})"
-    both = {"by_pieces": specialised(two.by_pieces), "whole": specialised(two.whole)}
+    both = {"by_pieces": specialised(by_pieces), "whole": specialised(whole)}
     return eval(text, both | {"has_lookup": has_lookup})
 
 
@@ -139,10 +140,11 @@ def power_of_two(builder, bits, mantissa):
 @intrinsic
 def times_power(typing_context, a, t):
     def generate(context, builder, signature, values):
-        bits, index = (builder.bitcast(value, ir.IntType(32)) for value in values)
-        return builder.bitcast(builder.add(bits, builder.shl(index, index.type(20))), values[0].type)
+        integer, place = {32: (ir.IntType(32), 20), 64: (ir.IntType(64), 50)}[a.bitwidth]
+        bits, index = (builder.bitcast(value, integer) for value in values)
+        return builder.bitcast(builder.add(bits, builder.shl(index, integer(place))), values[0].type)
 
-    return types.float32(types.float32, types.float32), generate
+    return a(a, a), generate
 
 
 @bitwise

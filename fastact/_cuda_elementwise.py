@@ -18,9 +18,9 @@ CONSTANT = "constant"  # one element for all of the dimension
 STRIDED = "strided"  # one element at a time, any step
 
 
-def either(two, specialised):
+def either(by_pieces, whole, specialised):
     """One of the functions of a `ByPieces`."""
-    return specialised(two.by_pieces if two.by_pieces.__name__ in BY_PIECES else two.whole)
+    return specialised(by_pieces if by_pieces.__name__ in BY_PIECES else whole)
 
 
 def source(modes, ndim, width, sizes, few):

@@ -275,9 +275,9 @@ def log_softmax_gradient(gy, y, high, low, r, r_low):
 # ----------------------------------------------------------------------------------------------------
 
 
-def whole(two, specialised):
+def not_by_pieces(by_pieces, whole, specialised):
     """For `either`."""
-    return specialised(two.whole)
+    return specialised(whole)
 
 
 def primitives_for(out_storage, dtype, approximations):
@@ -293,4 +293,4 @@ def primitives_for(out_storage, dtype, approximations):
     }
     functions |= {_cuda_rows.scaled_origin: exact_origin, _cuda_rows.level: log_alone}
     constants = {_cuda_rows.START: 2.0, _cuda_rows.SMALLEST_START: 2.0**-100}
-    return functions | constants | {"either": whole, "product_error": no_error} | approximations[out_storage]
+    return functions | constants | {"either": not_by_pieces, "product_error": no_error} | approximations[out_storage]

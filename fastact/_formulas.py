@@ -67,8 +67,10 @@ from fastact._math import (
 from fastact._pieces import (
     bell_of,
     gelu_derivative_left,
+    gelu_end,
     gelu_left,
     gelu_tanh_of,
+    logistic_of_minus,
     logistic_of_pair,
     quick_gelu_of,
     quick_gelu_scaled,
@@ -480,7 +482,7 @@ def log_sigmoid_derivative(x):
     >>> fastact.grad.log_sigmoid(1.0, [-2.0, 0.0, 2.0])
     array([0.88079708, 0.5       , 0.11920292])
     """
-    return sigmoid(-x)
+    return logistic_of_minus(x)
 
 
 def softplus_at_defaults(x):
@@ -1221,7 +1223,7 @@ def gelu(x):
     """
     a = fabs(x)
     left, s = gelu_left(GELU_END if a > GELU_END else a)
-    return fma(-left * s, DOWN, -0.0 if x < 0.0 else x)
+    return gelu_end(x, left * s)
 
 
 @derivative(gelu)

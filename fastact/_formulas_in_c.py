@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fastact._pieces import eighth, eighth_low
-from fastact._reduction_formulas import BY_EIGHTHS, REDUCTION_FORMULAS, SCALE
+from fastact._pieces import fraction_power, fraction_power_low
+from fastact._reduction_formulas import BY_FRACTIONS, REDUCTION_FORMULAS, SCALE
 from fastact._specialise import specialise
 
 C_TYPES = {"float32": "float", "float64": "double"}
@@ -37,9 +37,9 @@ PRIMITIVES = """/* Made by fastact/_formulas_in_c.py. */
 #else
 #define FASTACT_INLINE static inline
 #endif
-/* one instruction looks up the eighths of octaves of a whole vector */
+/* one instruction looks up the fractions of octaves of a whole vector */
 #if defined(__AVX2__) && defined(__FMA__)
-#define FASTACT_BY_EIGHTHS
+#define FASTACT_BY_FRACTIONS
 #endif
 #ifdef __FP_FAST_FMA
 FASTACT_INLINE float fastact_fma_float32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
@@ -187,22 +187,22 @@ def in_c(formula, dtype, name):
     return f"{head}({', '.join(arguments)}) {{\n{body}}}\n"
 
 
-def eighths():
+def fraction_powers():
     """The numbers of _pieces.py: bits, and what rounding left."""
-    yield "FASTACT_EIGHTHS", np.array(*eighth.rows, np.float32).view(np.int32)
-    yield "FASTACT_EIGHTHS_LOW", [f"{low.hex()}f" for low in eighth_low.rows[0]]
+    yield "FASTACT_FRACTION_POWERS", np.array(*fraction_power.rows["float32"], np.float32).view(np.int32)
+    yield "FASTACT_FRACTION_POWERS_LOW", [f"{low.hex()}f" for low in fraction_power_low.rows["float32"][0]]
 
 
 def header():
     parts = [PRIMITIVES]
     parts += [f"#define FASTACT_SCALE_{dtype} {value.hex()}\n" for dtype, value in SCALE.values.items()]
-    parts += [f"#define {name} {', '.join(map(str, values))}\n" for name, values in eighths()]
+    parts += [f"#define {name} {', '.join(map(str, values))}\n" for name, values in fraction_powers()]
     for formula, dtypes in REDUCTION_FORMULAS.items():
         for dtype in dtypes:
             text = in_c(formula, dtype, formula.__name__)
-            if formula in BY_EIGHTHS and dtype == "float32":
-                other = in_c(BY_EIGHTHS[formula], dtype, formula.__name__)
-                text = f"#ifdef FASTACT_BY_EIGHTHS\n{other}#else\n{text}#endif\n"
+            if formula in BY_FRACTIONS and dtype == "float32":
+                other = in_c(BY_FRACTIONS[formula], dtype, formula.__name__)
+                text = f"#ifdef FASTACT_BY_FRACTIONS\n{other}#else\n{text}#endif\n"
             parts.append(text)
     return "\n".join([*parts, "#endif\n"])
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef FASTACT_BY_EIGHTHS
+#ifdef FASTACT_BY_FRACTIONS
 #include <immintrin.h>
 #endif
 
@@ -56,19 +56,19 @@ static inline void fastact_sum_of_pairs(const double *highs, const double *lows,
 }
 
 /* Of each lane, what `exp_index` gave: the power of two and, where that is rounded, what is left of it, as a share. */
-#ifdef FASTACT_BY_EIGHTHS
+#ifdef FASTACT_BY_FRACTIONS
 static inline __attribute__((always_inline)) void fastact_power_float(const float *index, float *power, float *low) {
-    static const int32_t eighths[16] = {FASTACT_EIGHTHS, FASTACT_EIGHTHS};
-    static const float eighths_low[16] = {FASTACT_EIGHTHS_LOW, FASTACT_EIGHTHS_LOW};
+    static const int32_t fraction_powers[16] = {FASTACT_FRACTION_POWERS, FASTACT_FRACTION_POWERS};
+    static const float fraction_powers_low[16] = {FASTACT_FRACTION_POWERS_LOW, FASTACT_FRACTION_POWERS_LOW};
 #ifdef __AVX512F__
-    const __m512i bits = _mm512_loadu_si512(eighths), t = _mm512_loadu_si512(index);
-    const __m512 lows = _mm512_loadu_ps(eighths_low);
+    const __m512i bits = _mm512_loadu_si512(fraction_powers), t = _mm512_loadu_si512(index);
+    const __m512 lows = _mm512_loadu_ps(fraction_powers_low);
     const __m512i sum = _mm512_add_epi32(_mm512_permutexvar_epi32(t, bits), _mm512_slli_epi32(t, 20));
     _mm512_storeu_ps(power, _mm512_castsi512_ps(sum));
     _mm512_storeu_ps(low, _mm512_permutexvar_ps(t, lows));
 #else
-    const __m256i bits = _mm256_loadu_si256((const __m256i *)eighths);
-    const __m256 lows = _mm256_loadu_ps(eighths_low);
+    const __m256i bits = _mm256_loadu_si256((const __m256i *)fraction_powers);
+    const __m256 lows = _mm256_loadu_ps(fraction_powers_low);
     for (int k = 0; k < 16; k += 8) {
         const __m256i t = _mm256_castps_si256(_mm256_loadu_ps(index + k));
         const __m256i sum = _mm256_add_epi32(_mm256_permutevar8x32_epi32(bits, t), _mm256_slli_epi32(t, 20));

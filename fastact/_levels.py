@@ -11,7 +11,7 @@ class Level(NamedTuple):
     llvm_features: str = ""
     fma: bool = True
     register: str = ""  # in a disassembly
-    lookups: tuple = ()  # lengths of the vectors of float32 whose elements one instruction looks up
+    lookups: tuple = ()  # bytes of the vectors whose elements instructions look up
 
 
 V3 = frozenset({"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"})
@@ -19,8 +19,8 @@ V4 = V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 # The best first; `native` is the plain CPU of another architecture. LLVM keeps to 256 bits at v4 unless told otherwise;
 # whole registers take 0.5 to 0.6 of that time (Zen 5).
 LEVELS = {
-    "x86-64-v4": Level(V4, "x86-64-v4", "-prefer-256-bit", register="zmm", lookups=(4, 8, 16)),
-    "x86-64-v3": Level(V3, "x86-64-v3", register="ymm", lookups=(4, 8)),
+    "x86-64-v4": Level(V4, "x86-64-v4", "-prefer-256-bit", register="zmm", lookups=(16, 32, 64)),
+    "x86-64-v3": Level(V3, "x86-64-v3", register="ymm", lookups=(16, 32)),
     "x86-64": Level(frozenset(), "x86-64", fma=False, register="xmm"),
     "native": Level(frozenset(), "generic"),
 }

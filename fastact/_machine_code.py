@@ -18,8 +18,8 @@ HAS_LOOKUP = "fastact_has_lookup"
 VECTORS = 6
 FEWER_AT_V4 = {
     "((gelu|geglu)(_grad)?|(silu|swish|quick_gelu|swiglu)_grad|tanhshrink)_float32": 2,
-    "(sigmoid|log_sigmoid_grad)_float64": 2,
     "((gelu|geglu)(_grad)?|gelu_tanh_grad)_float": 4,
+    "(sigmoid|silu|log_sigmoid_grad)_float64": 4,
 }
 
 

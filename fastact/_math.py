@@ -171,6 +171,10 @@ def not_below(x, lowest):
     return lowest if x < lowest else x
 
 
+def not_above(x, greatest):
+    return greatest if x > greatest else x
+
+
 def exp_parts(x, x_low):
     """e**(x + x_low) * UP = (high + low) * s, for x from EXP_LOW to 0 and x_low below its last place."""
     s, n, r = reduce_exp(x, MAGIC_UP)

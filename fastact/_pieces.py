@@ -1,8 +1,8 @@
-"""Parts of formulas for which there are two ways: in float32, where a CPU can look up vectors, by pieces; otherwise as
-for any dtype and compiler.
+"""Parts of formulas for which there are two ways: where a CPU can look up vectors, by pieces in float32 or by fractions
+of octaves; otherwise as for any dtype and compiler.
 
 By pieces there is no division, the polynomials are shorter, and only what a piece adds to its value is rounded twice.
-e**x by eighths of octaves needs less of a polynomial, and no pair.
+e**x by fractions of octaves, eighths in float32 and quarters in float64, needs less of a polynomial, and no pair.
 """
 
 import numpy as np
@@ -19,8 +19,10 @@ from fastact._math import (
     GELU_TAIL_LOW,
     GELU_TANH_END,
     LARGE,
+    LN2,
     LN2_HIGH,
     LN2_LOW,
+    LN2_REST,
     LOG2E,
     MAGIC_UP,
     NEAR_ROOT,
@@ -50,13 +52,13 @@ from fastact._math import (
     logistic,
     logistic_parts,
     multiply,
+    not_above,
     not_below,
     on_either_side,
     power_of_two,
     product_error,
     reciprocal,
     silu_slope,
-    split,
     square_of_quotient,
     tanh_parts,
     tanhshrink_near_zero,
@@ -65,7 +67,7 @@ from fastact._math import (
     two_sum,
     with_constant,
 )
-from fastact._specialise import ByPieces, Constant, Eight, Pieces, PiecesAsPairs, Polynomial
+from fastact._specialise import ByPieces, Constant, Pieces, PiecesAsPairs, Polynomial, Row
 
 tanh_pieces = Pieces(_coefficients.TANH_PIECES)
 tanhshrink_pieces = Pieces(_coefficients.TANHSHRINK_PIECES)
@@ -75,77 +77,103 @@ silu_slope_pieces = PiecesAsPairs(_coefficients.SILU_SLOPE_PIECES)
 TANH_SCALE, TANHSHRINK_SCALE = _coefficients.TANH_SCALE, _coefficients.TANHSHRINK_SCALE
 SILU_SLOPE_SCALE = _coefficients.SILU_SLOPE_SCALE
 
-exp_remainder_by_eighths = Polynomial(_coefficients.EXP_BY_EIGHTHS)
+exp_remainder_by_fractions = Polynomial(_coefficients.EXP_BY_FRACTIONS)
+# 2**(k / 8) and 2**(k / 4), less what `times_power` adds for k; and what rounding left of it, as a share.
 _EIGHTHS = 2.0 ** (np.arange(8) / 8)
 _ROUNDED = _EIGHTHS.astype(np.float32)
-# 2**(k / 8), less what `times_power` adds for k; and what rounding left of it, as a share.
-eighth = Eight((_ROUNDED.view(np.int32) - (np.arange(8, dtype=np.int32) << 20)).view(np.float32).tolist())
-eighth_low = Eight((_EIGHTHS / _ROUNDED - 1.0).tolist())
-EIGHTHS = Constant(8.0 * LOG2E.values["float32"], np.nan)
-EIGHTH_HIGH, EIGHTH_LOW = split(np.log(2) / 8, 0.0)
+_QUARTERS = ["0x1p+0", "0x1.306fe0a31b715p+0", "0x1.6a09e667f3bcdp+0", "0x1.ae89f995ad3adp+0"]
+_QUARTERS_LOW = ["0x0p+0", "0x1.34d754db0abb6p-55", "-0x1.3b3efbf5e2228p-54", "0x1.c1a7792cb3387p-55"]
+fraction_power = Row(
+    (_ROUNDED.view(np.int32) - (np.arange(8, dtype=np.int32) << 20)).view(np.float32).tolist(),
+    (np.array([*map(float.fromhex, _QUARTERS)]).view(np.int64) - (np.arange(4) << 50)).view(np.float64).tolist(),
+)
+fraction_power_low = Row((_EIGHTHS / _ROUNDED - 1.0).tolist(), map(float.fromhex, _QUARTERS_LOW))
+# How many of these fractions of an octave e is, and how much each adds to x.
+FRACTIONS = Constant(8.0 * LOG2E.values["float32"], 4.0 * LOG2E.values["float64"])
+_EIGHTH = float(np.float32(np.log(2) / 8))
+FRACTION_HIGH = Constant(_EIGHTH, LN2.values["float64"] / 4)
+FRACTION_LOW = Constant(np.log(2) / 8 - _EIGHTH, LN2_REST.values["float64"] / 4)
 # What is 1 beside e**x, so that this does not overflow; and a number that leaves an integer of what is added to it, for
 # `times_power` with that factor.
-ONE = Constant(2.0**-64, np.nan)
-HALF_UP = Constant(2.0**63, np.nan)
-INTEGER_BY_ONE = Constant(1.5 * 2.0**23 - 8 * 64, np.nan)
-INTEGER_UP = Constant(1.5 * 2.0**23 + 8 * 64, np.nan)  # the same for UP
+ONE = Constant(2.0**-64, 2.0**-512)
+HALF_UP = Constant(2.0**63, 2.0**511)
+INTEGER_BY_ONE = Constant(1.5 * 2.0**23 - 8 * 64, 1.5 * 2.0**52 - 4 * 512)
+INTEGER_UP = Constant(1.5 * 2.0**23 + 8 * 64, 1.5 * 2.0**52 + 4 * 512)  # the same for UP
+# From there on e**-x vanishes beside 1; what is rounded away of less would be subnormal. And quick_gelu vanishes below.
+VANISHES = Constant(19.0, 42.0)
+QUICK_GELU_END = Constant(-76.0, -450.0)
 
 half_expm1_slope = Polynomial(_coefficients.HALF_EXPM1)
 half_expm1_curve = Polynomial({"float32": _coefficients.HALF_EXPM1["float32"][1:]})  # (slope + 1 / 2) / u
 
 
-def within_eighth(x, x_low, n):
-    """What is left of x + x_low without n eighths of ln 2; the first difference is exact but for x near 0."""
-    return fma(-n, EIGHTH_LOW, fma(-n, EIGHTH_HIGH, x)) + x_low
+def within_fraction(x, x_low, n):
+    """What is left of x + x_low without n fractions of ln 2; the first difference is exact but for x near 0."""
+    return fma(-n, FRACTION_LOW, fma(-n, FRACTION_HIGH, x)) + x_low
 
 
-def expm1_within_eighth(r, low):
+def expm1_within_fraction(r, low):
     """e**r - 1 + low"""
-    return fma(fma(exp_remainder_by_eighths(r), r, 1.0), r, low)
+    return fma(fma(exp_remainder_by_fractions(r), r, 1.0), r, low)
 
 
-def one_plus_exp(x, x_low):
-    """(1 + e**(x + x_low)) * ONE as a pair, for x up to 131."""
-    x = not_below(x, -19.0)  # e**x vanishes beside 1; what is rounded away of less would be subnormal
-    index = fma(x, EIGHTHS, INTEGER_BY_ONE)
-    u = expm1_within_eighth(within_eighth(x, x_low, index - INTEGER_BY_ONE), eighth_low(index))
-    s = times_power(eighth(index), index)
+def one_plus_exp(x, x_low, sign):
+    """(1 + e**(sign * (x + x_low))) * ONE as a pair, for sign * x from -VANISHES to -EXP_LOW. The sign is a literal: of
+    the limits of an x that is negated then, LLVM makes no minimum and maximum."""
+    index = fma(x, sign * FRACTIONS, INTEGER_BY_ONE)
+    r = sign * within_fraction(x, x_low, sign * (index - INTEGER_BY_ONE))
+    u = expm1_within_fraction(r, fraction_power_low(index))
+    s = times_power(fraction_power(index), index)
     e = fma(u, s, s)
     total = e + ONE
     larger, smaller = e if e > ONE else ONE, e if e < ONE else ONE
     return total, (smaller - (total - larger)) + fma(u, s, s - e)
 
 
-def logistic_by_eighths(x, x_low):
-    minus_x = -x
-    total, low = one_plus_exp(-TAIL_END if minus_x > -TAIL_END else minus_x, -x_low)
+def inverse_by_one(total, low):
     inverse = reciprocal(total)
     return fma(fma(-inverse, low, fma(-inverse, total, 1.0)), inverse, inverse) * ONE
+
+
+def logistic_by_fractions(x, x_low):
+    total, low = one_plus_exp(not_above(not_below(x, TAIL_END), VANISHES), x_low, -1.0)
+    return inverse_by_one(total, low)
+
+
+def logistic_of_minus_by_fractions(x):
+    total, low = one_plus_exp(not_above(not_below(x, -VANISHES), -TAIL_END), -0.0, 1.0)
+    return inverse_by_one(total, low)
+
+
+def logistic_of_minus_whole(x):
+    return logistic(-x, -0.0)
 
 
 def logistic_whole(x, x_low):
     return logistic(x, -copysign(1.0, x) * x_low)
 
 
-def sigmoid_by_eighths(x):
-    return logistic_by_eighths(x, 0.0)
+def sigmoid_by_fractions(x):
+    return logistic_by_fractions(x, -0.0)
 
 
 def sigmoid_whole(x):
     return logistic(x, -0.0)
 
 
-def gated_by_eighths(x, a, z, z_low, back):
-    """x / (1 + e**-(z + z_low)), for z from -131 on, given a with a * back = x * ONE, or anything where it vanishes."""
-    total, low = one_plus_exp(-z, -z_low)
-    q, rest, inverse = divide(a, 0.0, total, low)
-    y = fma(rest, inverse, q) * back
-    return copysign(x if z > 64.0 else y, x)
+def gated_by_fractions(x, a, z, z_low, back):
+    """x / (1 + e**-(z + z_low)), for z from EXP_LOW on, given a with a * back = x * ONE, or where the result vanishes
+    anything of that sign."""
+    total, low = one_plus_exp(not_above(z, VANISHES), z_low, -1.0)
+    inverse = reciprocal(total)
+    q = a * inverse
+    y = fma(-fma(q, low, fma(q, total, -a)), inverse, q) * back  # of a's sign where it is 0
+    return x if z > 64.0 else y
 
 
-def silu_by_eighths(x):
+def silu_by_fractions(x):
     a = not_below(x, EXP_LOW)
-    return gated_by_eighths(x, a, a, 0.0, ONE)
+    return gated_by_fractions(x, a, a, -0.0, ONE)
 
 
 def silu_whole(x):
@@ -160,11 +188,11 @@ def scaled(x, beta):
     return z, product_error(beta, x, z) if fabs(z) < -EXP_LOW else 0.0
 
 
-def bell_by_eighths(x, scale):
+def bell_by_fractions(x, scale):
     x = not_below(x, TAIL_END)
-    index = fma(x, EIGHTHS, INTEGER_UP)
-    u = expm1_within_eighth(within_eighth(x, 0.0, index - INTEGER_UP), eighth_low(index))
-    s = times_power(eighth(index), index)
+    index = fma(x, FRACTIONS, INTEGER_UP)
+    u = expm1_within_fraction(within_fraction(x, -0.0, index - INTEGER_UP), fraction_power_low(index))
+    s = times_power(fraction_power(index), index)
     e = fma(u, s, s)
     b, b_low = down_and_add(e, fma(u, s, s - e), 1.0)
     square = b * b
@@ -172,11 +200,12 @@ def bell_by_eighths(x, scale):
     return fma(rest, inverse, q) * (scale * DOWN)
 
 
-def swish_by_eighths(x, beta):
+def swish_by_fractions(x, beta):
     z, z_low = scaled(x, beta)
     far = fabs(x) > HALF_UP  # beside a tiny beta, what is divided by ONE on the way would overflow
     a = x * DOWN if far else x
-    return gated_by_eighths(x, 0.0 if z < EXP_LOW else a, not_below(z, EXP_LOW), z_low, 1.0 if far else ONE)
+    y = gated_by_fractions(x, 0.0 if z < EXP_LOW else a, not_below(z, EXP_LOW), z_low, 1.0 if far else ONE)
+    return copysign(y, x)
 
 
 def swish_whole(x, beta):
@@ -190,9 +219,9 @@ def swish_whole(x, beta):
     return copysign(1.0, beta) * y
 
 
-def quick_gelu_by_eighths(x):
-    a = not_below(x, -76.0)
-    return gated_by_eighths(x, a, *multiply(QUICK_GELU, QUICK_GELU_LOW, a, 0.0), ONE)
+def quick_gelu_by_fractions(x):
+    a = not_below(x, QUICK_GELU_END)
+    return gated_by_fractions(x, a, *multiply(QUICK_GELU, QUICK_GELU_LOW, a, 0.0), ONE)
 
 
 def quick_gelu_whole(x):
@@ -207,10 +236,10 @@ def quick_gelu_scaled(x):
     return z, -copysign(1.0, z) * z_low if fabs(z) < -EXP_LOW else 0.0
 
 
-def gelu_tanh_by_eighths(x):
+def gelu_tanh_by_fractions(x):
     a = not_below(x, -GELU_TANH_END)
     z, z_low, _, _ = gelu_tanh_parts(a)
-    return gated_by_eighths(x, a, z, z_low, ONE)
+    return gated_by_fractions(x, a, z, z_low, ONE)
 
 
 def gelu_tanh_whole(x):
@@ -256,6 +285,20 @@ def tanhshrink_by_pieces(a):
     return a - 1.0 if a > 9.0109 else y * DOWN
 
 
+def tanhshrink_by_fractions(a):
+    small = tanhshrink_near_zero(a)
+    # a - 1 + 2 / (e**2a + 1)
+    total, low = one_plus_exp(2.0 * not_above(a, 21.0), -0.0, 1.0)  # tanh(a) is 1 from there on
+    inverse = reciprocal(total)
+    q = inverse * (2.0 * ONE)
+    minus_tanh = q - 1.0
+    q_low = fma(q, fma(-inverse, low, fma(-inverse, total, 1.0)), q - (minus_tanh + 1.0))
+    d = a + minus_tanh
+    big = d + (((a - d) + minus_tanh) + q_low)
+    big = a if a > LARGE else big
+    return small if a < 0.625 else big
+
+
 def tanhshrink_whole(a):
     small = tanhshrink_near_zero(a)
     q, rest, inverse = tanh_parts(a)
@@ -282,6 +325,14 @@ def gelu_by_pieces(a):
     u, s = exp_of_minus_half_square(a, MAGIC_UP - 1.0)  # as the pieces are of twice the function
     y, _ = gelu_pieces(half_octave(a + 1.0), a)
     return fma(y * u, half_expm1_slope(u), y), s
+
+
+def gelu_end_by_pieces(x, y):
+    return fma(-y, DOWN, 0.0 if x < 0.0 else x)  # what is far below 0 keeps its sign, being rounded once
+
+
+def gelu_end_whole(x, y):
+    return fma(-y, DOWN, -0.0 if x < 0.0 else x)
 
 
 def gelu_derivative_by_pieces(a):
@@ -354,23 +405,25 @@ def silu_derivative_of_pair_whole(a, a_low):
 
 
 # x / (1 + e**-z), for four kinds of z
-silu_of = ByPieces(silu_by_eighths, silu_whole)
-swish_of = ByPieces(swish_by_eighths, swish_whole)
-quick_gelu_of = ByPieces(quick_gelu_by_eighths, quick_gelu_whole)
-gelu_tanh_of = ByPieces(gelu_tanh_by_eighths, gelu_tanh_whole)
-# 1 / (1 + e**-x), of x and of a pair
-sigmoid_of = ByPieces(sigmoid_by_eighths, sigmoid_whole)
-logistic_of_pair = ByPieces(logistic_by_eighths, logistic_whole)
-bell_of = ByPieces(bell_by_eighths, bell)  # scale * e**x / (1 + e**x)**2
+silu_of = ByPieces(silu_whole, silu_by_fractions, silu_by_fractions)
+swish_of = ByPieces(swish_whole, swish_by_fractions, swish_by_fractions)
+quick_gelu_of = ByPieces(quick_gelu_whole, quick_gelu_by_fractions, quick_gelu_by_fractions)
+gelu_tanh_of = ByPieces(gelu_tanh_whole, gelu_tanh_by_fractions, gelu_tanh_by_fractions)
+# 1 / (1 + e**-x), of x, a pair and -x
+sigmoid_of = ByPieces(sigmoid_whole, sigmoid_by_fractions, sigmoid_by_fractions)
+logistic_of_pair = ByPieces(logistic_whole, logistic_by_fractions, logistic_by_fractions)
+logistic_of_minus = ByPieces(logistic_of_minus_whole, logistic_of_minus_by_fractions, logistic_of_minus_by_fractions)
+bell_of = ByPieces(bell, bell_by_fractions, bell_by_fractions)  # scale * e**x / (1 + e**x)**2
 # Of a >= 0: tanh(a) and its square; a - tanh(a); up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN;
 # up to -EXP_LOW, silu'(-a) * UP
-tanh_of_positive = ByPieces(tanh_by_pieces, tanh_whole)
-tanh_squared = ByPieces(square_by_pieces, square_whole)
-tanhshrink_of_positive = ByPieces(tanhshrink_by_pieces, tanhshrink_whole)
-gelu_left = ByPieces(gelu_by_pieces, gelu_whole)
-gelu_derivative_left = ByPieces(gelu_derivative_by_pieces, gelu_derivative_whole)
-silu_derivative_left = ByPieces(silu_derivative_by_pieces, silu_derivative_whole)
-silu_derivative_of_pair_left = ByPieces(silu_derivative_of_pair_by_pieces, silu_derivative_of_pair_whole)
+tanh_of_positive = ByPieces(tanh_whole, tanh_by_pieces)
+tanh_squared = ByPieces(square_whole, square_by_pieces)
+tanhshrink_of_positive = ByPieces(tanhshrink_whole, tanhshrink_by_pieces, tanhshrink_by_fractions)
+gelu_end = ByPieces(gelu_end_whole, gelu_end_by_pieces)
+gelu_left = ByPieces(gelu_whole, gelu_by_pieces)
+gelu_derivative_left = ByPieces(gelu_derivative_whole, gelu_derivative_by_pieces)
+silu_derivative_left = ByPieces(silu_derivative_whole, silu_derivative_by_pieces)
+silu_derivative_of_pair_left = ByPieces(silu_derivative_of_pair_whole, silu_derivative_of_pair_by_pieces)
 
 
 def silu_derivative_at(z, low_of_abs):

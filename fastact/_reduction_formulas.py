@@ -22,7 +22,7 @@ from fastact._math import (
     reduce_exp,
     two_sum,
 )
-from fastact._pieces import EIGHTHS, expm1_within_eighth, within_eighth
+from fastact._pieces import FRACTIONS, expm1_within_fraction, within_fraction
 from fastact._specialise import Constant, Primitive
 
 exponent = Primitive("exponent", "the whole number n with 2**n <= x < 2**(n + 1)")
@@ -78,19 +78,19 @@ def exp_fraction(x, x_low, n, s_low, rest, rest_low):
 # Where a CPU looks up vectors, s is 2**(n / 8) * SCALE, rounded, and u small: what is rounded in it matters less.
 
 
-def exp_start_by_eighths(m, r, r_low):
+def exp_start_by_fractions(m, r, r_low):
     shift, a, a_low = greatest(m, r, r_low)
-    whole = fma(a, EIGHTHS, ROUND) - ROUND
-    return shift, a + EXP_LOW, -a * EIGHTHS, INTEGER_SCALE - whole, within_eighth(a, a_low, whole), 0.0
+    whole = fma(a, FRACTIONS, ROUND) - ROUND
+    return shift, a + EXP_LOW, -a * FRACTIONS, INTEGER_SCALE - whole, within_fraction(a, a_low, whole), 0.0
 
 
-def exp_index_by_eighths(x, offset):
-    return fma(x, EIGHTHS, offset) + INTEGER_SCALE
+def exp_index_by_fractions(x, offset):
+    return fma(x, FRACTIONS, offset) + INTEGER_SCALE
 
 
-def exp_fraction_by_eighths(x, x_low, n, s_low, rest, rest_low):
-    """The same, with what rounding left of s, as a share of it; `rest` is what the greatest has within its eighth."""
-    return expm1_within_eighth(within_eighth(x, x_low, n) - rest, s_low)
+def exp_fraction_by_fractions(x, x_low, n, s_low, rest, rest_low):
+    """The same, with what rounding left of s, as a share of it; `rest` is what the greatest has within its fraction."""
+    return expm1_within_fraction(within_fraction(x, x_low, n) - rest, s_low)
 
 
 def scaled(x, shift, r, r_low, lowest):
@@ -129,4 +129,8 @@ REDUCTION_FORMULAS = dict.fromkeys((exp_start, exp_index, exp_fraction, scaled, 
     log_pair: BOTH[1:]
 }
 # Of float32, what takes their place where vectors are looked up.
-BY_EIGHTHS = {exp_start: exp_start_by_eighths, exp_index: exp_index_by_eighths, exp_fraction: exp_fraction_by_eighths}
+BY_FRACTIONS = {
+    exp_start: exp_start_by_fractions,
+    exp_index: exp_index_by_fractions,
+    exp_fraction: exp_fraction_by_fractions,
+}

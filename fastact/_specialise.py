@@ -88,22 +88,22 @@ class PiecesAsPairs(Pieces):
     start = 4
 
 
-class Eight:
-    """Eight float32 numbers, as a function of an index whose low three bits say which of them it is."""
+class Row:
+    """Eight float32 or four float64 numbers, as a function of an index whose low bits say which of them it is."""
 
-    def __init__(self, numbers):
-        self.rows = (tuple(numbers),)
+    def __init__(self, float32, float64):
+        self.rows = {"float32": (tuple(float32),), "float64": (tuple(float64),)}
 
-    def at(self, lookup):
-        return lookup(self.rows, 0)
+    def at(self, dtype, lookup):
+        return lookup(self.rows[dtype.name], 0)
 
 
 class ByPieces:
-    """One of two functions of the same arguments: where `Pieces` and `Eight` can be looked up, the first, otherwise the
-    other."""
+    """One of several functions of the same arguments: where `Pieces` and `Row` can be looked up, the dtype's; `whole`
+    otherwise, or where it has none."""
 
-    def __init__(self, by_pieces, whole):
-        self.by_pieces, self.whole = by_pieces, whole
+    def __init__(self, whole, float32=None, float64=None):
+        self.whole, self.by_pieces = whole, {"float32": float32, "float64": float64}
 
 
 class Primitive:
@@ -123,8 +123,8 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
     Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
     `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`; maybe also
     functions and constants to what shall be in their place. A compiler with lookups has `lookup`, too, which makes a
-    function of an index from a row of eight numbers, and `either`, which makes one function from a `ByPieces` and what
-    specialises its functions.
+    function of an index from a row of eight numbers, and `either`, which makes one function of the two of a
+    `ByPieces` and what specialises them.
     `prepare` may rewrite each function beforehand.
     """
     dtype = np.dtype(dtype)
@@ -147,13 +147,14 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
             if value not in done:
                 done[value] = jit(value.at(primitives["fma"], primitives["lookup"]))
             return done[value]
-        if isinstance(value, Eight):
-            return value.at(primitives["lookup"])
+        if isinstance(value, Row):
+            return value.at(dtype, primitives["lookup"])
         if isinstance(value, ByPieces):
-            if "either" not in primitives or dtype != np.float32:
+            by_pieces = value.by_pieces.get(dtype.name)
+            if "either" not in primitives or by_pieces is None:
                 return resolve(value.whole)
             if value not in done:
-                done[value] = jit(primitives["either"](value, resolve))
+                done[value] = jit(primitives["either"](by_pieces, value.whole, resolve))
             return done[value]
         if isinstance(value, types.FunctionType):
             if value not in done:

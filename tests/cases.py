@@ -81,7 +81,7 @@ def is_by_pieces(value):
     return isinstance(value, ByPieces)
 
 
-# What is by pieces, or by eighths of octaves, in float32 on a CPU, and so has bits of its own there; the pieces, which
+# What is by pieces, or by fractions of octaves, on a CPU, and so has bits of its own there; the pieces, which
 # are half octaves of 1 + scale * abs(x), and that scale.
 BY_PIECES = {name for name, row in TABLE.items() if is_by_pieces(row.formula)}
 PIECES = {
