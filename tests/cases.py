@@ -74,16 +74,18 @@ ARGUMENTS = {
 }
 
 
-def is_by_pieces(value):
-    """Whether that is a `ByPieces`, or a function that uses one."""
+def is_by_pieces(value, dtype):
+    """Whether that is a `ByPieces` which has pieces in the dtype, or a function that uses one."""
     if isinstance(value, FunctionType):
-        return any(is_by_pieces(value.__globals__.get(name)) for name in value.__code__.co_names)
-    return isinstance(value, ByPieces)
+        return any(is_by_pieces(value.__globals__.get(name), dtype) for name in value.__code__.co_names)
+    return isinstance(value, ByPieces) and value.by_pieces[dtype] is not None
 
 
-# What is by pieces, or by fractions of octaves, on a CPU, and so has bits of its own there; the pieces, which
-# are half octaves of 1 + scale * abs(x), and that scale.
-BY_PIECES = {name for name, row in TABLE.items() if is_by_pieces(row.formula)}
+# What is by pieces, or by fractions of octaves, on a CPU, and so has bits of its own there, with the dtype; the pieces,
+# which are half octaves of 1 + scale * abs(x), and that scale.
+BY_PIECES = {
+    (name, dtype) for name, row in TABLE.items() for dtype in ("float32", "float64") if is_by_pieces(row.formula, dtype)
+}
 PIECES = {
     "tanh_pieces": _coefficients.TANH_SCALE,
     "tanhshrink_pieces": _coefficients.TANHSHRINK_SCALE,
