@@ -26,6 +26,24 @@ static inline void fastact_take_modes(fastact_flags caller) {
     fastact_flags own = _mm_getcsr();
     if ((own ^ caller) & ~_MM_EXCEPT_MASK) _mm_setcsr((caller & ~_MM_EXCEPT_MASK) | (own & _MM_EXCEPT_MASK));
 }
+#elif defined(__aarch64__)
+#include <stdint.h>
+typedef uint64_t fastact_flags; /* the modes above the flags */
+static inline fastact_flags fastact_save_flags(void) {
+    uint64_t modes, flags;
+    __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(modes), "=r"(flags));
+    return modes << 32 | flags;
+}
+static inline void fastact_write_flags(fastact_flags flags) {
+    __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(flags >> 32), "r"(flags & UINT32_MAX));
+}
+static inline void fastact_restore_flags(fastact_flags flags) {
+    if ((fastact_save_flags() ^ flags) & ~(uint64_t)0x10) fastact_write_flags(flags); /* not for `inexact` alone */
+}
+static inline void fastact_take_modes(fastact_flags caller) {
+    fastact_flags own = fastact_save_flags();
+    if ((own ^ caller) >> 32) fastact_write_flags((caller & ~(uint64_t)UINT32_MAX) | (own & UINT32_MAX));
+}
 #else
 #include <fenv.h>
 typedef fexcept_t fastact_flags;

@@ -208,23 +208,26 @@ def test_wrong_number_of_threads_in_the_environment(wrong):
     assert "ImportError: FASTACT_NUM_THREADS must be a whole number" in done.stderr
 
 
-GLIBC_ON_X86 = platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc"
+# Where the control register is in glibc's fenv_t, as 32-bit words, and its bits that flush results and operands.
+FLUSH = {"x86_64": (7, 0x8040), "aarch64": (0, 1 << 24)}
+GLIBC = platform.machine() in FLUSH and platform.libc_ver()[0] == "glibc"
 
 
-@pytest.mark.skipif(not GLIBC_ON_X86, reason="how the mode is set is known for glibc on x86-64")
+@pytest.mark.skipif(not GLIBC, reason="how the mode is set is known for glibc on x86-64 and 64-bit ARM")
 def test_all_threads_flush_subnormal_numbers_or_none():
     libm, modes = ctypes.CDLL("libm.so.6"), (ctypes.c_uint32 * 8)()
+    place, flush = FLUSH[platform.machine()]
     x = np.full(2_000_000, -100, "f")
     fastact.set_num_threads(2)
     exact = fastact.sigmoid(x[:1])[0]
     libm.fegetenv(modes)
     try:
-        modes[7] |= 0x8040  # of MXCSR: both that results are flushed and that operands are
+        modes[place] |= flush
         libm.fesetenv(modes)
         fastact.set_num_threads(2)  # whatever was waited for before
         flushed = fastact.sigmoid(x)
     finally:
-        modes[7] &= ~0x8040
+        modes[place] &= ~flush
         libm.fesetenv(modes)
     fastact.set_num_threads(2)
     assert np.all(fastact.sigmoid(x) == exact) and exact > 0
