@@ -15,6 +15,23 @@
 static inline float fastact_of_half(uint16_t half) { return _cvtsh_ss(half); }
 static inline uint16_t fastact_half_of(float value) { return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT); }
 
+#elif defined(__aarch64__)
+
+#include <arm_neon.h>
+
+static inline float fastact_of_half(uint16_t half) {
+    __fp16 value;
+    memcpy(&value, &half, sizeof value);
+    return value;
+}
+
+static inline uint16_t fastact_half_of(float value) {
+    __fp16 rounded = (__fp16)value;
+    uint16_t half;
+    memcpy(&half, &rounded, sizeof half);
+    return half;
+}
+
 #else /* without branches, so that compilers make vector code of it */
 
 static inline float fastact_float_of_bits(uint32_t bits) {
@@ -75,6 +92,8 @@ static inline void fastact_widen(float *to, const char *from, ptrdiff_t step, pt
         _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(halves + i))));
 #elif defined(__F16C__)
     for (; i + 8 <= n; i += 8) _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(halves + i))));
+#elif defined(__aarch64__)
+    for (; i + 4 <= n; i += 4) vst1q_f32(to + i, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves + i))));
 #endif
     for (; i < n; i++) to[i] = fastact_of_half(halves[i]);
 }
@@ -96,6 +115,8 @@ static inline void fastact_narrow(char *to, ptrdiff_t step, const float *from, p
         _mm_storeu_si128(
             (__m128i *)(halves + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT)
         );
+#elif defined(__aarch64__)
+    for (; i + 4 <= n; i += 4) vst1_u16(halves + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from + i))));
 #endif
     for (; i < n; i++) halves[i] = fastact_half_of(from[i]);
 }
