@@ -5,6 +5,7 @@ cdef extern from "_half.h" nogil:
     void fastact_narrow(char *to, ptrdiff_t step, const float *source, ptrdiff_t n)
 
 cdef extern from "_stream.h" nogil:
+    bint FASTACT_STREAMS  # whether the CPU can
     void fastact_stream(char *to, const char *source, ptrdiff_t size, const char *next)
     void fastact_streamed()
 
@@ -321,7 +322,7 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
         if n >= 2 * per_thread:
             threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
         if all.rows == 1 and reach > STREAM_BEYOND:
-            all.streamed = threads * loop.per_thread * (reach // n) > MEMORY_MOVES
+            all.streamed = FASTACT_STREAMS and threads * loop.per_thread * (reach // n) > MEMORY_MOVES
         if threads > 1 or all.then:
             share_out(all, threads)
         elif all.rows == 1:

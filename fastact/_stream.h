@@ -21,6 +21,12 @@ typedef __m128i fastact_vector;
 #define FASTACT_STREAM(to, from) _mm_stream_si128(to, _mm_loadu_si128(from))
 #endif
 
+#ifdef FASTACT_STREAM
+#define FASTACT_STREAMS 1
+#else
+#define FASTACT_STREAMS 0
+#endif
+
 /* A copy; meanwhile as many bytes from `next` on are fetched. `fastact_streamed` must follow before others read it. */
 static inline void fastact_stream(char *to, const char *from, ptrdiff_t size, const char *next) {
 #if defined(FASTACT_STREAM)
