@@ -16,6 +16,7 @@ HAS_LOOKUP = "fastact_has_lookup"
 # How many vectors a cycle of a loop works on, so that one's latencies are the others' time: 0.9 to 1.0 of what 4 take;
 # but LLVM orders some loops one vector after the other then, which takes 1.1 to 1.4 times as long.
 VECTORS = 6
+FOR_NATIVE = 4  # on 64-bit ARM, whose vectors are short, more need more registers than there are, by llvm-mca
 FEWER_AT_V4 = {
     "((gelu|geglu)(_grad)?|(silu|swish|quick_gelu|swiglu)_grad|tanhshrink)_float32": 2,
     "((gelu|geglu)(_grad)?|gelu_tanh_grad)_float": 4,
@@ -53,8 +54,9 @@ def is_loop(function):
 
 
 def vectors(loop, level):
+    usual = FOR_NATIVE if level == "native" else VECTORS
     fewer = FEWER_AT_V4.items() if level == "x86-64-v4" else ()
-    return next((count for pattern, count in fewer if re.match(f"fastact_{pattern}", loop)), VECTORS)
+    return next((count for pattern, count in fewer if re.match(f"fastact_{pattern}", loop)), usual)
 
 
 def optimise(text, level, machine):
