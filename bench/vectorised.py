@@ -1,12 +1,13 @@
 """Check that the loop of every formula works on whole vector registers; exit status 1 if one went scalar.
 
-    python bench/vectorised.py [--level x86-64-v3]
+    python bench/vectorised.py [--level x86-64-v3]  # on 64-bit ARM the one that there is, native
 
 Disassembles the installed extension module with objdump (GNU binutils) and counts, for each loop,
 instructions on registers of the level's width, and arithmetic on single numbers, in its main cycle.
 """
 
 import argparse
+import platform
 import re
 import shutil
 import subprocess
@@ -15,9 +16,15 @@ from importlib.util import find_spec
 
 from fastact._levels import LEVELS
 
-REGISTERS = {name: level.register for name, level in LEVELS.items() if level.register}
-# Arithmetic on one number instead of a whole register.
-SCALAR = re.compile(r"v?(?:add|sub|mul|div|max|min|cmp|u?comi|fn?m(?:add|sub)\d*)\w*s[sd]\b")
+# Arithmetic on one number instead of a whole register; and a jump, to where.
+if platform.machine() == "aarch64":
+    DEFAULT, REGISTERS = "native", {"native": "v"}
+    SCALAR = re.compile(r"f\w+\s+[sd]\d")
+    JUMP = re.compile(r"(?:b|b\.\w+|cbn?z|tbn?z)\s(?:.*, )?([0-9a-f]+)\b")
+else:
+    DEFAULT, REGISTERS = "x86-64-v3", {name: level.register for name, level in LEVELS.items() if level.register}
+    SCALAR = re.compile(r"v?(?:add|sub|mul|div|max|min|cmp|u?comi|fn?m(?:add|sub)\d*)\w*s[sd]\b")
+    JUMP = re.compile(r"j\w+\s+([0-9a-f]+)")
 
 
 def loops(level):
@@ -40,7 +47,7 @@ def innermost_cycles(instructions):
     places = {address: k for k, (address, _) in enumerate(instructions)}
     latest_start = -1
     for end, (_, text) in enumerate(instructions):
-        jump = re.match(r"j\w+\s+([0-9a-f]+)", text)
+        jump = JUMP.match(text)
         start = places.get(int(jump[1], 16)) if jump else None
         if start is not None and latest_start < start <= end:
             latest_start = start
@@ -49,12 +56,13 @@ def innermost_cycles(instructions):
 
 def count(cycle, register):
     """Instructions on whole registers, and arithmetic on single numbers."""
-    return sum(f"%{register}" in text for text in cycle), sum(bool(SCALAR.match(text)) for text in cycle)
+    whole = re.compile(rf"\b{register}")
+    return sum(bool(whole.search(text)) for text in cycle), sum(bool(SCALAR.match(text)) for text in cycle)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--level", default="x86-64-v3", choices=list(REGISTERS))
+    parser.add_argument("--level", default=DEFAULT, choices=list(REGISTERS))
     parser.add_argument("--register", choices=sorted(REGISTERS.values()), help="default: the level's own")
     options = parser.parse_args()
     register = options.register or REGISTERS[options.level]
