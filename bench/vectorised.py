@@ -16,9 +16,10 @@ from importlib.util import find_spec
 
 from fastact._levels import LEVELS
 
-# Arithmetic on one number instead of a whole register; and a jump, to where.
+# Arithmetic on one number instead of a whole register, which 64-bit ARM calls v0.4s or, to load and store it, q0; and a
+# jump, to where.
 if platform.machine() == "aarch64":
-    DEFAULT, REGISTERS = "native", {"native": "v"}
+    DEFAULT, REGISTERS = "native", {"native": "[vq]"}
     SCALAR = re.compile(r"f\w+\s+[sd]\d")
     JUMP = re.compile(r"(?:b|b\.\w+|cbn?z|tbn?z)\s(?:.*, )?([0-9a-f]+)\b")
 else:
