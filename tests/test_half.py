@@ -14,16 +14,22 @@ HALVES = np.arange(65536, dtype=np.uint16).view(np.float16)
 convert = _backend.ufunc_module.convert
 
 
+def widened(x):
+    """By NumPy, which on some CPUs reports signalling NaN."""
+    with np.errstate(invalid="ignore"):
+        return x.astype(np.float32)
+
+
 def test_widened():
     got = np.empty(HALVES.size, np.float32)
     assert convert(HALVES, got)
-    assert np.array_equal(got, HALVES.astype(np.float32), equal_nan=True)
+    assert np.array_equal(got, widened(HALVES), equal_nan=True)
     assert np.array_equal(np.signbit(got), np.signbit(HALVES))
 
 
 def test_narrowed():
     rng = np.random.default_rng(0)
-    halves = HALVES.astype(np.float32)
+    halves = widened(HALVES)
     with np.errstate(all="ignore"):
         ties = (halves + np.nextafter(HALVES, np.float16(np.inf)).astype(np.float32)) / 2
         beside = [np.nextafter(ties, np.float32(to)) for to in (-np.inf, np.inf)]
@@ -76,7 +82,7 @@ def test_all_halves(name, arguments):
     rounded = [np.float32(np.float16(value)) for value in arguments]
     with np.errstate(all="raise"):
         got = public(name)(*inputs, *arguments)
-        want = public(name)(*(x.astype(np.float32) for x in inputs), *rounded)
+        want = public(name)(*map(widened, inputs), *rounded)
     with np.errstate(all="ignore"):
         assert np.array_equal(bits(got), bits(want.astype(np.float16)))
     every_other = np.repeat(HALVES, 2)[::2]
