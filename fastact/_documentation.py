@@ -56,7 +56,8 @@ FIELDS = {
 numpy.exceptions.AxisError
     Where there is no such axis.
 TypeError
-    For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    For complex and long double numbers, objects, strings and dates, arguments of a wrong type{masked},
+    and where `out` cannot hold the result.
 ValueError
     Where a shape does not fit, `out` is read-only or an axis is repeated{temperature_too}.""",
     "limits": """A NaN makes its row NaN. -inf gives 0. A row with exactly one inf has a limit: 1 there, 0 elsewhere;
@@ -83,6 +84,7 @@ def documented(function=None, **fields):
         **FIELDS,
         **fields,
         "wider": ", the wider of two" if gradient else "",
+        "masked": " or with a mask" if gradient else "",
         "temperature_too": TEMPERATURE if "temperature" in names else "",
         "name": function.__name__,
     }

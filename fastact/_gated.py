@@ -62,7 +62,8 @@ Raises
 numpy.exceptions.AxisError
     Where `x` has no such axis.
 TypeError
-    For complex numbers, objects, strings and dates, an `axis` that is no int, and where `out` cannot hold the result.
+    For complex and long double numbers, objects, strings and dates, masked arrays, an `axis` that is no int, and
+    where `out` cannot hold the result.
 ValueError
     Where `x` has an odd size along `axis`, {wrong} has the wrong shape, or `out` is read-only.
 

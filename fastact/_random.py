@@ -47,7 +47,7 @@ def rrelu_slopes(x, lower=1 / 8, upper=1 / 3, *, rng):
     Raises
     ------
     TypeError
-        Where `rng` is not a Generator, and for complex numbers, objects, strings and dates.
+        Where `rng` is not a Generator, and for complex and long double numbers, objects, strings and dates.
     ValueError
         Where `lower` or `upper` does not broadcast to the shape of `x`.
 
@@ -115,7 +115,7 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, where=None, rng):
         Where `logits` has no such axis.
     TypeError
         Where `rng` is not a Generator, `tau` not a number, `hard` not a bool or `where` not of bools, and for complex
-        numbers, objects, strings and dates.
+        and long double numbers, objects, strings and dates.
     ValueError
         Where `tau` is not positive and finite, an axis is repeated, or `where` does not broadcast.
 

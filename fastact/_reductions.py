@@ -19,7 +19,7 @@ def softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     Notes
     -----
     At most 2 units in the last place from the exact result in float32, 4 in float64, for any length and
-    spread (measured).
+    spread (measured; without fused multiply-add 3 and 4).
 
     {limits}
 
@@ -49,7 +49,7 @@ def softmin(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     Notes
     -----
     At most 2 units in the last place from the exact result in float32, 4 in float64, for any length and
-    spread (measured).
+    spread (measured; without fused multiply-add 3 and 4).
 
     A NaN makes its row NaN. inf gives 0. A row with exactly one -inf has a limit: 1 there, 0 elsewhere;
     with several, or where all are inf, it is NaN. An empty axis gives an empty result.
@@ -74,7 +74,7 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0
     Notes
     -----
     At most 2 units in the last place from the exact result in float32, 4 in float64, for any length and
-    spread (measured).
+    spread (measured; without fused multiply-add 3 and 4).
 
     Keeps its digits everywhere, also where one element has almost all the weight and its logarithm is
     nearly 0. A NaN makes its row NaN. -inf gives -inf. A row with exactly one inf has a limit: 0 there,
@@ -118,8 +118,8 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     Notes
     -----
     At most 2 units in the last place from the exact result in float32, 3 in float64, for any length and spread
-    (measured: 1.6 and 2.2, where m is about 0); where m and the logarithm cancel, in the last place of the larger of
-    these.
+    (measured: 1.6 and 2.2, where m is about 0; without fused multiply-add 3 in both); where m and the logarithm
+    cancel, in the last place of the larger of these.
 
     A NaN makes its sum NaN. One inf or several give inf; where all are -inf, or there is nothing to sum, it is -inf.
 

@@ -95,6 +95,7 @@ x : array_like
 
 PROMOTED = "integers are promoted as by `numpy.exp`"
 GIVEN = ",\n    together with parameters that are given"
+WRONG_OPTION = """, `approximate` is neither "none" nor "tanh\""""
 
 OUT = """out : ndarray or tuple of one ndarray, optional
     Where the result goes; may be an input itself.
@@ -111,9 +112,9 @@ ndarray or scalar
 Raises
 ------
 TypeError
-    For complex numbers, objects, strings and dates, and where `out` cannot hold the result.
+    For complex and long double numbers, objects, strings and dates, and where `out` cannot hold the result.
 ValueError
-    Where the shapes do not broadcast."""
+    Where the shapes do not broadcast{wrong_option}, or `out` is read-only."""
 
 GRADIENT = """The gradient of `fastact.{name}`: gy * {formula}.
 
@@ -178,7 +179,7 @@ def activation(
     float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `options` are
     the functions that the keyword `approximate` chooses from, and `special_case` is a simpler formula for where all
     parameters have their defaults."""
-    promotion = "and so are integers" if integers else f"{PROMOTED}{{given}}"
+    promotion = "and so are integers; bool becomes int8" if integers else f"{PROMOTED}{{given}}"
     types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
 
     def enter(formula):
@@ -188,6 +189,7 @@ def activation(
         name = formula.__name__
         parameters = parameters_of(formula)
         doc = doc.replace("{given}", GIVEN if parameters else "")
+        doc = doc.replace("{wrong_option}", WRONG_OPTION * bool(options))
         ACTIVATIONS[name] = Elementwise(
             name, formula, ("x",), parameters, types, max_ulp, monotone, kinks, doc, options or {}, special_case
         )
@@ -217,6 +219,7 @@ def derivative(formula, *, max_ulp=2.0, special_case=None):
             example=">>> " + example,
         ).rstrip()
         doc = doc.replace("{out}", OUT).replace("{integers}", PROMOTED + (GIVEN if row.parameters else ""))
+        doc = doc.replace("{wrong_option}", WRONG_OPTION * bool(row.options))
         name = f"{row.name}_grad"
         gradient = times(derived, name)
         options = {option: f"{chosen}_grad" for option, chosen in row.options.items()}

@@ -57,7 +57,7 @@ def prelu_weight(gy, x, weight):
     Raises
     ------
     TypeError
-        For complex numbers, objects, strings and dates.
+        For complex and long double numbers, objects, strings and dates, and for masked arrays.
     ValueError
         Where the shapes do not broadcast, or that of `weight` does not fit in that of `x` and `gy`.
 

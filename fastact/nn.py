@@ -48,6 +48,11 @@ class Module:
 
     A subclass of your own defines `forward` and `backward`, and leaves what the one needs of the other in `_kept`.
 
+    `train()` and `eval()` switch to training and to evaluation, as in PyTorch; `RReLU` alone differs in them.
+
+    `backward` raises RuntimeError where no call of the module is left for it, and ValueError where `gy` does not have
+    the result's shape.
+
     Threads may share a module for calls; `backward` belongs to the last call in any thread, so that for gradients
     each thread needs its own: `copy.copy(m)`.
 
@@ -283,12 +288,16 @@ def _documentation(row):
     own = own.replace(" : array_like", " : float")
     own = re.sub(r"\s*Broadcasts?\s+against `x`\.", "", own)
     _, condition = _CONDITIONS.get(row.name, (None, ""))
+    wrong = "not a real number" if row.parameters else "unknown"
+    value_error = 'Where `approximate` is neither "none" nor "tanh".' if row.options else ""
+    if condition:
+        value_error = f"For parameters outside their range: {condition}."
     return MODULE.format(
         head=head,
         function=row.name,
         parameters=own + INPLACE,
-        wrong="not a real number, or `inplace` not a bool" if own else "unknown, or `inplace` not a bool",
-        condition=condition and f"\nValueError\n    For parameters outside their range: {condition}.",
+        wrong=f"{wrong}, or `inplace` not a bool",
+        condition=value_error and f"\nValueError\n    {value_error}",
         notes=_notes(sections),
         name=row.module,
         arguments=arguments,
