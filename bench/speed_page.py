@@ -57,8 +57,8 @@ the choice of cells. `pytest bench --benchmark-only -k sigmoid` runs the same ce
 
 What follows was measured so: bench/results has every figure, the commands, dates and versions, and this page is made of
 it by `python bench/speed_page.py`. "NumPy" is the expression that one would write, which fastact/_expressions.py has;
-it and SciPy use one core. The EPYC's and the GPU's figures are of versions some days older, whose formulas differed by
-an operation here and there (and NumPy's `gelu_tanh` was written with x**3, which it takes long for).
+it and SciPy use one core. The EPYC's and the GPU's figures are of earlier versions, whose formulas differed by an operation
+here and there (and NumPy's `gelu_tanh` was written with x**3, which it takes long for).
 
 ## A million float32 numbers
 
@@ -76,13 +76,13 @@ many times as long as fastact the others take, and how many cells of all are mor
 {cells}
 
 Where others are faster, they mostly have fewer digits. PyTorch takes the gradients of `sigmoid` and `tanh` from the
-result, fastact from `x`; PyTorch's `gelu` loses the left tail; the inference engines' `softmax` is up to 67 units in
-the last place off.
+result, fastact from `x`; PyTorch's `gelu` loses the left tail; the inference engines' `softmax` is up to some 70 units
+in the last place off.
 
 ## On a GPU
 
-An NVIDIA H200, 67 million numbers, results in arrays that are there; PyTorch 2.11. Gradients are in
-bench/results/speed-nvidia-h200-backward.txt.
+An NVIDIA H200, 67 million numbers, results in arrays that are there; PyTorch 2.11. Gradients of
+33 functions, in float32, are in bench/results/speed-nvidia-h200-backward.txt.
 
 {gpu}
 """
