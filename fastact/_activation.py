@@ -29,8 +29,10 @@ def activation(function=None, *, derivative=None):
     function : callable
         A function of one number x and of parameters, which may have defaults. It consists of assignments, `if`s and
         `return`s, and of arithmetic, comparisons, helper functions of the same kind, activations, and the functions
-        of `fastact.math` or their namesakes in `math`, `numpy` and `scipy.special`. Numbers in it are of the array's
-        dtype; what stands outside of it, as global variables do, is what it is at the first call.
+        of `fastact.math` or their namesakes in `math`, `numpy` and `scipy.special`. An exponent is a whole number or
+        0.5. Numbers in it are of the array's dtype; what stands outside of it, as global variables do, is what it
+        is at the first call. Its source is read: it has to stand in a file, or in IPython or Jupyter, not at Python's
+        plain prompt or in `python -c`.
     derivative : callable, optional
         Its derivative for x, a function of the same parameters. Without, it is derived from the source of `function`.
 
@@ -44,7 +46,8 @@ def activation(function=None, *, derivative=None):
     Raises
     ------
     TypeError
-        Where `function` does not have the form above; when first called, or at once for its parameters.
+        Where `function` does not have the form above, or its source cannot be read; when first called, or at once
+        for its parameters.
     ImportError
         When first called, without numba: pip install 'fastact[numba]'.
 
