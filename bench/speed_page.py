@@ -57,8 +57,8 @@ the choice of cells. `pytest bench --benchmark-only -k sigmoid` runs the same ce
 
 What follows was measured so: bench/results has every figure, the commands, dates and versions, and this page is made of
 it by `python bench/speed_page.py`. "NumPy" is the expression that one would write, which fastact/_expressions.py has;
-it and SciPy use one core. The EPYC's and the GPU's figures are of earlier versions, whose formulas differed by an operation
-here and there (and NumPy's `gelu_tanh` was written with x**3, which it takes long for).
+it and SciPy use one core. The EPYC's and the GPU's figures are of earlier versions, whose formulas differed by an
+operation here and there (and NumPy's `gelu_tanh` was written with x**3, which it takes long for).
 
 ## A million float32 numbers
 

@@ -24,6 +24,7 @@ NAMES = {
     "gates": ("fastact", GATES),
     "gradients": ("fastact.grad", [*ACTIVATIONS, "prelu_weight", *WITH_GRADIENT, *GATES]),
     "modules": ("fastact.nn", fastact.nn.__all__),
+    "cuda": ("fastact.cuda", [*ACTIVATIONS, *REDUCTIONS, *GATES]),
 }
 
 
