@@ -3,8 +3,8 @@
 from fastact._documentation import documented
 from fastact._over_axes import QUICK, over_axes
 
-NOTES = """At most 1 unit in the last place of the result or, if this is more, 6 of the larger of abs(y gy) and
-abs(y) sum(abs(gy y)) (measured): as many as PyTorch's for short rows, a quarter of its for long ones.
+NOTES = """At most 1 unit in the last place of the result or, if this is more, 8 of the larger of abs(y gy) and
+abs(y) sum(abs(gy y)) (measured): as many as PyTorch's for short rows, down to a fifth of its for long ones.
 
 NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
 y is 0, gets 0. An empty axis gives an empty result."""
@@ -66,7 +66,7 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
 
     Notes
     -----
-    At most 1 unit in the last place of the result or, if this is more, 3 of the larger of abs(gy) and eʸ sum(abs(gy)),
+    At most 1 unit in the last place of the result or, if this is more, 7 of the larger of abs(gy) and eʸ sum(abs(gy)),
     in rows of any length (measured). Digits are kept where one element has almost all the weight.
 
     NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose

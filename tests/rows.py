@@ -59,8 +59,8 @@ LIMITS_OF_LOGSUMEXP = [
 
 # Where terms cancel: units in the last place of the larger of them.
 OF_TERMS = {
-    "softmax": {"float16": 2.0**-10, "float32": 6.0, "float64": 6.0},
-    "log_softmax": {"float16": 2.0**-11, "float32": 3.0, "float64": 3.0},
+    "softmax": {"float16": 2.0**-10, "float32": 8.0, "float64": 8.0},
+    "log_softmax": {"float16": 2.0**-11, "float32": 7.0, "float64": 7.0},
     "sparsemax": {"float32": 2.0**-12, "float64": 2.0**-6},
     "entmax15": {"float32": 2.0**-12, "float64": 2.0**-6},
 }

@@ -29,6 +29,20 @@ def test_accuracy(name, shape, axis, dtype, scale):
     assert gradient_error(name, got, gy, y, axis) <= 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", SOFTMAXES)
+def test_many_rows_of_a_block(name, dtype):
+    """Rows of as many terms as are added in the dtype: their sum is the least exact."""
+    rng = np.random.default_rng(0)
+    for scale in (3, 10):
+        y = getattr(fastact, name)(rng.normal(scale=scale, size=(1000, 128)).astype(dtype))
+        for spread in (0.5, 2):
+            gy = np.exp(rng.normal(scale=spread, size=y.shape)).astype(dtype)
+            for signed in (gy, rng.choice([-1, 1], y.shape).astype(dtype) * gy):
+                got = getattr(grad, name)(signed, y)
+                assert gradient_error(name, got, signed, y, -1) <= 1
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-10, 1e-30])
 @pytest.mark.parametrize("name", ["softmax", "softmin"])
 @pytest.mark.parametrize("temperature", [0.01, 0.3, 0.7, 30.0, 1e6, 1e15])
