@@ -118,7 +118,7 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     Notes
     -----
     At most 2 units in the last place from the exact result in float32, 3 in float64, for any length and spread
-    (measured: 1.6 and 2.2, where m is about 0; without fused multiply-add 3 in both); where m and the logarithm
+    (measured: 1.6 and 2.3, where m is about 0; without fused multiply-add 3 in both); where m and the logarithm
     cancel, in the last place of the larger of these.
 
     A NaN makes its sum NaN. One inf or several give inf; where all are -inf, or there is nothing to sum, it is -inf.
