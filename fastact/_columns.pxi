@@ -282,21 +282,63 @@ cdef inline ptrdiff_t evenly(ptrdiff_t width) noexcept nogil:
     return ceil_div(ceil_div(width, ceil_div(width, COLUMNS)), LANES) * LANES
 
 
-cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcept nogil:
-    """Up to WIDEST columns, with a tile for their exponentials; if that is too long, up to COLUMNS whole strips. False, and
-    nothing written, where an extreme is not finite."""
+cdef ptrdiff_t place_of_limit(Grid x, ptrdiff_t column, ptrdiff_t n, real m, int kind) noexcept nogil:
+    """Of a column whose extreme m is infinite, as `at_infinity`: where the element is whose result is the limit of that of
+    the greatest, n where there is none, and for logsumexp n if the result is NaN, else 0."""
+    cdef const real *a = <const real *>x.start + column
+    cdef ptrdiff_t found = n, extremes = 0, numbers = 0, i
+    for i in range(n):
+        found = i if a[i * x.step] == m else found
+        extremes += a[i * x.step] == m
+        numbers += a[i * x.step] == a[i * x.step]
+    if kind == LOGSUMEXP:
+        return 0 if numbers == n else n
+    return found if numbers == n and extremes == 1 and (m < 0.0) == (kind == SOFTMIN) else n
+
+
+cdef void columns_at_infinity(
+    Grid out, ptrdiff_t n, ptrdiff_t width, const real *infinities, const ptrdiff_t *places, int kind
+) noexcept nogil:
+    """The results of those of some columns whose extremes are infinite."""
+    cdef real *to
+    cdef real one = 0.0 if kind == LOG_SOFTMAX else 1.0
+    cdef real zero = -INFINITY if kind == LOG_SOFTMAX else 0.0
+    cdef ptrdiff_t c, i
+    for c in range(width):
+        if infinities[c] == 0.0:
+            continue
+        to = <real *>out.start + c
+        if kind == LOGSUMEXP:
+            to[0] = infinities[c] if places[c] < n else <real>NAN
+            continue
+        for i in range(n):
+            to[i * out.step] = zero if places[c] < n else <real>NAN
+        if places[c] < n:
+            to[places[c] * out.step] = one
+
+
+cdef void columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcept nogil:
+    """Up to WIDEST columns, with a tile for their exponentials; if that is too long, up to COLUMNS whole strips. Those whose
+    extremes are not finite are worked on as if these were 0, for nothing."""
     cdef ptrdiff_t n = all.length, width = all.width, strips = ceil_div(width, LANES), rows = n, c, start
     cdef ptrdiff_t together = evenly(width)
     cdef Grid tile
     cdef real m[WIDEST]
     cdef real high[WIDEST]
     cdef real low[WIDEST]
+    cdef real infinities[WIDEST]
+    cdef ptrdiff_t places[WIDEST]
     cdef int infinite = 0
     extremes_of_columns(all.x, n, width, m, kind)
     for c in range(width):
         infinite |= fabs(m[c]) == INFINITY
     if infinite:
-        return False
+        for c in range(strips * LANES):
+            infinities[c] = m[c] if fabs(m[c]) == INFINITY else <real>0.0
+            if infinities[c] != 0.0:
+                m[c] = 0.0
+                if c < width:
+                    places[c] = place_of_limit(all.x, c, n, infinities[c], kind)
     tile.start, tile.step, tile.fetch = <char *>scratch, (strips + 1) * LANES, nothing()
     if are_tiles:
         tile = all.out
@@ -314,11 +356,12 @@ cdef bint columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcep
         )
     if kind == LOGSUMEXP:
         memcpy(all.out.start, high, width * sizeof(real))
-        return True
-    if kind != LOG_SOFTMAX:
-        all.x = tile
-    finish_columns(all, high, low, kind_of_finish(kind, &all.factor))
-    return True
+    else:
+        if kind != LOG_SOFTMAX:
+            all.x = tile
+        finish_columns(all, high, low, kind_of_finish(kind, &all.factor))
+    if infinite:
+        columns_at_infinity(all.out, n, width, infinities, places, kind)
 
 
 cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogil:
@@ -346,4 +389,7 @@ cdef bint gradient_columns(Columns *all, int kind, real *type_tag) noexcept nogi
 
 
 cdef inline bint any_columns(Columns *all, int kind, real *scratch, bint are_tiles) noexcept nogil:
-    return gradient_columns[real](all, kind, NULL) if is_gradient(kind) else columns(all, kind, scratch, are_tiles)
+    if is_gradient(kind):
+        return gradient_columns[real](all, kind, NULL)
+    columns(all, kind, scratch, are_tiles)
+    return True

@@ -449,6 +449,8 @@ cdef void bring(
         copy_rows(here, jump, packed, size, size, rows)
     elif step == item:
         copy_rows(packed, size, here, jump, size, rows)
+    elif step == 0 and item == 2:
+        fill_rows[uint16_t](<uint16_t *>packed, here, jump, length, rows)
     elif step == 0 and item == 4:
         fill_rows[uint32_t](<uint32_t *>packed, here, jump, length, rows)
     elif step == 0 and item == 8:
