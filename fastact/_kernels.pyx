@@ -202,6 +202,30 @@ cdef void through_tile(const Job *job, ptrdiff_t first, ptrdiff_t width, real *t
     unpack(job, rows, width, padded, tile)
 
 
+cdef inline bint scattered(const Job *job, int which, ptrdiff_t size) noexcept nogil:
+    """Whether rows consist of no more than a few elements that are side by side."""
+    cdef const Dimension *last = &job.reduced[job.n_reduced - 1]
+    return step_of(last, which) != size or (job.n_reduced > 1 and last.size < LANES)
+
+
+cdef void bring_scattered(
+    const Job *job, int which, real **rows, real *tile, ptrdiff_t width, ptrdiff_t padded, bint back
+) noexcept nogil:
+    """Such rows as columns, or back: element by element of all, as neighbouring rows often are side by side."""
+    cdef ptrdiff_t i, c, at
+    cdef Place p
+    for i in range(job.length):
+        p = place(job.reduced, job.n_reduced, i)
+        at = (p.x if which == OF_X else p.second if which == OF_SECOND else p.out) // <ptrdiff_t>sizeof(real)
+        if back:
+            for c in range(width):
+                rows[c][at] = tile[c]
+        else:
+            for c in range(width):
+                tile[c] = rows[c][at]
+        tile += padded
+
+
 cdef inline void pack(
     const Job *job, const Row *rows, ptrdiff_t width, real *tile, bint is_second
 ) noexcept nogil:
@@ -211,6 +235,9 @@ cdef inline void pack(
     cdef real *starts[TILE]
     for c in range(width):
         starts[c] = <real *>(rows[c].second if is_second else rows[c].x)
+    if scattered(job, which, sizeof(real)) and width > 1:
+        bring_scattered(job, which, starts, tile, width, width, False)
+        return
     if job.n_reduced > 1 or step_of(&job.reduced[0], which) != sizeof(real) or width == 1:
         for c in range(width):
             bring_row(job, which, <char *>starts[c], tile + c, width, False)
@@ -232,6 +259,10 @@ cdef inline void unpack(
         for c in range(width, padded):  # once more the last one
             starts[c] = starts[width - 1]
         unpack_rows(starts, tile, padded, n)
+    elif scattered(job, OF_OUT, sizeof(real)) and width > 1:
+        for c in range(width):
+            starts[c] = <real *>rows[c].out
+        bring_scattered(job, OF_OUT, starts, <real *>tile, width, padded, True)
     else:
         for c in range(width):
             bring_row(job, OF_OUT, rows[c].out, <real *>tile + c, padded, True)
