@@ -23,7 +23,7 @@ cdef enum:
     AHEAD_BYTES = 4608  # of a row; while it is worked on, that of the next row is fetched
     FAR_BYTES = 1 << 22  # of an operand that is worth fetching: it is not in the caches
     FAR_ROW = 18432  # bytes of a row, where the processor does not foresee that it ends
-    SHORT_BYTES = 512  # of rows that are worked on together
+    SHORT_BYTES = 704  # of rows that are worked on together
     SHORT_IF_COPIED = 2048  # of those that are copied anyway
     TILE_ROWS = 64  # that are worked on together, a cache line of each
     LONG_BYTES = 16384  # of outputs that are worth beginning at a cache line
@@ -413,7 +413,11 @@ cdef inline void copy_rows(
     """Of two copies of a constant size, the second may repeat some bytes: no call for each short row."""
     cdef ptrdiff_t row, k
     for row in range(rows):
-        if size >= 16:
+        if size >= 64:
+            for k in range(0, size - 64, 64):
+                memcpy(target + k, source + k, 64)
+            memcpy(target + size - 64, source + size - 64, 64)
+        elif size >= 16:
             for k in range(0, size - 16, 16):
                 memcpy(target + k, source + k, 16)
             memcpy(target + size - 16, source + size - 16, 16)
