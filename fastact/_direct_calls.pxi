@@ -147,8 +147,8 @@ cdef PyObject *plain_call(PyObject *ufunc, PyObject *const *given, Py_ssize_t co
 
 
 cdef PyObject *call_over_rows(PyObject *ufunc, PyObject *const *given, Py_ssize_t count, PyObject *names) except? NULL:
-    """The same of arrays of one dtype, in any layout, that broadcast to the shape of one of them, and numbers; on all
-    threads, where NumPy would take one."""
+    """The same of arrays of one dtype, in any layout, that broadcast, and numbers; on all threads, where NumPy
+    would take one."""
     cdef PyObject *out
     cdef const Loop *loop = loop_for(ufunc, given, count, names, &out)
     cdef PyArrayObject *whole = NULL
@@ -157,8 +157,9 @@ cdef PyObject *call_over_rows(PyObject *ufunc, PyObject *const *given, Py_ssize_
     cdef double values[MAX_OPERANDS]
     cdef Layout layout
     cdef Rows all
-    cdef const npy_intp *shape
-    cdef int nin, number, axes, k, axis
+    cdef npy_intp shape[MAX_DIMENSIONS]
+    cdef ptrdiff_t size = 1
+    cdef int nin, number, axes = 0, k, axis
     if loop == NULL:
         return NULL
     nin, number = loop.nin, loop.type_number
@@ -167,8 +168,7 @@ cdef PyObject *call_over_rows(PyObject *ufunc, PyObject *const *given, Py_ssize_
             array = <PyArrayObject *>given[k]
             if PyArray_TYPE(array) != number or not PyArray_ISBEHAVED_RO(array):
                 return NULL
-            if whole == NULL or PyArray_NDIM(array) > PyArray_NDIM(whole) or PyArray_SIZE(array) > PyArray_SIZE(whole):
-                whole = array
+            axes = max(axes, PyArray_NDIM(array))
             layout.args[k] = PyArray_BYTES(array)
         elif k >= loop.arrays and is_float(number):
             if not read_number(given[k], number, &values[k]):
@@ -176,8 +176,14 @@ cdef PyObject *call_over_rows(PyObject *ufunc, PyObject *const *given, Py_ssize_
             layout.args[k] = <char *>&values[k]
         else:
             return NULL
-    axes, shape = PyArray_NDIM(whole), PyArray_DIMS(whole)
-    if PyArray_SIZE(whole) <= 1:
+    for axis in range(axes):
+        shape[axis] = 1
+    for k in range(nin):
+        if PyArray_CheckExact(given[k]):
+            widen(<PyArrayObject *>given[k], axes, shape)
+    for axis in range(axes):
+        size *= shape[axis]
+    if size <= 1:
         return NULL
     for k in range(nin):
         if not PyArray_CheckExact(given[k]):
@@ -185,12 +191,14 @@ cdef PyObject *call_over_rows(PyObject *ufunc, PyObject *const *given, Py_ssize_
                 strides[k][axis] = 0
         elif not broadcast(<PyArrayObject *>given[k], axes, shape, strides[k]):
             return NULL
+        elif is_array(given[k], number, axes, shape):
+            whole = <PyArrayObject *>given[k]
     if out != NULL:
         if not is_array(out, number, axes, shape) or not is_writeable(<PyArrayObject *>out):
             return NULL
         result = <object>out
     else:
-        result = new_output(whole, nin, number, strides)
+        result = new_output(whole, nin, number, axes, shape, strides)
         if result is None:
             return NULL
     array = <PyArrayObject *>result
@@ -202,6 +210,14 @@ cdef PyObject *call_over_rows(PyObject *ufunc, PyObject *const *given, Py_ssize_
     run_with_or_without_gil(&all)
     Py_INCREF(result)
     return <PyObject *>result
+
+
+cdef inline void widen(PyArrayObject *array, int axes, npy_intp *shape):
+    """A shape of so many axes, so that an array broadcasts to it, unless the two do not fit."""
+    cdef int missing = axes - PyArray_NDIM(array), axis
+    for axis in range(missing, axes):
+        if shape[axis] == 1:
+            shape[axis] = PyArray_DIMS(array)[axis - missing]
 
 
 cdef bint broadcast(PyArrayObject *array, int axes, const npy_intp *shape, npy_intp *strides):
@@ -231,18 +247,21 @@ cdef bint rises(int nin, const npy_intp (*strides)[MAX_DIMENSIONS], int first, i
 
 
 cdef object new_output(
-    PyArrayObject *whole, int nin, int number, const npy_intp (*strides)[MAX_DIMENSIONS]
+    PyArrayObject *whole, int nin, int number, int axes, npy_intp *shape, const npy_intp (*strides)[MAX_DIMENSIONS]
 ):
-    """An array of that shape in the order of the inputs, as NumPy makes it; or None. Where they differ, it is C's."""
-    cdef const npy_intp *shape = PyArray_DIMS(whole)
-    cdef const npy_intp *given = PyArray_STRIDES(whole)
-    cdef int axes = PyArray_NDIM(whole), first, second, k
+    """An array of a shape, which `whole` has if it is not NULL, in the order of the inputs, as NumPy makes it; or None.
+    Where they differ, it is C's."""
+    cdef const npy_intp *given
+    cdef int first, second, k
     cdef bint in_order = True
     for second in range(1, axes):
         for first in range(second):
             in_order = in_order and not rises(nin, strides, first, second)
     if in_order:
         return PyArray_SimpleNew(axes, shape, number)
+    if whole == NULL:
+        return None
+    given = PyArray_STRIDES(whole)
     for second in range(1, axes):
         for first in range(second):
             if shape[first] > 1 and shape[second] > 1:

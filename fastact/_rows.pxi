@@ -68,18 +68,21 @@ cdef void at_infinity(const real *x, real *out, ptrdiff_t n, real m, int kind) n
     For logsumexp m, unless there is a NaN."""
     cdef real one = 0.0 if kind == LOG_SOFTMAX else 1.0
     cdef real zero = -INFINITY if kind == LOG_SOFTMAX else 0.0
-    cdef bint limit = (m < 0.0) == (kind == SOFTMIN)
-    cdef ptrdiff_t i, extremes = 0
+    cdef int extremes = 0, others = 0, here  # vectors of them, as of float32
+    cdef ptrdiff_t i
     for i in range(n):
-        extremes += x[i] == m
-        limit = limit and x[i] == x[i]
+        here = x[i] == m
+        extremes += here
+        here = x[i] != x[i]
+        others |= here
     if kind == LOGSUMEXP:
+        out[0] = <real>NAN if others else m
+    elif not others and extremes == 1 and (m < 0.0) == (kind == SOFTMIN):
         for i in range(n):
-            m = m if x[i] == x[i] else NAN
-        out[0] = m
-        return
-    for i in range(n):
-        out[i] = (one if x[i] == m else zero) if limit and extremes == 1 else NAN
+            out[i] = one if x[i] == m else zero
+    else:
+        for i in range(n):
+            out[i] = NAN
 
 
 cdef inline void add_terms(

@@ -27,6 +27,7 @@ cdef enum:
     SHORT_IF_COPIED = 2048  # of those that are copied anyway
     TILE_ROWS = 64  # that are worked on together, a cache line of each
     LONG_BYTES = 16384  # of outputs that are worth beginning at a cache line
+    FEW = 8  # elements of a row that are brought one after the other, each for all rows
     CACHE_LINE = 64
     STREAM_BYTES = 2048  # of an output that are written past the caches at a time
     STREAM_BEYOND = 1 << 25  # bytes of all operands that do so: they are not there anyway
@@ -92,6 +93,19 @@ cdef inline void copy_elements(
     if target_step == size and source_step == 2 * size:  # every other element, in vectors
         for i in range(n):
             target[i] = source[2 * i]
+        return
+    if target_step == size and source_step == 0:
+        a = source[0]
+        for i in range(n):
+            target[i] = a
+        return
+    if target_step == size and source_step == -size:
+        for i in range(n):
+            target[i] = source[-i]
+        return
+    if target_step == -size and source_step == size:
+        for i in range(n):
+            target[-i] = source[i]
         return
     for i in range(n // 4):
         a = source[0]
@@ -449,7 +463,13 @@ cdef void bring(
     """Rows to where they are side by side, or back."""
     cdef char *starts[CACHE_LINE]
     cdef ptrdiff_t size = length * item, j
-    if step == item and back:
+    if step != item and length < rows and length <= (FEW if step else FEW // 2):  # across rows
+        for j in range(length):
+            if back:
+                copy_strided(here + j * step, jump, packed + j * item, size, rows, item)
+            else:
+                copy_strided(packed + j * item, size, here + j * step, jump, rows, item)
+    elif step == item and back:
         copy_rows(here, jump, packed, size, size, rows)
     elif step == item:
         copy_rows(packed, size, here, jump, size, rows)
