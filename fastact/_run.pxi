@@ -426,12 +426,16 @@ cdef inline void copy_rows(
 ) noexcept nogil:
     """Of two copies of a constant size, the second may repeat some bytes: no call for each short row."""
     cdef ptrdiff_t row, k
-    for row in range(rows):
-        if size >= 64:
+    if size >= 64:
+        for row in range(rows):
             for k in range(0, size - 64, 64):
                 memcpy(target + k, source + k, 64)
             memcpy(target + size - 64, source + size - 64, 64)
-        elif size >= 16:
+            target += target_jump
+            source += source_jump
+        return
+    for row in range(rows):
+        if size >= 16:
             for k in range(0, size - 16, 16):
                 memcpy(target + k, source + k, 16)
             memcpy(target + size - 16, source + size - 16, 16)
