@@ -216,13 +216,13 @@ cdef void bring_scattered(
     cdef Place p
     for i in range(job.length):
         p = place(job.reduced, job.n_reduced, i)
-        at = (p.x if which == OF_X else p.second if which == OF_SECOND else p.out) // <ptrdiff_t>sizeof(real)
+        at = p.x if which == OF_X else p.second if which == OF_SECOND else p.out
         if back:
             for c in range(width):
-                rows[c][at] = tile[c]
+                (<real *>(<char *>rows[c] + at))[0] = tile[c]
         else:
             for c in range(width):
-                tile[c] = rows[c][at]
+                tile[c] = (<const real *>(<const char *>rows[c] + at))[0]
         tile += padded
 
 
@@ -440,7 +440,7 @@ cdef bint run_columns(Tasks *tasks, int threads, real *type_tag) noexcept nogil:
     tasks.groups = ceil_div(across, fitting)
     tasks.together = ceil_div(ceil_div(across, tasks.groups), LANES) * LANES
     tasks.groups = ceil_div(across, tasks.together)
-    tasks.bytes = aligned(max(column, <ptrdiff_t>PACKED))  # a column that is not finite is packed alone
+    tasks.bytes = aligned(max(column, <ptrdiff_t>PACKED))  # what is left is packed column by column
     return share_out_with_memory(
         task, tasks, &tasks.scratch, tasks.bytes, job.rows // across * tasks.groups, threads
     )

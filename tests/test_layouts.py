@@ -179,6 +179,52 @@ def test_results_past_the_caches(dtype, threads):
             memory[:] = 7
 
 
+@pytest.mark.parametrize(
+    "shapes", [((700, 1), (3,)), ((1, 90), (80, 1)), ((5, 1, 7), (4, 1)), ((2, 1), (1, 0)), ((3,), (2,))]
+)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_shapes_that_no_operand_has(shapes, dtype):
+    x, weight = (np.random.default_rng(0).normal(size=shape).astype(dtype) for shape in shapes)
+    for turn in (lambda a: a, np.transpose):
+        x, weight = turn(x), turn(weight)
+        try:
+            sums = x + weight
+        except ValueError:
+            with pytest.raises(ValueError, match="broadcast"):
+                fastact.prelu(x, weight)
+            continue
+        got = fastact.prelu(x, weight)
+        assert np.array_equal(got, np.where(x > 0, x, x * weight)) and got.strides == sums.strides
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 9, 130, 200])
+def test_rows_in_reverse(length, dtype):
+    x = np.random.default_rng(0).normal(size=(300, 2 * length)).astype(dtype)
+    for rows in (x[:, ::-1], x[:, ::-2], x[::-1, length:], x[:, length:0:-1]):
+        out = np.empty_like(x)[:, ::-1][:, : rows.shape[1]]
+        assert np.array_equal(fastact.leaky_relu(rows), fastact.leaky_relu(rows.copy()))
+        assert np.array_equal(fastact.leaky_relu(rows, out=out), fastact.leaky_relu(rows.copy()))
+    assert np.array_equal(fastact.leaky_relu(x[0, ::-1]), fastact.leaky_relu(x[0])[::-1])
+
+
+@pytest.mark.parametrize("shape", [(300, 2, 2), (100, 7, 3), (90, 4, 15), (40, 3, 2, 5)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_of_scattered_elements(shape, dtype):
+    """Fields of records, too, whose steps are no multiples of an element's size."""
+    records = np.zeros(shape, np.dtype([("x", dtype), ("mark", "i2")]))
+    records["x"] = np.random.default_rng(0).normal(scale=5, size=shape)
+    for x in (records["x"].copy(), records["x"], records["x"][..., ::-1]):
+        for axis in (1, (0, 2), (1, len(shape) - 1)):
+            rows = np.moveaxis(x, axis, np.arange(-np.size(axis), 0))
+            rows = np.ascontiguousarray(rows).reshape(*rows.shape[: -np.size(axis)], -1)
+            want = fastact.softmax(rows)
+            got = np.moveaxis(fastact.softmax(x, axis=axis), axis, np.arange(-np.size(axis), 0))
+            assert np.array_equal(got.reshape(want.shape), want)
+            want, total = fastact.logsumexp(rows), fastact.logsumexp(x, axis=axis)
+            assert np.array_equal(total, want)
+
+
 @pytest.mark.parametrize("function", [fastact.softmax, fastact.hardmax, fastact.entmax15])
 def test_results_of_what_repeats_lie_in_order(function):
     x = np.broadcast_to(numbers((30,), np.float32, 0), (20, 30))
