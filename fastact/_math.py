@@ -77,6 +77,8 @@ EXPM1_LOW = Constant(-20.0, -42.0)
 TAIL_END = Constant(-113.0, -765.0)
 # e**x * UP is normal and less than 1 from EXP_LOW to TINY_LOG.
 TINY_LOG = Constant(-64.0, -512.0)
+# What vanishes beside 1, but is no subnormal number, times UP.
+TINY_UP = Constant(2.0**4, 2.0**392)
 # 1 and less vanish beside it.
 LARGE = Constant(2.0**40, 2.0**70)
 # The square of its inverse vanishes, in sums of large numbers too; its own square does not overflow in float64.
@@ -308,7 +310,8 @@ def mish_parts(x):
 
 
 def down_and_add(a, a_low, b):
-    """(a + a_low) * DOWN + b as a pair, for such b that a sum with it, less it, is exact."""
+    """(a + a_low) * DOWN + b as a pair, for such b that a sum with it, less it, is exact; a >= 0."""
+    a = not_below(a, TINY_UP)
     total = fma(a, DOWN, b)
     return total, fma(a_low, DOWN, fma(a, DOWN, b - total))
 

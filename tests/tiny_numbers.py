@@ -24,10 +24,8 @@ END = {"float32": 10000, "float64": 300}
 ENDS = {
     "elu_grad": (40, 300),
     "softplus": (40, 300),
-    "mish": (60, 300),
-    "mish_grad": (60, 300),
-    "sigmoid_grad": (60, 300),
-    "tanh_grad": (30, 300),
+    "mish": (90, 300),
+    "mish_grad": (90, 300),
     "gelu_tanh": (5, 20),
     "gelu_tanh_grad": (9, 20),
 }
