@@ -68,20 +68,12 @@ def two_sum(a, b):
     return a + b, -0.0
 
 
-def normalise(high, low):
-    return high + low, -0.0
-
-
 def add(a, a_low, b, b_low):
     return (a + a_low) + (b + b_low), -0.0  # of sums of rows there are low parts
 
 
 def multiply(a, a_low, b, b_low):
     return a * b, -0.0
-
-
-def with_constant(c, c_low, u, slope):
-    return fma(u, slope, c), -0.0
 
 
 def through_zero(d, d_low, c, c_low, slope):
