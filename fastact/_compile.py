@@ -5,6 +5,7 @@ Numba types and lowers a formula without optimising; LLVM then optimises the who
 """
 
 import inspect
+from collections import defaultdict
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -215,14 +216,11 @@ WITHOUT_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrappe
 jit = numba.njit(error_model="numpy", **WITHOUT_WRAPPERS)
 
 
-@cache
-def helpers(dtype):
-    """What `specialise` has compiled, by function: all formulas share it."""
-    return {}
+HELPERS: dict = defaultdict(dict)  # dtype -> what `specialise` has compiled, by function: all formulas share it
 
 
 def specialised(formula, dtype):
-    return specialise(formula, dtype, PRIMITIVES, jit, helpers(dtype))
+    return specialise(formula, dtype, PRIMITIVES, jit, HELPERS[dtype])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 launched by cuda.core."""
 
 import math
+from collections import defaultdict
 from functools import cache, lru_cache
 
 import numpy as np
@@ -461,17 +462,15 @@ class Kernel:
         return self._loaded[device.device_id]
 
 
-@cache
-def helpers(dtype, halves):
-    """What `specialise` has compiled, by function: all elementwise formulas share it."""
-    return {}
+# (dtype, storage if it has approximations) -> what `specialise` has compiled, by function, for all elementwise formulas
+HELPERS: dict = defaultdict(dict)
 
 
 def elementwise(name, formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
     """The kernel of a formula of that name; see `_cuda_elementwise.source`. `fixed` are the values of FIXED inputs."""
     sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
     primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
-    done = helpers(dtype, out_storage if out_storage in APPROXIMATIONS and dtype == "float32" else None)
+    done = HELPERS[dtype, out_storage if out_storage in APPROXIMATIONS and dtype == "float32" else None]
     scope = {
         "formula": DeviceFunction(specialise(formula, dtype, primitives, DeviceFunction, done)),
         "thread": DeviceFunction(thread),
