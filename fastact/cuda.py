@@ -36,17 +36,13 @@ COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
 
 
 @cache
-def _compiler():
-    from fastact import _cuda_compile
-
-    return _cuda_compile
-
-
 def _runtime():
     """What compiles and launches, or a RuntimeError that says why it cannot."""
     if reason := why_not():
         raise RuntimeError(f"CUDA does not work here: {reason}")
-    return _compiler()
+    from fastact import _cuda_compile
+
+    return _cuda_compile
 
 
 # ---- operands --------------------------------------------------------------------------------------
