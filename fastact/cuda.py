@@ -32,8 +32,6 @@ from fastact._gated import half_of
 from fastact._gates import GATED, GATES, UFUNCS
 from fastact._table import FLOAT_TYPES, REDUCTIONS, WITH_GRADIENT
 
-COMPUTED_AS = {"float16": "float32", "bfloat16": "float32"}
-
 
 @cache
 def _runtime():
@@ -170,7 +168,7 @@ def _plan(name, result, like, out):
         out = arrays.without_gaps(result, like.shape, arrays.order_of(like))
     else:
         _check_out(name, out, like.shape, result)
-    return Plan(result, COMPUTED_AS.get(result, result), out)
+    return Plan(result, "float32" if result in ("float16", "bfloat16") else result, out)
 
 
 # ---- elementwise -----------------------------------------------------------------------------------
