@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from fastact._formulas import ACTIVATIONS, GRADIENTS
-from fastact._table import FLOAT_TYPES, OUT, Elementwise, times
+from fastact._table import FLOAT_TYPES, OUT, PROMOTED, Elementwise, times
 
 
 class Gate(NamedTuple):
@@ -140,9 +140,9 @@ def _row(name, gate, arrays, doc):
 
 
 GATED: dict[str, Elementwise] = {}  # the ufuncs of each NAME, and NAME_grad, of its gradient for b
+_out = OUT.format(integers=PROMOTED, wrong_option="")
 
 for _name, _gate in GATES.items():
-    _out = OUT.format(integers="integers are promoted as by `numpy.exp`", wrong_option="")
     GATED[_name] = _row(_name, ACTIVATIONS[_gate.activation], ("a", "b"), docstring_for(_name, UFUNC, NOTES, out=_out))
     GATED[f"{_name}_grad"] = _row(
         f"{_name}_grad",
