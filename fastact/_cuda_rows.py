@@ -53,7 +53,7 @@ HELD = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)  # so many eleme
 # elements or fewer; and otherwise.
 RESIDENT = (12, 1280), 1024
 UNROLL = 16  # elements that a lane has under way together, of a row that is not held
-FEW = 4  # the same of what is left over, and of what is read again
+UNROLL_REST = 4  # the same of what is left over, and of what is read again
 MANY = 2**17  # threads keep a device busy
 SHARED = ("float16", "bfloat16", "float32", "float64")  # what may be kept in shared memory, and be itself again
 
@@ -137,7 +137,7 @@ class Rows(NamedTuple):
 
 def _rounded_up(length, lanes):
     """The number of elements that loops over a row touch."""
-    return -(-length // (FEW * lanes)) * FEW * lanes
+    return -(-length // (UNROLL_REST * lanes)) * UNROLL_REST * lanes
 
 
 def arranged(count, length, across, adjacent, most, n_kept, n_reduced, room=0, halves=False):
@@ -493,13 +493,13 @@ def through_row(rows, body, arrays):
     whole = f"length - length % {UNROLL * rows.lanes}"
     loops = [
         *_loop(rows, body, arrays, "0", whole, UNROLL, UNROLL),
-        *_loop(rows, body, arrays, whole, "length", FEW, 0),
+        *_loop(rows, body, arrays, whole, "length", UNROLL_REST, 0),
     ]
     return _from_the_start(rows, loops, arrays)
 
 
 def _through_few(rows, body, arrays):
-    return _from_the_start(rows, _loop(rows, body, arrays, "0", "length", FEW, 0), arrays)
+    return _from_the_start(rows, _loop(rows, body, arrays, "0", "length", UNROLL_REST, 0), arrays)
 
 
 def _from_the_start(rows, lines, arrays):

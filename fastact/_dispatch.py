@@ -21,7 +21,7 @@ def _goes_there(arguments, keywords):
     )
 
 
-def refuse(name, keywords):
+def refuse_keywords(name, keywords):
     """What is not there on a device."""
     if keywords:
         raise TypeError(f"{name}: {' and '.join(sorted(keywords))} cannot be given for arrays on a device")
@@ -46,7 +46,7 @@ def reduction(name, arguments, axis, **keywords):
     from fastact import cuda
 
     keywords = {name: value for name, value in keywords.items() if value is not None}
-    refuse(name, keywords.keys() - ON_DEVICE)
+    refuse_keywords(name, keywords.keys() - ON_DEVICE)
     return getattr(cuda.grad if len(arguments) == 2 else cuda, name)(*arguments, axis, **keywords)
 
 

@@ -36,7 +36,7 @@ PARAMETERS_OF_GRADIENT = PARAMETERS | {
 }
 
 # Parameters, Returns and Raises of a function whose result has the shape of its argument
-ARGUMENTS = """Parameters
+SECTIONS = """Parameters
 ----------
 {parameters}
 
@@ -76,7 +76,7 @@ def documented(function=None, **fields):
     gradient = "gy" in names
     parameters = PARAMETERS_OF_GRADIENT if gradient else PARAMETERS
     fields = {
-        "arguments": ARGUMENTS,
+        "arguments": SECTIONS,
         "parameters": "\n".join(parameters.get(name, "") for name in names),
         "shape": "The gradient for x, of the shape of `gy`." if gradient else "Of the shape of `x`.",
         **parameters,

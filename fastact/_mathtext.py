@@ -4,7 +4,7 @@ import ast
 import re
 
 GREEK = {"alpha": r"\alpha", "beta": r"\beta", "lambd": r"\lambda", "Phi": r"\Phi", "pi": r"\pi"}
-KNOWN = {"max", "min", "log", "tanh"}
+MACROS = {"max", "min", "log", "tanh"}  # of TeX
 COMPARISONS = {ast.Lt: "<", ast.Gt: ">", ast.LtE: r"\leq", ast.GtE: r"\geq"}
 # Precedences: an operand of lower precedence needs parentheses.
 SUM, PRODUCT, POWER, ATOM = range(4)
@@ -77,6 +77,6 @@ def _write(node):
             return rf"\sqrt{{{_write(value)[0]}}}", ATOM
         case ast.Call(ast.Name(name), values):
             arguments = ", ".join(_write(value)[0] for value in values)
-            function = rf"\{name}" if name in KNOWN else GREEK.get(name, _roman(name))
+            function = rf"\{name}" if name in MACROS else GREEK.get(name, _roman(name))
             return f"{function}({arguments})", ATOM
     raise SyntaxError(f"no mathtext for {ast.unparse(node)}")

@@ -261,7 +261,7 @@ def _run_elementwise(runtime, name, plan, out, inputs, fixed, stream, after):
 def _call_elementwise(row, /, *inputs, out=None, stream=None, **others):
     """A row's formula of any arrays on one device, and numbers."""
     name, labels = row.name, (*row.arrays, *row.parameters)
-    _dispatch.refuse(name.removesuffix("_grad"), others)
+    _dispatch.refuse_keywords(name.removesuffix("_grad"), others)
     first = None
     for x in inputs:
         if arrays.is_on_device(x):

@@ -58,7 +58,7 @@ BEYOND_THE_RANGE = [
 ]
 
 # Every function with each of these; where it has defaults, they come first.
-ARGUMENTS = {
+ALL_ARGUMENTS = {
     "elu": [(1.0,), (0.3,), (-2.5,)],
     "prelu": [(0.25,), (-0.5,)],
     "leaky_relu": [(0.01,), (3.0,)],
@@ -103,7 +103,7 @@ def beside_borders(scale):
 
 
 def all_arguments(name):
-    return ARGUMENTS.get(name.removesuffix("_grad"), [()])
+    return ALL_ARGUMENTS.get(name.removesuffix("_grad"), [()])
 
 
 def first_arguments(name):

@@ -78,7 +78,7 @@ def device():
             "LIMITS": ((4, 2),),
             "LIMITS_OF_HALVES": ((4, 2),),
             "MOST": 4,
-            "FEW": 2,
+            "UNROLL_REST": 2,
             "MANY": 40,
         }.items():
             patch.setattr(_cuda_rows, name, value)

@@ -97,7 +97,7 @@ def test_large_calls_with_array_parameters(name):
     assert np.array_equal(bits(function_of(name)(x, *strided)), bits(function_of(name)(x, *first_arguments(name))))
 
 
-# x -> result, exactly; with the default parameters or those of cases.ARGUMENTS.
+# x -> result, exactly; with the default parameters or those of cases.ALL_ARGUMENTS.
 VALUES = {
     "relu": [(-INF, 0.0), (-1.0, 0.0), (-0.0, 0.0), (0.0, 0.0), (2.5, 2.5), (INF, INF)],
     "relu6": [(-INF, 0.0), (-1.0, 0.0), (-0.0, 0.0), (2.5, 2.5), (6.0, 6.0), (6.5, 6.0), (INF, 6.0)],
