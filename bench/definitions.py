@@ -79,7 +79,7 @@ SPARSE = {
 }
 
 
-def exact(x):
+def to_mpmath(x):
     """A NumPy number as one of mpmath's."""
     numerator, denominator = x.as_integer_ratio()
     return mp.mpf(numerator) / denominator
@@ -89,7 +89,7 @@ def error(name, x, arguments, got):
     """Of a function's value, or its derivative's for NAME_grad, in units in the last place."""
     function = ELEMENTWISE[name.removesuffix("_grad")]
     with mp.workprec(2500):
-        arguments = [exact(a) for a in arguments]
+        arguments = [to_mpmath(a) for a in arguments]
         slope = name.endswith("_grad")
-        want = derivative(function, exact(x), arguments) if slope else function(exact(x), *arguments)
-        return float(abs(exact(got) - want) / exact(np.spacing(abs(got))))
+        want = derivative(function, to_mpmath(x), arguments) if slope else function(to_mpmath(x), *arguments)
+        return float(abs(to_mpmath(got) - want) / to_mpmath(np.spacing(abs(got))))

@@ -15,7 +15,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from cases import COMPILED, LAYOUTS, WITHOUT_FMA, bits, sample, ulps
-from definitions import derivative, exact
+from definitions import derivative, to_mpmath
 from processes import run
 
 import fastact
@@ -138,15 +138,15 @@ def test_values_and_derivatives(function, definition, parameters, dtype):
     with np.errstate(all="raise"):
         y, slope = function(x, *parameters), function.grad(np.ones_like(x), x, *parameters)
     assert y.dtype == slope.dtype == dtype
-    given = [exact(float(np.dtype(dtype).type(p))) for p in parameters]
+    given = [to_mpmath(float(np.dtype(dtype).type(p))) for p in parameters]
     with mp.workdps(60):
         for value, *got in zip(x, y, slope, strict=True):
-            value = exact(value)
+            value = to_mpmath(value)
             for result, want in zip(
                 got, (definition(value, *given), derivative(definition, value, given)), strict=True
             ):
                 # rounding errors of the user's own formula may cancel
-                assert abs(exact(result) - want) <= 40 * eps * (abs(want) + abs(value) + 1) + 1e-30
+                assert abs(to_mpmath(result) - want) <= 40 * eps * (abs(want) + abs(value) + 1) + 1e-30
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -299,7 +299,7 @@ def in_mpmath(function):
 
     def reference(x):
         with mp.workdps(40):
-            values = [function(exact(one)) for one in x]
+            values = [function(to_mpmath(one)) for one in x]
             high = np.array(values, float)
             return high.astype(np.longdouble) + np.array(
                 [v - mp.mpf(h) for v, h in zip(values, high, strict=True)], float

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from cases import COMPILED, DTYPES, bits, compiled_only, max_ulp, sample, unaligned
 from definitions import ELEMENTWISE as DEFINITIONS
-from definitions import derivative
-from definitions import exact as to_mpmath
+from definitions import derivative, to_mpmath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from cases import FUNCTIONS, exact_gradient, exact_reduction, first_arguments, sample
-from definitions import ELEMENTWISE, derivative, exact
+from definitions import ELEMENTWISE, derivative, to_mpmath
 from definitions import REDUCTIONS as ROWS
 from definitions import SPARSE as SPARSE_ROWS
 
@@ -20,7 +20,7 @@ mp.mp.prec = 200
 def agree(got, want):
     """To far better than a float64 is wide."""
     want = mp.mpf(want)
-    return abs(exact(got) - want) <= abs(want) * mp.mpf(2) ** -58 + mp.mpf(2) ** -1100
+    return abs(to_mpmath(got) - want) <= abs(want) * mp.mpf(2) ** -58 + mp.mpf(2) ** -1100
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -31,7 +31,7 @@ def test_elementwise(name):
     got = getattr(_numpy, name)(x.astype(np.longdouble), *map(np.longdouble, arguments))
     mp.mp.prec = 2500 if name in ("tanhshrink", "log_sigmoid", "softplus", "gelu_tanh") else 200
     for value, result in zip(x, got, strict=True):
-        assert agree(result, ELEMENTWISE[name](exact(value), *map(mp.mpf, arguments))), value
+        assert agree(result, ELEMENTWISE[name](to_mpmath(value), *map(mp.mpf, arguments))), value
 
 
 @pytest.mark.parametrize("scale", [0.5, 5, 50])
@@ -41,7 +41,7 @@ def test_rows(name, scale):
     got = getattr(_numpy, name)(x.astype(np.longdouble), (1,), None)
     mp.mp.prec = 500
     for row, results in zip(x, got, strict=True):
-        wanted = ROWS[name]([exact(value) for value in row])
+        wanted = ROWS[name]([to_mpmath(value) for value in row])
         assert all(agree(result, want) for result, want in zip(results, wanted, strict=True))
 
 
@@ -51,8 +51,8 @@ def test_sparse_rows(name, scale):
     x = np.random.default_rng(0).normal(scale=scale, size=(20, 30))
     got = getattr(_numpy, name)(x.astype(np.longdouble), (1,), None)
     for row, results in zip(x, got, strict=True):
-        wanted = SPARSE_ROWS[name]([exact(value) for value in row])
-        assert all(abs(exact(y) - want) <= mp.mpf(2) ** -60 for y, want in zip(results, wanted, strict=True))
+        wanted = SPARSE_ROWS[name]([to_mpmath(value) for value in row])
+        assert all(abs(to_mpmath(y) - want) <= mp.mpf(2) ** -60 for y, want in zip(results, wanted, strict=True))
 
 
 @pytest.mark.parametrize("name", WITH_GRADIENT)
@@ -60,11 +60,11 @@ def test_gradients_of_rows(name):
     """By central differences of the definition, at a distance over which the support does not change."""
     x, gy = np.random.default_rng(0).normal(size=(2, 20))
     got = exact_gradient(name, gy, exact_reduction(name, x, 0), 0)
-    definition, row, weights = (ROWS | SPARSE_ROWS)[name], list(map(exact, x)), list(map(exact, gy))
+    definition, row, weights = (ROWS | SPARSE_ROWS)[name], list(map(to_mpmath, x)), list(map(to_mpmath, gy))
     with mp.workprec(300):
         for k, result in enumerate(got):
             want = derivative(lambda v: mp.fdot(weights, definition([*row[:k], v, *row[k + 1 :]])), row[k], ())
-            assert abs(exact(result) - want) < mp.mpf(2) ** -60
+            assert abs(to_mpmath(result) - want) < mp.mpf(2) ** -60
 
 
 @pytest.mark.parametrize("name, parameters", [("silu", ()), ("swish", (1.0,)), ("swish", (0.7,))])
@@ -76,5 +76,5 @@ def test_gradients_beside_their_zero(name, parameters):
     got = getattr(_numpy, f"{name}_grad")(np.longdouble(1), x.astype(np.longdouble), *map(np.longdouble, parameters))
     mp.mp.prec = 500
     for value, result in zip(x, got, strict=True):
-        want = derivative(ELEMENTWISE[name], exact(value), [*map(exact, parameters)])
-        assert abs(exact(result) - want) <= abs(want) * mp.mpf(2) ** -52
+        want = derivative(ELEMENTWISE[name], to_mpmath(value), [*map(to_mpmath, parameters)])
+        assert abs(to_mpmath(result) - want) <= abs(want) * mp.mpf(2) ** -52
