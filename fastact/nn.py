@@ -114,27 +114,6 @@ class Module:
         """
         raise NotImplementedError(f"{type(self).__name__} has no backward: nothing is differentiated by itself here")
 
-    def _last(self):
-        """What the last call has kept, until a `backward` is done with it."""
-        try:
-            return self._kept
-        except AttributeError:
-            name = type(self).__name__
-            raise RuntimeError(
-                f"{name}.backward needs a call of the module before it, and each call has one: "
-                f"what is used twice on the way is two modules"
-            ) from None
-
-    def _done(self):
-        vars(self).pop("_kept", None)  # another thread may have done so
-
-    def _check(self, gy, y, may_broadcast=True):
-        """Raise where gy cannot be the gradient for a result of y's shape."""
-        given, shape = np.shape(gy), np.shape(y)
-        fits = may_broadcast and len(given) <= len(shape)
-        if given != shape and not (fits and all(a in (1, b) for a, b in zip(given[::-1], shape[::-1], strict=False))):
-            raise ValueError(f"{type(self).__name__}: gy must have the shape of the result, {shape}, got {given}")
-
     def __getstate__(self):
         return {name: value for name, value in vars(self).items() if name != "_kept"}
 
@@ -167,7 +146,31 @@ def _checked(name, check):
     return property(get, set)
 
 
-class _Elementwise(Module):
+class _WithGradient(Module):
+    """A module that defines `_backward(gy, kept)`, the gradient from what the last call has kept."""
+
+    def backward(self, gy):
+        try:
+            kept = self._kept
+        except AttributeError:
+            name = type(self).__name__
+            raise RuntimeError(
+                f"{name}.backward needs a call of the module before it, and each call has one: "
+                f"what is used twice on the way is two modules"
+            ) from None
+        gx = self._backward(gy, kept)
+        vars(self).pop("_kept", None)  # another thread may have done so
+        return gx
+
+    def _check(self, gy, y, may_broadcast=True):
+        """Raise where gy cannot be the gradient for a result of y's shape."""
+        given, shape = np.shape(gy), np.shape(y)
+        fits = may_broadcast and len(given) <= len(shape)
+        if given != shape and not (fits and all(a in (1, b) for a, b in zip(given[::-1], shape[::-1], strict=False))):
+            raise ValueError(f"{type(self).__name__}: gy must have the shape of the result, {shape}, got {given}")
+
+
+class _Elementwise(_WithGradient):
     """A module with the parameters of a row of the table. Made by `_elementwise`."""
 
     inplace = _checked("inplace", bool_of)
@@ -196,12 +199,9 @@ class _Elementwise(Module):
             raise TypeError(f"{type(self).__name__}(inplace=True): x must be an ndarray, got {type(x).__name__}")
         return {"out": x}, x if self._result_tells(*self._values(self)) else x.copy()
 
-    def backward(self, gy):
-        x = self._last()
+    def _backward(self, gy, x):
         self._check(gy, x)
-        gx = self._gradient(gy, x, *self._arguments())
-        self._done()
-        return gx
+        return self._gradient(gy, x, *self._arguments())
 
     def _arguments(self):
         """The parameters; none where all are at their defaults, for which the loops are faster."""
@@ -341,7 +341,7 @@ def _elementwise(row):
     return type(row.module, (_Elementwise,), body | {name: _checked(name, _number_of) for name in row.parameters})
 
 
-class PReLU(Module):
+class PReLU(_WithGradient):
     """Parametric rectified linear unit: x if x > 0, else weight * x, with a weight for each channel or for all.
 
     A module for `fastact.prelu`: `m(x)` is the value, `m.backward(gy)` the gradient for `x`, and afterwards
@@ -430,13 +430,11 @@ class PReLU(Module):
         self._kept = x
         return y
 
-    def backward(self, gy):
-        x = self._last()
+    def _backward(self, gy, x):
         self._check(gy, x)
         weight = self._weight_for(np.shape(x))
         gx = fastact.grad.prelu(gy, x, weight)
         self.weight_grad = np.reshape(fastact.grad.prelu_weight(gy, x, weight), self.weight.shape)
-        self._done()
         return gx
 
     def _weight_for(self, shape):
@@ -450,7 +448,7 @@ class PReLU(Module):
         return f"{type(self).__name__}(num_parameters={self.num_parameters})"
 
 
-class _OverAxis(Module):
+class _OverAxis(_WithGradient):
     """A module for a function of x and an axis. Made by `_over_axis`."""
 
     def __init__(self, dim=-1):
@@ -464,13 +462,10 @@ class _OverAxis(Module):
         self._kept = x if self._gradient_takes_x else y
         return y
 
-    def backward(self, gy):
-        kept = self._last()
+    def _backward(self, gy, kept):
         if not self._gradient_takes_x:
             self._check(gy, kept, may_broadcast=False)
-        gx = self._gradient(gy, kept, self.dim)
-        self._done()
-        return gx
+        return self._gradient(gy, kept, self.dim)
 
     def __repr__(self):
         return f"{type(self).__name__}(dim={self.dim})"
@@ -638,12 +633,12 @@ Raises
         self._kept = kept, slopes
         return y
 
-    def backward(self, gy):
-        x, slopes = self._last()
+    def _backward(self, gy, kept):
+        x, slopes = kept
+        if slopes is None:
+            return super()._backward(gy, x)
         self._check(gy, x)
-        gx = self._gradient(gy, x, *self._arguments()) if slopes is None else fastact.grad.prelu(gy, x, slopes)
-        self._done()
-        return gx
+        return fastact.grad.prelu(gy, x, slopes)
 
 
 class Softmax2d(_MODULES["Softmax"]):
