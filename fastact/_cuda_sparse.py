@@ -71,12 +71,11 @@ def peak_of_all(rows):
 
 
 def hardmax(rows):
-    def counted(lines_of):
-        """`turn` is the number of a lane's element."""
-        return lambda j: [*lines_of(j), "turn = turn + 1.0"]
+    """`turn` is the number of a lane's element."""
 
     def searched(j):
-        return [f"first, by = sooner(first, by, turn, me_of_row) if x{j} == peak else (first, by)"]
+        found = f"first, by = sooner(first, by, turn, me_of_row) if x{j} == peak else (first, by)"
+        return [found, "turn = turn + 1.0"]
 
     def body(elements, read, all_there):
         lines = list(read)
@@ -88,7 +87,7 @@ def hardmax(rows):
 
     place = "" if rows.each else "place + "
     lines = [*peak_of_all(rows), "first, by, turn, me_of_row = INF, INF, 0.0, number(lane)"]
-    lines += of_all(rows, ("x",), counted(searched))
+    lines += of_all(rows, ("x",), searched)
     lines += [*over_lanes(rows, ("first", "by"), "sooner(first, by, other_first, other_by)"), "turn = 0.0"]
     if rows.each:
         return lines + body(range(rows.each), [], rows.at_least)
