@@ -1,5 +1,5 @@
-"""The kernels of `_cuda_elementwise.py` and `_cuda_rows.py`, made into PTX by numba-cuda, which needs no GPU, and
-launched by cuda.core."""
+"""The kernels of `_cuda_elementwise.py`, `_cuda_rows.py` and `_cuda_sparse.py`, made into PTX by numba-cuda, which
+needs no GPU, and launched by cuda.core."""
 
 import math
 from collections import defaultdict
