@@ -9,6 +9,8 @@ import numpy as np
 from fastact._formulas import ACTIVATIONS
 
 ARGUMENTS = {"prelu": (0.25,), "threshold": (0.0, -1.0)}  # what has no default
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+RRELU_SLOPE = (1 / 8 + 1 / 3) / 2
 
 
 def arguments_of(name):
@@ -113,7 +115,7 @@ EXPRESSIONS = {
     "softshrink": lambda x: x - np.clip(x, -0.5, 0.5),
     "softsign": lambda x: x / (1 + np.abs(x)),
     "tanhshrink": lambda x: x - np.tanh(x),
-    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
+    "selu": lambda x: SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0))),
     "celu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
     "hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
@@ -126,7 +128,7 @@ EXPRESSIONS = {
     "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
     "gelu": gelu,
     "gelu_tanh": lambda x: x / 2 * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))),
-    "rrelu": lambda x: np.where(x > 0, x, 11 / 48 * x),
+    "rrelu": lambda x: np.where(x > 0, x, RRELU_SLOPE * x),
     "softmin": softmin,
     "softmax": softmax,
     "log_softmax": log_softmax,

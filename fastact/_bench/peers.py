@@ -18,7 +18,7 @@ import numpy as np
 import fastact
 from fastact._bench import cuda
 from fastact._bench.cells import ROWS, Job, library_of
-from fastact._expressions import EXPRESSIONS
+from fastact._expressions import EXPRESSIONS, RRELU_SLOPE, SELU_ALPHA, SELU_SCALE
 from fastact._gates import GATES
 
 
@@ -47,9 +47,6 @@ def scipy_call(job):
         return partial(getattr(special, job.function), job.x, job.axis)
     return None
 
-
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-RRELU_SLOPE = (1 / 8 + 1 / 3) / 2
 
 # PyTorch. Not all of torch.nn.functional can write into a tensor that is there; what lies beneath it can.
 # name -> function, arguments after x; or a function of torch, x and the output
