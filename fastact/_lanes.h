@@ -1,5 +1,4 @@
-/* The sum of 16 lanes as a tree: the second half is added to the first until one is left. In registers: left to
-   itself, GCC adds number by number. */
+/* What is done to 16 lanes together. In registers: left to itself, GCC adds number by number. */
 
 #ifndef FASTACT_LANES_H
 #define FASTACT_LANES_H
@@ -21,6 +20,7 @@ typedef float fastact_float_4 __attribute__((vector_size(16), aligned(4), may_al
     memcpy(&first, &whole, sizeof(first));   \
     memcpy(&second, (const char *)&whole + sizeof(first), sizeof(first));
 
+/* Their sum as a tree: the second half is added to the first until one is left. */
 static inline double fastact_sum_of_doubles(const double *lanes) {
     const fastact_double_4 *v = (const fastact_double_4 *)lanes;
     fastact_double_4 four = (v[0] + v[2]) + (v[1] + v[3]);
@@ -36,7 +36,7 @@ static inline float fastact_sum_of_floats(const float *lanes) {
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
-/* Of pairs, whose low parts take the rounding errors. */
+/* The same of pairs, whose low parts take the rounding errors. */
 static inline void fastact_sum_of_pairs(const double *highs, const double *lows, double *high, double *low) {
 #define FASTACT_ADD(type, sum, sum_low, a, a_low, b, b_low) \
     type sum = a + b, sum##_part = sum - a;                 \
@@ -92,7 +92,6 @@ static inline __attribute__((always_inline)) void fastact_power_double(const dou
     }
 }
 
-/* Of x, or of x * y, element i in lane i % 16. */
 #if defined(__AVX512F__)
 #define FASTACT_WIDTH 64
 #elif defined(__AVX__)
@@ -101,33 +100,35 @@ static inline __attribute__((always_inline)) void fastact_power_double(const dou
 #define FASTACT_WIDTH 16
 #endif
 
-#define FASTACT_BLOCK_SUM(type)                                                                                  \
-    typedef type fastact_##type##_wide __attribute__((vector_size(FASTACT_WIDTH), aligned(sizeof(type)), may_alias)); \
-    static inline type fastact_block_sum_##type(const type *x, const type *y, ptrdiff_t n, int times_y) {        \
-        enum { EACH = FASTACT_WIDTH / sizeof(type), COUNT = 16 / EACH };                                         \
-        fastact_##type##_wide sums[COUNT];                                                                       \
-        type a[16], b[16], lanes[16];                                                                            \
-        for (int k = 0; k < COUNT; k++) sums[k] = (fastact_##type##_wide){0};                                    \
-        while (n > 0) {                                                                                          \
-            if (n < 16) {                                                                                        \
-                int rest = (int)n;                                                                               \
-                for (int j = 0; j < 16; j++) a[j] = j < rest ? x[j] : 0;                                         \
-                if (times_y)                                                                                     \
-                    for (int j = 0; j < 16; j++) b[j] = j < rest ? y[j] : 0;                                     \
-                x = a;                                                                                           \
-                y = b;                                                                                           \
-            }                                                                                                    \
-            for (int k = 0; k < COUNT; k++) {                                                                    \
-                fastact_##type##_wide term = *(const fastact_##type##_wide *)(x + k * EACH);                     \
-                if (times_y) term *= *(const fastact_##type##_wide *)(y + k * EACH);                             \
-                sums[k] += term;                                                                                 \
-            }                                                                                                    \
-            x += 16;                                                                                             \
-            y += 16;                                                                                             \
-            n -= 16;                                                                                             \
-        }                                                                                                        \
-        for (int k = 0; k < COUNT; k++) *(fastact_##type##_wide *)(lanes + k * EACH) = sums[k];                  \
-        return fastact_sum_of_##type##s(lanes);                                                                  \
+/* The sum of n elements of x, or of x * y, element i being added in lane i % 16. */
+#define FASTACT_BLOCK_SUM(type)                                                                           \
+    typedef type fastact_##type##_wide                                                                    \
+        __attribute__((vector_size(FASTACT_WIDTH), aligned(sizeof(type)), may_alias));                    \
+    static inline type fastact_block_sum_##type(const type *x, const type *y, ptrdiff_t n, int times_y) { \
+        enum { EACH = FASTACT_WIDTH / sizeof(type), COUNT = 16 / EACH };                                  \
+        fastact_##type##_wide sums[COUNT];                                                                \
+        type a[16], b[16], lanes[16];                                                                     \
+        for (int k = 0; k < COUNT; k++) sums[k] = (fastact_##type##_wide){0};                             \
+        while (n > 0) {                                                                                   \
+            if (n < 16) {                                                                                 \
+                int rest = (int)n;                                                                        \
+                for (int j = 0; j < 16; j++) a[j] = j < rest ? x[j] : 0;                                  \
+                if (times_y)                                                                              \
+                    for (int j = 0; j < 16; j++) b[j] = j < rest ? y[j] : 0;                              \
+                x = a;                                                                                    \
+                y = b;                                                                                    \
+            }                                                                                             \
+            for (int k = 0; k < COUNT; k++) {                                                             \
+                fastact_##type##_wide term = *(const fastact_##type##_wide *)(x + k * EACH);              \
+                if (times_y) term *= *(const fastact_##type##_wide *)(y + k * EACH);                      \
+                sums[k] += term;                                                                          \
+            }                                                                                             \
+            x += 16;                                                                                      \
+            y += 16;                                                                                      \
+            n -= 16;                                                                                      \
+        }                                                                                                 \
+        for (int k = 0; k < COUNT; k++) *(fastact_##type##_wide *)(lanes + k * EACH) = sums[k];           \
+        return fastact_sum_of_##type##s(lanes);                                                           \
     }
 FASTACT_BLOCK_SUM(float)
 FASTACT_BLOCK_SUM(double)

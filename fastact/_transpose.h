@@ -114,30 +114,33 @@ static inline void fastact_part_4(fastact_4_float v, void *const *p, int step, p
     }
 
 /* From column i on, `some` of the columns that a piece has, of as many rows as make whole registers, from row c on. */
-#define FASTACT_BLOCKS(pieces, type)                                                                                      \
-    __attribute__((always_inline)) static inline void fastact_pack_##pieces##_##type(                                                                    \
-        type *const *rows, type *tile, ptrdiff_t width, ptrdiff_t c, ptrdiff_t i, int some                                \
-    ) {                                                                                                                   \
-        enum { part = 16 / sizeof(type) };                                                                                \
-        fastact_##pieces##_##type v[part], mixed[part];                                                                   \
-        FASTACT_UNROLL for (int k = 0; k < part; k++)                                                                     \
-            v[k] = (fastact_##pieces##_##type)fastact_join_##pieces(                                                      \
-                (void *const *)rows + c + k, part, i * sizeof(type), some * sizeof(type));                                \
-        FASTACT_TRANSPOSE(pieces, type)                                                                                   \
-        FASTACT_UNROLL for (int k = 0; k < part; k++)                                                                     \
-            if (k < some) *(fastact_##pieces##_##type *)(tile + (i + k) * width + c) = v[k];                              \
-    }                                                                                                                     \
-    __attribute__((always_inline)) static inline void fastact_unpack_##pieces##_##type(                                                                  \
-        type *const *rows, const type *tile, ptrdiff_t width, ptrdiff_t c, ptrdiff_t i, int some                          \
-    ) {                                                                                                                   \
-        enum { part = 16 / sizeof(type) };                                                                                \
-        fastact_##pieces##_##type v[part], mixed[part];                                                                   \
-        FASTACT_UNROLL for (int k = 0; k < part; k++)                                                                     \
-            v[k] = *(const fastact_##pieces##_##type *)(tile + (i + (k < some ? k : 0)) * width + c);                     \
-        FASTACT_TRANSPOSE(pieces, type)                                                                                   \
-        FASTACT_UNROLL for (int k = 0; k < part; k++)                                                                     \
-            fastact_part_##pieces(                                                                                        \
-                (fastact_##pieces##_float)v[k], (void *const *)rows + c + k, part, i * sizeof(type), some * sizeof(type)); \
+#define FASTACT_BLOCKS(pieces, type)                                                                  \
+    __attribute__((always_inline))                                                                    \
+    static inline void fastact_pack_##pieces##_##type(                                                \
+        type *const *rows, type *tile, ptrdiff_t width, ptrdiff_t c, ptrdiff_t i, int some            \
+    ) {                                                                                               \
+        enum { part = 16 / sizeof(type) };                                                            \
+        fastact_##pieces##_##type v[part], mixed[part];                                               \
+        FASTACT_UNROLL for (int k = 0; k < part; k++)                                                 \
+            v[k] = (fastact_##pieces##_##type)fastact_join_##pieces(                                  \
+                (void *const *)rows + c + k, part, i * sizeof(type), some * sizeof(type));            \
+        FASTACT_TRANSPOSE(pieces, type)                                                               \
+        FASTACT_UNROLL for (int k = 0; k < part; k++)                                                 \
+            if (k < some) *(fastact_##pieces##_##type *)(tile + (i + k) * width + c) = v[k];          \
+    }                                                                                                 \
+    __attribute__((always_inline))                                                                    \
+    static inline void fastact_unpack_##pieces##_##type(                                              \
+        type *const *rows, const type *tile, ptrdiff_t width, ptrdiff_t c, ptrdiff_t i, int some      \
+    ) {                                                                                               \
+        enum { part = 16 / sizeof(type) };                                                            \
+        fastact_##pieces##_##type v[part], mixed[part];                                               \
+        FASTACT_UNROLL for (int k = 0; k < part; k++)                                                 \
+            v[k] = *(const fastact_##pieces##_##type *)(tile + (i + (k < some ? k : 0)) * width + c); \
+        FASTACT_TRANSPOSE(pieces, type)                                                               \
+        FASTACT_UNROLL for (int k = 0; k < part; k++)                                                 \
+            fastact_part_##pieces(                                                                    \
+                (fastact_##pieces##_float)v[k], (void *const *)rows + c + k, part, i * sizeof(type),  \
+                some * sizeof(type));                                                                 \
     }
 
 /* All columns of some rows; the last piece of each overlaps with the one before it, where there is one. */
@@ -164,12 +167,12 @@ static inline void fastact_part_4(fastact_4_float v, void *const *p, int step, p
             FASTACT_ROWS(fastact_##direction##_1_##type)                                              \
         }
 
-#define FASTACT_PACK_AND_UNPACK(pieces, type)                                                             \
-    static inline void fastact_pack_##type(type *const *rows, type *tile, ptrdiff_t width, ptrdiff_t n) { \
-        FASTACT_ALL_ROWS(pieces, type, pack, rows[c][i], tile[i * width + c])                             \
-    }                                                                                                     \
+#define FASTACT_PACK_AND_UNPACK(pieces, type)                                                                     \
+    static inline void fastact_pack_##type(type *const *rows, type *tile, ptrdiff_t width, ptrdiff_t n) {         \
+        FASTACT_ALL_ROWS(pieces, type, pack, rows[c][i], tile[i * width + c])                                     \
+    }                                                                                                             \
     static inline void fastact_unpack_##type(type *const *rows, const type *tile, ptrdiff_t width, ptrdiff_t n) { \
-        FASTACT_ALL_ROWS(pieces, type, unpack, tile[i * width + c], rows[c][i])                           \
+        FASTACT_ALL_ROWS(pieces, type, unpack, tile[i * width + c], rows[c][i])                                   \
     }
 
 FASTACT_BLOCKS(1, float)
