@@ -26,14 +26,11 @@ cpu_features = features()
 RUNNABLE = [name for name, level in LEVELS.items() if level.features <= set(cpu_features)]  # if they were built
 
 
-def load(level, part):
-    """The compiled module `part` for a level."""
-    return importlib.import_module(f"fastact.{part}_{level.replace('-', '_')}")
-
-
 def _try(level):
+    """The compiled modules for a level, or None where they were not built."""
+    names = (f"fastact.{part}_{level.replace('-', '_')}" for part in ("_ufunc", "_kernels", "_simplex"))
     try:
-        return load(level, "_ufunc"), load(level, "_kernels"), load(level, "_simplex")
+        return [*map(importlib.import_module, names)]
     except ModuleNotFoundError:
         return None
 
