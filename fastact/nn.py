@@ -181,7 +181,7 @@ class _Elementwise(_WithGradient):
         for parameter, value in given.items():
             setattr(self, parameter, value)
         holds, condition = _CONDITIONS.get(self._row.name, (lambda *values: True, ""))
-        values = self._values(self)
+        values = self._values()
         if not holds(*values):
             raise ValueError(f"{name}: {condition}, got {', '.join(map(repr, values))}")
 
@@ -197,7 +197,7 @@ class _Elementwise(_WithGradient):
             return {}, x
         if not isinstance(x, np.ndarray):
             raise TypeError(f"{type(self).__name__}(inplace=True): x must be an ndarray, got {type(x).__name__}")
-        return {"out": x}, x if self._result_tells(*self._values(self)) else x.copy()
+        return {"out": x}, x if self._result_tells(*self._values()) else x.copy()
 
     def _backward(self, gy, x):
         self._check(gy, x)
@@ -205,13 +205,13 @@ class _Elementwise(_WithGradient):
 
     def _arguments(self):
         """The parameters; none where all are at their defaults, for which the loops are faster."""
-        values = self._values(self)
+        values = self._values()
         return () if values == self._defaults else values
 
     def __repr__(self):
         # as PyTorch, which leaves out this one name
         shown = ["" if parameter == "lambd" else f"{parameter}=" for parameter in self._row.parameters]
-        shown = [label + repr(value) for label, value in zip(shown, self._values(self), strict=True)]
+        shown = [label + repr(value) for label, value in zip(shown, self._values(), strict=True)]
         if self.inplace:
             shown.append("inplace=True")
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -306,13 +306,8 @@ def _documentation(row):
     )
 
 
-def _getter(names):
-    """From an object to the tuple of its attributes of these names."""
-    return lambda module: tuple([vars(module)[name] for name in names])
-
-
 def _elementwise(row):
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    kind, names = inspect.Parameter.POSITIONAL_OR_KEYWORD, tuple(row.parameters)
     arguments = (row.parameters | {"inplace": False}).items()
     signature = inspect.Signature([inspect.Parameter(name, kind, default=default) for name, default in arguments])
 
@@ -334,11 +329,11 @@ def _elementwise(row):
         "_row": row,
         "_defaults": tuple(row.parameters.values()),
         "_result_tells": staticmethod(_RESULT_TELLS.get(row.name, lambda *values: False)),
-        "_values": staticmethod(_getter(tuple(row.parameters))),
+        "_values": lambda self: tuple([vars(self)[name] for name in names]),  # of the parameters
         "_function": staticmethod(getattr(fastact, row.name)),
         "_gradient": staticmethod(getattr(fastact.grad, row.name)),
     }
-    return type(row.module, (_Elementwise,), body | {name: _checked(name, _number_of) for name in row.parameters})
+    return type(row.module, (_Elementwise,), body | {name: _checked(name, _number_of) for name in names})
 
 
 class PReLU(_WithGradient):
