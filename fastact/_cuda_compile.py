@@ -123,6 +123,12 @@ def lookup(rows, k):
     return function
 
 
+def assembly(builder, code, registers, result, *values):
+    """One instruction's result, of that type."""
+    kind = ir.FunctionType(result, [value.type for value in values])
+    return builder.call(ir.InlineAsm(kind, code, registers), values)
+
+
 @intrinsic
 def reciprocal(typing_context, b):
     """As the division does it, but without that branch for large and small numbers which keeps elements from being
@@ -130,11 +136,9 @@ def reciprocal(typing_context, b):
 
     def generate(context, builder, signature, values):
         (value,) = values
-        one = value.type(1.0)
-        kind, letter = ir.FunctionType(value.type, [value.type]), "f" if b.bitwidth == 32 else "d"
-        code = f"rcp.approx.ftz.f{b.bitwidth} $0, $1;"
-        near = builder.call(ir.InlineAsm(kind, code, f"={letter},{letter}"), values)
-        rest = builder.fma(builder.fsub(value.type(-0.0), value), near, one)
+        registers = "=f,f" if b.bitwidth == 32 else "=d,d"
+        near = assembly(builder, f"rcp.approx.ftz.f{b.bitwidth} $0, $1;", registers, value.type, value)
+        rest = builder.fma(builder.fsub(value.type(-0.0), value), near, value.type(1.0))
         if b.bitwidth == 64:  # of which only 20 bits are right so far
             rest = builder.fma(rest, rest, rest)
         return builder.fma(rest, near, near)
@@ -147,8 +151,7 @@ def approximation(instruction):
     def function(typing_context, x):
         def generate(context, builder, signature, values):
             (value,) = values
-            kind = ir.FunctionType(value.type, [value.type])
-            return builder.call(ir.InlineAsm(kind, f"{instruction} $0, $1;", "=f,f"), values)
+            return assembly(builder, f"{instruction} $0, $1;", "=f,f", value.type, value)
 
         return x(x), generate
 
@@ -161,12 +164,11 @@ def root_and_inverse(typing_context, u):
 
     def generate(context, builder, signature, values):
         (value,) = values
-        kind = ir.FunctionType(value.type, [value.type])
         if u.bitwidth == 64:
-            root = builder.call(ir.InlineAsm(kind, "sqrt.rn.f64 $0, $1;", "=d,d"), values)
+            root = assembly(builder, "sqrt.rn.f64 $0, $1;", "=d,d", value.type, value)
             both = root, builder.fdiv(value.type(1.0), root)
         else:
-            inverse = builder.call(ir.InlineAsm(kind, "rsqrt.approx.f32 $0, $1;", "=f,f"), values)
+            inverse = assembly(builder, "rsqrt.approx.f32 $0, $1;", "=f,f", value.type, value)
             both = builder.fmul(value, inverse), inverse
         return context.make_tuple(builder, signature.return_type, both)
 
@@ -223,10 +225,8 @@ def few_steps(typing_context, address, k, step):
     """address + k * step: one instruction, which the compiler does not find by itself."""
 
     def generate(context, builder, signature, values):
-        integer, wide = ir.IntType(32), ir.IntType(64)
-        kind = ir.FunctionType(wide, [wide, integer, integer])
-        code = ir.InlineAsm(kind, "mad.wide.s32 $0, $2, $3, $1;", "=l,l,r,r")
-        return builder.call(code, [values[0], *(builder.trunc(value, integer) for value in values[1:])])
+        k, step = (builder.trunc(value, ir.IntType(32)) for value in values[1:])
+        return assembly(builder, "mad.wide.s32 $0, $2, $3, $1;", "=l,l,r,r", ir.IntType(64), values[0], k, step)
 
     return types.int64(types.int64, types.int64, types.int64), generate
 
@@ -238,8 +238,7 @@ def few_quotient(typing_context, i, m, shift):
     def generate(context, builder, signature, values):
         integer = ir.IntType(32)
         i, m, shift = (builder.trunc(value, integer) for value in values)
-        high = ir.InlineAsm(ir.FunctionType(integer, [integer, integer]), "mul.hi.u32 $0, $1, $2;", "=r,r,r")
-        high = builder.call(high, [builder.shl(i, integer(1)), m])
+        high = assembly(builder, "mul.hi.u32 $0, $1, $2;", "=r,r,r", integer, builder.shl(i, integer(1)), m)
         return builder.zext(builder.lshr(high, shift), ir.IntType(64))
 
     return types.int64(types.int64, types.int64, types.int64), generate
@@ -314,8 +313,7 @@ def _narrowed(context, builder, value, storage, dtype):
     if storage == "bfloat16":
         value = context.cast(builder, value, kind, types.float32)
         if ConfigStack().top().compute_capability >= (8, 0):
-            function = ir.FunctionType(ir.IntType(16), [ir.FloatType()])
-            return builder.call(ir.InlineAsm(function, "cvt.rn.bf16.f32 $0, $1;", "=h,f"), [value])
+            return assembly(builder, "cvt.rn.bf16.f32 $0, $1;", "=h,f", ir.IntType(16), value)
         # add half a unit, less 1 where the lower half of the bits is exactly that and the last bit that stays is even
         integer = ir.IntType(32)
         bits = builder.bitcast(value, integer)
