@@ -51,13 +51,6 @@ def softmax(row):
     return [term / total for term in terms]
 
 
-REDUCTIONS = {
-    "softmax": softmax,
-    "softmin": lambda row: softmax([-x for x in row]),
-    "log_softmax": lambda row: [x - mp.log(mp.fsum(mp.exp(y) for y in row)) for x in row],
-}
-
-
 def projection(row, power):
     """max(z - tau, 0)**power, of sum 1: tau from the largest elements, of which there are as many as lie above it."""
     m = max(row)
@@ -72,7 +65,10 @@ def projection(row, power):
     return [max(x - tau, mp.mpf(0)) ** power for x in z]
 
 
-SPARSE = {
+ROWS = {
+    "softmax": softmax,
+    "softmin": lambda row: softmax([-x for x in row]),
+    "log_softmax": lambda row: [x - mp.log(mp.fsum(mp.exp(y) for y in row)) for x in row],
     "hardmax": lambda row: [mp.mpf(k == row.index(max(row))) for k in range(len(row))],
     "sparsemax": lambda row: projection(row, 1),
     "entmax15": lambda row: projection(row, 2),

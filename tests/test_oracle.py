@@ -4,9 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from cases import FUNCTIONS, exact_gradient, exact_reduction, first_arguments, sample
-from definitions import ELEMENTWISE, derivative, to_mpmath
-from definitions import REDUCTIONS as ROWS
-from definitions import SPARSE as SPARSE_ROWS
+from definitions import ELEMENTWISE, ROWS, derivative, to_mpmath
 
 from fastact import _numpy
 from fastact._table import SOFTMAXES, SPARSE, WITH_GRADIENT
@@ -51,7 +49,7 @@ def test_sparse_rows(name, scale):
     x = np.random.default_rng(0).normal(scale=scale, size=(20, 30))
     got = getattr(_numpy, name)(x.astype(np.longdouble), (1,), None)
     for row, results in zip(x, got, strict=True):
-        wanted = SPARSE_ROWS[name]([to_mpmath(value) for value in row])
+        wanted = ROWS[name]([to_mpmath(value) for value in row])
         assert all(abs(to_mpmath(y) - want) <= mp.mpf(2) ** -60 for y, want in zip(results, wanted, strict=True))
 
 
@@ -60,7 +58,7 @@ def test_gradients_of_rows(name):
     """By central differences of the definition, at a distance over which the support does not change."""
     x, gy = np.random.default_rng(0).normal(size=(2, 20))
     got = exact_gradient(name, gy, exact_reduction(name, x, 0), 0)
-    definition, row, weights = (ROWS | SPARSE_ROWS)[name], list(map(to_mpmath, x)), list(map(to_mpmath, gy))
+    definition, row, weights = ROWS[name], list(map(to_mpmath, x)), list(map(to_mpmath, gy))
     with mp.workprec(300):
         for k, result in enumerate(got):
             want = derivative(lambda v: mp.fdot(weights, definition([*row[:k], v, *row[k + 1 :]])), row[k], ())

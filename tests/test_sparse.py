@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from cases import COMPILED, DTYPES, bits
-from definitions import SPARSE, to_mpmath
+from definitions import ROWS, to_mpmath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -46,7 +46,7 @@ def test_accuracy(name, kind, dtype):
     with mp.workprec(300):
         for x in rows_of(kind, dtype):
             got = getattr(fastact, name)(x)
-            for y, want in zip(got, SPARSE[name]([to_mpmath(v) for v in x]), strict=True):
+            for y, want in zip(got, ROWS[name]([to_mpmath(v) for v in x]), strict=True):
                 _, exponent = mp.frexp(want)
                 ulp = mp.ldexp(1, max(exponent - 1, unit.minexp) - unit.nmant)
                 assert abs(to_mpmath(y) - want) <= max(ulp, AT_THE_EDGE[dtype])
