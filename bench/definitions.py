@@ -7,7 +7,7 @@ with mp.workdps(50):
     SELU_SCALE = mp.mpf("1.0507009873554804934193349852946")
     SELU_ALPHA = mp.mpf("1.6732632423543772848170429916717")
 
-ELEMENTWISE = {
+DEFINITIONS = {
     "relu": lambda x: max(0, x),
     "relu6": lambda x: min(max(0, x), 6),
     "elu": lambda x, alpha: x if x > 0 else alpha * mp.expm1(x),
@@ -83,7 +83,7 @@ def to_mpmath(x):
 
 def error(name, x, arguments, got):
     """Of a function's value, or its derivative's for NAME_grad, in units in the last place."""
-    function = ELEMENTWISE[name.removesuffix("_grad")]
+    function = DEFINITIONS[name.removesuffix("_grad")]
     with mp.workprec(2500):
         arguments = [to_mpmath(a) for a in arguments]
         slope = name.endswith("_grad")

@@ -4,8 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from cases import COMPILED, DTYPES, bits, compiled_only, max_ulp, sample, unaligned
-from definitions import ELEMENTWISE as DEFINITIONS
-from definitions import derivative, to_mpmath
+from definitions import DEFINITIONS, derivative, to_mpmath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

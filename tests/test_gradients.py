@@ -6,8 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from cases import COMPILED, DTYPES, LAYOUTS, bits, first_arguments, gy_for, public, sample
-from definitions import ELEMENTWISE as DEFINITIONS
-from definitions import derivative, to_mpmath
+from definitions import DEFINITIONS, derivative, to_mpmath
 
 import fastact
 from fastact import _numpy

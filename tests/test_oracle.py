@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from cases import FUNCTIONS, exact_gradient, exact_reduction, first_arguments, sample
-from definitions import ELEMENTWISE, ROWS, derivative, to_mpmath
+from definitions import DEFINITIONS, ROWS, derivative, to_mpmath
 
 from fastact import _numpy
 from fastact._table import SOFTMAXES, SPARSE, WITH_GRADIENT
@@ -29,7 +29,7 @@ def test_elementwise(name):
     got = getattr(_numpy, name)(x.astype(np.longdouble), *map(np.longdouble, arguments))
     mp.mp.prec = 2500 if name in ("tanhshrink", "log_sigmoid", "softplus", "gelu_tanh") else 200
     for value, result in zip(x, got, strict=True):
-        assert agree(result, ELEMENTWISE[name](to_mpmath(value), *map(mp.mpf, arguments))), value
+        assert agree(result, DEFINITIONS[name](to_mpmath(value), *map(mp.mpf, arguments))), value
 
 
 @pytest.mark.parametrize("scale", [0.5, 5, 50])
@@ -74,5 +74,5 @@ def test_gradients_beside_their_zero(name, parameters):
     got = getattr(_numpy, f"{name}_grad")(np.longdouble(1), x.astype(np.longdouble), *map(np.longdouble, parameters))
     mp.mp.prec = 500
     for value, result in zip(x, got, strict=True):
-        want = derivative(ELEMENTWISE[name], to_mpmath(value), [*map(to_mpmath, parameters)])
+        want = derivative(DEFINITIONS[name], to_mpmath(value), [*map(to_mpmath, parameters)])
         assert abs(to_mpmath(result) - want) <= abs(want) * mp.mpf(2) ** -52
