@@ -674,5 +674,4 @@ class Softmax2d(_MODULES["Softmax"]):
             raise ValueError(f"Softmax2d: x must have 3 or 4 dimensions, got {np.ndim(x)}")
         return super().forward(x)
 
-    def __repr__(self):
-        return f"{type(self).__name__}()"
+    __repr__ = Module.__repr__  # without dim
