@@ -20,19 +20,20 @@ from numba.cuda.dispatcher import CUDADispatcher
 from numba.cuda.extending import intrinsic
 
 from fastact import _cuda_cache, _cuda_elementwise, _cuda_halves, _cuda_rows, _math
+from fastact._cuda_arrays import itemsize
 from fastact._cuda_device import OLDEST
 from fastact._cuda_elementwise import FIXED, SCALAR
 from fastact._cuda_sparse import kernel_over_axes
 from fastact._specialise import specialise
 
-# Storage -> how LLVM sees it, and its size. bfloat16 is the upper half of a float32.
+# Storage -> how LLVM sees it. bfloat16 is the upper half of a float32.
 STORAGE = {
-    "float16": (ir.HalfType(), 2),
-    "bfloat16": (ir.IntType(16), 2),
-    "float32": (ir.FloatType(), 4),
-    "float64": (ir.DoubleType(), 8),
-    "bool": (ir.IntType(8), 1),
-    **{f"{sign}int{bits}": (ir.IntType(bits), bits // 8) for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "float16": ir.HalfType(),
+    "bfloat16": ir.IntType(16),
+    "float32": ir.FloatType(),
+    "float64": ir.DoubleType(),
+    "bool": ir.IntType(8),
+    **{f"{sign}int{bits}": ir.IntType(bits) for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
 VECTOR_BYTES = 16
 GLOBAL, SHARED = 1, 3  # address spaces
@@ -326,7 +327,7 @@ def _narrowed(context, builder, value, storage, dtype):
 
 def shared_memory(storage, dtype, start=0):
     """`put` and `get` for an array in shared memory, which begins with this byte; its size is given at each launch."""
-    element, size = STORAGE[storage]
+    element, size = STORAGE[storage], itemsize(storage)
     kind = getattr(types, dtype)
 
     def place(builder, index):
@@ -364,7 +365,7 @@ def _pointer(builder, address, kind):
 @cache
 def loader(storage, dtype, width=1):
     """Reads one number, or a tuple of `width` neighbours, aligned as a whole, at an address."""
-    element, size = STORAGE[storage]
+    element, size = STORAGE[storage], itemsize(storage)
     kind = getattr(types, dtype)
 
     @intrinsic
@@ -386,7 +387,7 @@ def loader(storage, dtype, width=1):
 @cache
 def storer(storage, dtype, width=1):
     """Writes one number, or `width` neighbours."""
-    element, size = STORAGE[storage]
+    element, size = STORAGE[storage], itemsize(storage)
     kind = getattr(types, dtype)
 
     def generate(context, builder, signature, values):
@@ -466,7 +467,7 @@ HELPERS: dict = defaultdict(dict)
 
 def elementwise(name, formula, storages, modes, out_storage, dtype, ndim, width, fixed=(), few=True):
     """The kernel of a formula of that name; see `_cuda_elementwise.source`. `fixed` are the values of FIXED inputs."""
-    sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
+    sizes = [itemsize(storage) for storage in (*storages, out_storage)]
     primitives = FORMULA_PRIMITIVES | _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
     done = HELPERS[dtype, out_storage if out_storage in APPROXIMATIONS and dtype == "float32" else None]
     scope = {
@@ -501,11 +502,11 @@ def elementwise(name, formula, storages, modes, out_storage, dtype, ndim, width,
 def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     """The kernel of softmax and its kin, or, with the two storages of gy and y, of their gradients, for `Rows`;
     `scaled`: with a temperature."""
-    sizes = [STORAGE[storage][1] for storage in (*storages, out_storage)]
+    sizes = [itemsize(storage) for storage in (*storages, out_storage)]
     of_halves = _cuda_halves.primitives_for(out_storage, dtype, APPROXIMATIONS)
     function, parts = kernel_over_axes(name, rows, sizes, dtype, scaled, of_halves)
     put, get = shared_memory(dtype, dtype)
-    keep, kept = shared_memory(storages[-1], dtype, _cuda_rows.EXCHANGED * rows.slots * STORAGE[dtype][1])
+    keep, kept = shared_memory(storages[-1], dtype, _cuda_rows.EXCHANGED * rows.slots * itemsize(dtype))
     primitives = (
         FORMULA_PRIMITIVES
         | parts
