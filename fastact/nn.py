@@ -17,7 +17,6 @@ import inspect
 import operator
 import re
 import sys
-import types
 from numbers import Real
 
 import numpy as np
@@ -446,12 +445,6 @@ class PReLU(_WithGradient):
 class _OverAxis(_WithGradient):
     """A module for a function of x and an axis. Made by `_over_axis`."""
 
-    def __init__(self, dim=-1):
-        try:
-            self.dim = int_of(dim)
-        except TypeError:
-            raise TypeError(f"{type(self).__name__}: dim must be an int, got {dim!r}") from None
-
     def forward(self, x):
         y = self._function(x, self.dim)
         self._kept = x if self._gradient_takes_x else y
@@ -464,15 +457,6 @@ class _OverAxis(_WithGradient):
 
     def __repr__(self):
         return f"{type(self).__name__}(dim={self.dim})"
-
-
-class _Normalised(_OverAxis):
-    """softmax and its kin."""
-
-    def __init__(self, dim=None):
-        if dim is None:
-            raise TypeError(f"{type(self).__name__} needs dim, the axis that is to be normalised: -1 for the last")
-        super().__init__(dim)
 
 
 def _zero_gradient(gy, y, axis):
@@ -546,28 +530,36 @@ def _documentation_over_axis(name, gradient, texts):
     )
 
 
-def _over_axis(name, base, texts):
+def _over_axis(name, texts, default=-1):
+    """`default`: None where `dim` must be given."""
     function, gradient = getattr(fastact, name), getattr(fastact.grad, name, None)
-    init = base.__init__
-    init = types.FunctionType(init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__)
-    init.__qualname__ = f"{module_name(name)}.__init__"  # which Python names where arguments are wrong
-    if base is _Normalised:
-        init.__signature__ = inspect.signature(lambda self, dim: None)  # there is a default for the message's sake
+
+    def __init__(self, dim=default):
+        if dim is None and default is None:
+            raise TypeError(f"{type(self).__name__} needs dim, the axis that is to be normalised: -1 for the last")
+        try:
+            self.dim = int_of(dim)
+        except TypeError:
+            raise TypeError(f"{type(self).__name__}: dim must be an int, got {dim!r}") from None
+
+    __init__.__qualname__ = f"{module_name(name)}.__init__"  # which Python names where arguments are wrong
+    if default is None:
+        __init__.__signature__ = inspect.signature(lambda self, dim: None)  # it is there for the message's sake
     body = {
-        "__init__": init,
+        "__init__": __init__,
         "__doc__": _documentation_over_axis(name, gradient, texts) if DOCUMENTED else "",
         "__module__": __name__,
         "_function": staticmethod(function),
         "_gradient": staticmethod(gradient or _zero_gradient),
         "_gradient_takes_x": name in GATES,  # and not the result
     }
-    return type(module_name(name), (base,), body)
+    return type(module_name(name), (_OverAxis,), body)
 
 
 _MODULES = {row.module: _elementwise(row) for row in ACTIVATIONS.values() if row.name != "prelu"}
-_MODULES |= {module_name(name): _over_axis(name, _Normalised, OF_NORMALISED) for name in SOFTMAXES}
-_MODULES |= {module_name(name): _over_axis(name, _OverAxis, OF_SPARSE) for name in SPARSE}
-_MODULES |= {module_name(name): _over_axis(name, _OverAxis, OF_GATED) for name in GATES}
+_MODULES |= {module_name(name): _over_axis(name, OF_NORMALISED, default=None) for name in SOFTMAXES}
+_MODULES |= {module_name(name): _over_axis(name, OF_SPARSE) for name in SPARSE}
+_MODULES |= {module_name(name): _over_axis(name, OF_GATED) for name in GATES}
 globals().update(_MODULES)
 __all__ += _MODULES
 
