@@ -174,16 +174,6 @@ class _Elementwise(_WithGradient):
 
     inplace = _checked("inplace", bool_of)
 
-    def _set(self, given):
-        """Make the arguments of the constructor attributes."""
-        name = type(self).__name__
-        for parameter, value in given.items():
-            setattr(self, parameter, value)
-        holds, condition = _CONDITIONS.get(self._row.name, (lambda *values: True, ""))
-        values = self._values()
-        if not holds(*values):
-            raise ValueError(f"{name}: {condition}, got {', '.join(map(repr, values))}")
-
     def forward(self, x):
         out, kept = self._destination(x)
         y = self._function(x, *self._arguments(), **out)
@@ -306,6 +296,7 @@ def _documentation(row):
 
 
 def _elementwise(row):
+    holds, condition = _CONDITIONS.get(row.name, (lambda *values: True, ""))
     kind, names = inspect.Parameter.POSITIONAL_OR_KEYWORD, tuple(row.parameters)
     arguments = (row.parameters | {"inplace": False}).items()
     signature = inspect.Signature([inspect.Parameter(name, kind, default=default) for name, default in arguments])
@@ -316,7 +307,10 @@ def _elementwise(row):
         except TypeError as error:
             raise TypeError(f"{row.module}: {error}") from None
         given.apply_defaults()
-        self._set(given.arguments)
+        for parameter, value in given.arguments.items():
+            setattr(self, parameter, value)
+        if not holds(*self._values()):
+            raise ValueError(f"{type(self).__name__}: {condition}, got {', '.join(map(repr, self._values()))}")
 
     __init__.__signature__ = signature.replace(
         parameters=[inspect.Parameter("self", kind), *signature.parameters.values()]
