@@ -354,9 +354,8 @@ def missing(peer, device="cpu"):
 
 def suits(peer, preallocated, backward, device="cpu"):
     """Whether it has calls of that kind at all."""
-    wanted = {"out" if preallocated else "new"} - ({"new", "out"} if backward else set())
-    wanted |= {"backward"} if backward else set()
-    return wanted <= set(PEERS_ON[device][peer].modes.split())
+    wanted = "backward" if backward else "out" if preallocated else "new"
+    return wanted in PEERS_ON[device][peer].modes.split()
 
 
 def calls(job, peers):
