@@ -16,7 +16,7 @@ from fastact import _numpy
 INF, NAN = np.inf, np.nan
 NAMES = ["sparsemax", "entmax15"]
 # What a result may be off by where it is as small as that; elsewhere 1 unit in the last place.
-AT_THE_EDGE = {"float32": 1e-15, "float64": 1e-22 if COMPILED else 1e-17}
+LEAST_BOUND = {"float32": 1e-15, "float64": 1e-22 if COMPILED else 1e-17}
 
 
 def rows_of(kind, dtype):
@@ -49,7 +49,7 @@ def test_accuracy(name, kind, dtype):
             for y, want in zip(got, ROWS[name]([to_mpmath(v) for v in x]), strict=True):
                 _, exponent = mp.frexp(want)
                 ulp = mp.ldexp(1, max(exponent - 1, unit.minexp) - unit.nmant)
-                assert abs(to_mpmath(y) - want) <= max(ulp, AT_THE_EDGE[dtype])
+                assert abs(to_mpmath(y) - want) <= max(ulp, LEAST_BOUND[dtype])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
