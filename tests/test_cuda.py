@@ -11,11 +11,6 @@ NO_DEVICE = cuda.why_not()
 without_device = pytest.mark.skipif(NO_DEVICE is None, reason="there is a device")
 
 
-def test_availability():
-    assert NO_DEVICE is None or (isinstance(NO_DEVICE, str) and NO_DEVICE)
-    assert fastact.cuda is cuda
-
-
 class OfJax:
     """An array on the CPU whose class has the interface of those on a GPU, as jax's has."""
 
