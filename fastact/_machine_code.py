@@ -39,6 +39,7 @@ def for_level(text, level):
     with_fma = LEVELS[level].fma
     if not with_fma:  # llvm.fma would become a call of libm's for each element
         text = text.replace("@llvm.fma.", "@llvm.fmuladd.")
+    text = without_overlap(text)
     # what registers have no room for goes where no cache line ends in its midst
     text = re.sub(r"^(define (?!internal).*) {$", r'\1 "stackrealign" {', text, flags=re.MULTILINE)
     module = llvm.parse_assembly(text)
@@ -47,6 +48,28 @@ def for_level(text, level):
         module.link_in(llvm.parse_assembly(definition))
         module.get_function(name).linkage = "internal"
     return module
+
+
+ADDRESS = re.compile(r"^  (%\S+) = getelementptr (?:inbounds )?(?:float|double|i\d+), ptr \S+, i64 \S+$", re.MULTILINE)
+ACCESS = re.compile(r"^  (?:%\S+ = (load) \S+|store \S+ \S+), ptr (%\S+), align \d+$", re.MULTILINE)
+
+
+def without_overlap(text):
+    """The text, with the promise that no element which is written is read after that, so that loops need not look: the
+    driver sees to it. Where input and output are the same, each is read before."""
+    first = max(map(int, re.findall(r"^!(\d+) = ", text, re.MULTILINE)), default=0) + 1
+    functions = []
+    for function in text.split("\ndefine "):
+        addresses = set(ADDRESS.findall(function))
+
+        def promised(access, addresses=addresses):
+            what = "noalias" if access[1] else "alias.scope"
+            return f"{access[0]}, !{what} !{first + 2}" if access[2] in addresses else access[0]
+
+        functions.append(ACCESS.sub(promised, function))
+    scope = [f"distinct !{{!{first}}}", f"distinct !{{!{first + 1}, !{first}}}", f"!{{!{first + 1}}}"]
+    lines = [f"!{first + k} = {node}" for k, node in enumerate(scope)]
+    return "\n".join(["\ndefine ".join(functions), *lines, ""])
 
 
 def is_loop(function):

@@ -162,9 +162,10 @@ cdef inline bint scalar_parameters(const Loop *loop, const npy_intp *steps) noex
 
 
 cdef void run_blocks(
-    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, ptrdiff_t block=BLOCK_BYTES
+    const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, ptrdiff_t block=BLOCK_BYTES,
+    bint overlapping=False,
 ) noexcept nogil:
-    """Bring operands that are not contiguous, or that are the output too, through blocks of their own.
+    """Bring operands that are not contiguous, or inputs that are overwritten later, through blocks of their own.
 
     A block that is no multiple of the loop's epilogue is rounded up to one, with copies of an element: what
     remains after the last whole epilogue would be done one by one.
@@ -183,7 +184,7 @@ cdef void run_blocks(
     for k in range(nin + 1):
         block_steps[k] = size
         block_args[k] = <char *>storage[k]
-        direct[k] = steps[k] == size and not loop.half and (k == nin or args[k] != args[nin])
+        direct[k] = steps[k] == size and not loop.half and (k == nin or not overlapping)
         if k < nin and steps[k] == 0:
             length = 1 if scalar and k >= loop.arrays else min(ceil_div(n, epilogue) * epilogue, block)
             read_block(loop, block_args[k], args[k], 0, length)
@@ -225,11 +226,20 @@ cdef ptrdiff_t stream(
     return blocks * length
 
 
+cdef inline bint in_place(const Loop *loop, char **args) noexcept nogil:
+    cdef int k
+    for k in range(loop.nin):
+        if args[k] == args[loop.nin]:
+            return True
+    return False
+
+
 cdef void run_direct(
     const Loop *loop, char **args, const npy_intp *steps, ptrdiff_t n, bint streamed
 ) noexcept nogil:
     """Contiguous operands: the loop as it is. What is left behind its last whole cycle, or epilogue, is done together with
-    what is before it, once more; and so, of long ones, is what comes before the output's first whole cache line."""
+    what is before it, once more; and so, of long ones, is what comes before the output's first whole cache line. Not if
+    an input is the output."""
     cdef npy_intp last = loop.cycle if n >= loop.cycle and 2 * (n % loop.cycle) > loop.cycle else loop.epilogue
     cdef npy_intp first = <npy_intp>(-<size_t>args[loop.nin] % CACHE_LINE) // loop.size
     cdef npy_intp whole
@@ -237,6 +247,16 @@ cdef void run_direct(
     cdef char *rest[MAX_OPERANDS]
     cdef int k
     cdef fastact_loop *run = loop.run_scalar if scalar_parameters(loop, steps) else loop.run
+    if in_place(loop, args):
+        whole = n - n % loop.epilogue if n >= 2 * loop.cycle else 0
+        if whole:
+            run(args, &whole, steps, NULL)
+            for k in range(loop.nin + 1):
+                rest[k] = args[k] + whole * steps[k]
+            args = rest
+        if whole < n:
+            run_blocks(loop, args, steps, n - whole)
+        return
     if first and n * loop.size >= LONG_BYTES:
         whole = ceil_div(first, loop.epilogue) * loop.epilogue
         run(args, &whole, steps, NULL)
@@ -317,13 +337,13 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
     flags = fastact_save_flags()
     if one_by_one:
         if nin == 1:
-            run_blocks(loop, args, steps, n)
+            run_blocks(loop, args, steps, n, BLOCK_BYTES, True)
         else:
             run_one_by_one(loop, args, steps, n)
     else:
         for k in range(nin + 1):
             if k < loop.arrays or k == nin or not scalar_parameters(loop, steps):
-                direct = direct and steps[k] == loop.size and (k == nin or args[k] != args[nin])
+                direct = direct and steps[k] == loop.size
             copied = copied or (steps[k] != loop.size and steps[k] != 0)
             reach += n * llabs(steps[k])
         all.direct = direct
@@ -335,7 +355,7 @@ cdef void run_all(Rows *all, bint one_by_one) noexcept nogil:
             per_thread = min(per_thread, <ptrdiff_t>all.then.loop.per_thread)
         if n >= 2 * per_thread:
             threads = <int>min(<ptrdiff_t>fastact_threads_now(), n // per_thread)
-        if all.rows == 1 and reach > STREAM_BEYOND:
+        if all.rows == 1 and reach > STREAM_BEYOND and not in_place(loop, args):
             all.streamed = FASTACT_STREAMS and threads * loop.per_thread * (reach // n) > MEMORY_MOVES
         if threads > 1 or all.then:
             share_out(all, threads)
@@ -539,8 +559,6 @@ cdef void run_short_rows(const Rows *all, ptrdiff_t row, ptrdiff_t rows) noexcep
     if constant_parameters(all):
         for k in range(loop.arrays, nin):
             packed[k], steps[k] = all.args[k], 0
-    for k in range(nin):
-        direct = direct and (apart[k] or apart[nin] or all.args[k] != all.args[nin])
     while rows > 0:
         n = min(many, rows)
         find(all, row, &place)

@@ -7,13 +7,16 @@ from cases import (
     DTYPES,
     ELEMENTWISE,
     LAYOUTS,
+    TABLE,
     bits,
     compiled_only,
     exact,
     first_arguments,
     function_of,
     gy_for,
+    inputs_of,
     max_ulp,
+    public,
     sample,
     special,
     ulps,
@@ -65,6 +68,21 @@ def test_every_length_and_position(name, dtype):
         for start in (0, 1, 13):
             part = slice(start, start + n)
             assert np.array_equal(bits(function(x[part], *arguments)), whole[part]), (n, start)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", TABLE)
+def test_in_place(name, dtype):
+    """Into either operand, or a little before it, where each element is read before it is overwritten."""
+    function, arguments = public(name), first_arguments(name)
+    for n in (1, 7, 97, 191, 193, 391, 1003, 5001, 70_007):
+        operands = inputs_of(name, np.resize(sample(dtype, 60), n))
+        want = bits(function(*operands, *arguments))
+        for k in range(len(operands)):
+            for before in (0, 1, 20):
+                memory = np.concatenate([np.zeros(before, dtype), operands[k]])
+                given = [memory[before:] if k == each else operand for each, operand in enumerate(operands)]
+                assert np.array_equal(bits(function(*given, *arguments, out=memory[:n])), want), (n, k, before)
 
 
 @pytest.mark.parametrize("name", [name for name in ELEMENTWISE if first_arguments(name)])
