@@ -2,6 +2,7 @@
 
 import math
 import operator
+import sys
 
 import numpy as np
 from numpy.exceptions import AxisError
@@ -99,16 +100,21 @@ def axes_of(axis, ndim):
     return tuple(axes)
 
 
+def is_masked_array(x):
+    """None is where nobody has imported numpy.ma, which takes 10 ms."""
+    return type(x) is not np.ndarray and "numpy.ma" in sys.modules and isinstance(x, np.ma.MaskedArray)
+
+
 def unmasked(x, where):
     """`where`, less what a masked array masks."""
-    if not isinstance(x, np.ma.MaskedArray) or x.mask is np.ma.nomask:
+    if not is_masked_array(x) or x.mask is np.ma.nomask:
         return where
     return ~x.mask if where is None else np.asarray(where) & ~x.mask
 
 
 def without_mask(argument, x):
     """An array, of one that masks nothing: a gradient, or what is split in halves, has no place for masks."""
-    if np.ma.is_masked(x):
+    if is_masked_array(x) and np.ma.is_masked(x):
         raise TypeError(f"{argument} must not be a masked array: its mask would be lost; give its filled(0), say")
     return np.asarray(x)
 

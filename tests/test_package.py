@@ -34,6 +34,18 @@ def test_import_is_light():
     assert not imported & {"numba", "llvmlite", "scipy", "Cython", "importlib.metadata", "argparse", "matplotlib"}
 
 
+def test_calls_import_nothing():
+    """numpy.ma, say, which takes longer than the first call."""
+    code = (
+        "import sys, numpy as np, fastact; x = np.ones((4, 6)); fastact.silu([1]); before = set(sys.modules)\n"
+        "for f in (fastact.softmax, fastact.logsumexp, fastact.glu, fastact.sparsemax): f(x.T, 0), f([[1, 2]])\n"
+        "fastact.grad.softmax(x[::2], x[::2]), fastact.grad.glu(x[:, :3], x), fastact.grad.prelu_weight(x, x, 0.5)\n"
+        "print(set(sys.modules) - before)"
+    )
+    done = run("-c", code)
+    assert done.stdout == "set()\n", done.stderr
+
+
 def test_import_without_docstrings():
     done = run("-OO", "-c", "import fastact; print(fastact.softmax([1.0, 1.0]), fastact.nn.ReLU(), fastact.glu)")
     assert done.returncode == 0 and done.stdout.startswith("[0.5 0.5]"), done.stderr
