@@ -32,7 +32,7 @@ def exp_remainder(r):
 
 def within_fraction(dtype):
     """Of an octave: an eighth, a quarter."""
-    half = HALF_LN2 * mp.mpf("1.01") / {"float32": 8, "float64": 4}[dtype]
+    half = HALF_LN2 * 1.01 / {"float32": 8, "float64": 4}[dtype]
     return -half, half
 
 
