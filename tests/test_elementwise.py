@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from cases import (
     CALLS,
+    COMPILED,
     DTYPES,
     ELEMENTWISE,
     LAYOUTS,
@@ -75,7 +76,7 @@ def test_every_length_and_position(name, dtype):
 def test_in_place(name, dtype):
     """Into either operand, or a little before it, where each element is read before it is overwritten."""
     function, arguments = public(name), first_arguments(name)
-    for n in (1, 7, 97, 191, 193, 391, 1003, 5001, 70_007):
+    for n in (1, 7, 97, 191, 193, 391, 1003, 5001, 70_007) if COMPILED else (1, 97):
         operands = inputs_of(name, np.resize(sample(dtype, 60), n))
         want = bits(function(*operands, *arguments))
         for k in range(len(operands)):
