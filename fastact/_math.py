@@ -29,7 +29,8 @@ leading_half = Primitive("leading_half", "a number, without the second half of i
 half_octave = Primitive("half_octave", "the bits of a positive number, without all but the first of its significand")
 power_of_two = Primitive("power_of_two", "the low bits of a number, moved to where its exponent is")
 times_power = Primitive(
-    "times_power", "times_power(a, t): a, in float32, with t's low bits added where three bits are of the significand"
+    "times_power",
+    "times_power(a, t): a, with t's low bits added where three bits, in float64 two, are of the significand",
 )
 
 exp_remainder = Polynomial(_coefficients.EXP, square=True)

@@ -117,13 +117,17 @@ def expm1_within_fraction(r, low):
     return fma(fma(exp_remainder_by_fractions(r), r, 1.0), r, low)
 
 
+def exp_by_fractions(x, x_low, sign, integer):
+    """u and s, for e**(sign * (x + x_low)) = (1 + u) * s, times what `integer` is for. The sign is a literal: of limits
+    on an x that is negated afterwards, LLVM makes no minimum or maximum."""
+    index = fma(x, sign * FRACTIONS, integer)
+    r = sign * within_fraction(x, x_low, sign * (index - integer))
+    return expm1_within_fraction(r, fraction_power_low(index)), times_power(fraction_power(index), index)
+
+
 def one_plus_exp(x, x_low, sign):
-    """(1 + e**(sign * (x + x_low))) * ONE as a pair, for sign * x from -VANISHES to -EXP_LOW. The sign is a literal: of
-    the limits of an x that is negated then, LLVM makes no minimum and maximum."""
-    index = fma(x, sign * FRACTIONS, INTEGER_BY_ONE)
-    r = sign * within_fraction(x, x_low, sign * (index - INTEGER_BY_ONE))
-    u = expm1_within_fraction(r, fraction_power_low(index))
-    s = times_power(fraction_power(index), index)
+    """(1 + e**(sign * (x + x_low))) * ONE as a pair, for sign * x from -VANISHES to -EXP_LOW."""
+    u, s = exp_by_fractions(x, x_low, sign, INTEGER_BY_ONE)
     e = fma(u, s, s)
     total = e + ONE
     larger, smaller = e if e > ONE else ONE, e if e < ONE else ONE
@@ -190,9 +194,7 @@ def scaled(x, beta):
 
 def bell_by_fractions(x, scale):
     x = not_below(x, TAIL_END)
-    index = fma(x, FRACTIONS, INTEGER_UP)
-    u = expm1_within_fraction(within_fraction(x, -0.0, index - INTEGER_UP), fraction_power_low(index))
-    s = times_power(fraction_power(index), index)
+    u, s = exp_by_fractions(x, -0.0, 1.0, INTEGER_UP)
     e = fma(u, s, s)
     b, b_low = down_and_add(e, fma(u, s, s - e), 1.0)
     square = b * b
@@ -419,7 +421,7 @@ bell_of = ByPieces(bell, bell_by_fractions, bell_by_fractions)  # scale * e**x /
 tanh_of_positive = ByPieces(tanh_whole, tanh_by_pieces)
 tanh_squared = ByPieces(square_whole, square_by_pieces)
 tanhshrink_of_positive = ByPieces(tanhshrink_whole, tanhshrink_by_pieces, tanhshrink_by_fractions)
-gelu_end = ByPieces(gelu_end_whole, gelu_end_by_pieces)
+gelu_end = ByPieces(gelu_end_whole, gelu_end_by_pieces)  # gelu, of x and -gelu(-abs(x)) * UP
 gelu_left = ByPieces(gelu_whole, gelu_by_pieces)
 gelu_derivative_left = ByPieces(gelu_derivative_whole, gelu_derivative_by_pieces)
 silu_derivative_left = ByPieces(silu_derivative_whole, silu_derivative_by_pieces)
