@@ -123,8 +123,8 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
     Float literals take the kernel's dtype, integer kernels included; integer literals stay as they are.
     `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`; maybe also
     functions and constants to what shall be in their place. A compiler with lookups has `lookup`, too, which makes a
-    function of an index from a row of eight numbers, and `either`, which makes one function of the two of a
-    `ByPieces` and what specialises them.
+    function of an index from a row of eight float32 or four float64 numbers, and `either`, which makes one function of
+    the dtype's and the `whole` of a `ByPieces`, and of what specialises them.
     `prepare` may rewrite each function beforehand.
     """
     dtype = np.dtype(dtype)
