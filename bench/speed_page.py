@@ -171,14 +171,12 @@ def page():
 
 
 def readme(text):
-    """The same with the table of now."""
-    of_all = {
-        f"{name.split()[1]}: {title}": column
-        for machine, name in MACHINES.items()
-        for title, column in columns(machine, IN_README).items()
-    }
+    """The same with the table of now: of the first machine, and the other's means."""
+    first, other = (columns(machine, IN_README) for machine in MACHINES)
+    _, name = MACHINES.values()
+    means = " | ".join(column[-1] for column in other.values())
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    return f"{before}{BEGIN}\n\n{by_function(IN_README, of_all)}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{by_function(IN_README, first)}\n| the same on an {name} | {means} |\n\n{END}{after}"
 
 
 if __name__ == "__main__":

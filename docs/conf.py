@@ -49,11 +49,11 @@ def directives(place, names):
 
 
 def fill_in(app, docname, source):
-    """The lists of reference.rst, from the tables; and README.md, whose links are seen from elsewhere."""
+    """The lists of reference.rst, from the tables; and README.md as the index, with its links seen from there."""
     for field, (place, names) in NAMES.items():
         source[0] = source[0].replace(f"{{{field}}}", "\n".join(directives(place, names)))
     readme = README.replace("](docs/", "](").replace("](CONTRIBUTING.md", "](contributing.md")
-    source[0] = source[0].replace("{readme}", readme)
+    source[0] = source[0].replace("{readme}", readme).replace("](../README.md", "](index.md")
 
 
 def setup(app):

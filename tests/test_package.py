@@ -20,9 +20,10 @@ from processes import run
 import fastact
 from fastact import _backend, _config
 from fastact._gates import GATED, GATES
-from fastact._table import GRADIENTS, REDUCTIONS, SOFTMAXES, WITH_GRADIENT
+from fastact._table import ACTIVATIONS, GRADIENTS, REDUCTIONS, SOFTMAXES, WITH_GRADIENT
 
 BACKENDS = _backend.available()
+ROOT = Path(__file__).parents[1]
 
 
 def test_import_is_light():
@@ -311,15 +312,23 @@ def test_examples(name):
     assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
 
 
-def test_readme():
-    result = doctest.testfile("../README.md", encoding="utf-8")
-    assert result.attempted >= 5 and result.failed == 0
+@pytest.mark.parametrize(("page", "examples"), [("README.md", 5), ("docs/guide.md", 2)])
+def test_examples_of_pages(page, examples):
+    result = doctest.testfile(f"../{page}", encoding="utf-8")
+    assert result.attempted >= examples and result.failed == 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
+def test_pages_name_all_functions(page):
+    rows = re.findall(r"^\|.*\|$", ROOT.joinpath(page).read_text(encoding="utf-8"), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {*ACTIVATIONS, *REDUCTIONS, *GATES, "gumbel_softmax"} <= named
 
 
 def test_recipes(monkeypatch):
-    """README's, as far as the libraries they are for are there."""
+    """The guide's, as far as the libraries they are for are there."""
     pytest.importorskip("numba")
-    text = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+    text = ROOT.joinpath("docs", "guide.md").read_text(encoding="utf-8")
     (recipes,) = re.findall(r"## Recipes\n\n```python\n(.*?)```", text, re.DOTALL)
     monkeypatch.setitem(linecache.cache, "<recipes>", (None, None, recipes.splitlines(keepends=True), "<recipes>"))
     q, k = np.random.default_rng(0).normal(size=(2, 3, 5, 8))
