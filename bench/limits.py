@@ -38,7 +38,9 @@ from fastact._formulas import ACTIVATIONS, GRADIENTS
 TABLE = ACTIVATIONS | GRADIENTS
 CACHED = 24 * 1024  # bytes
 SECONDS = 0.5  # for each figure
-HEADING = "\n## The loops\n"  # in docs/limits.md, above the table
+DTYPES = ("float32", "float64")
+COLUMNS = ("instructions", "ports", "scheduled", "reached")
+BEGIN = "\n<!-- by bench/limits.py -->\n"  # in docs/limits.md, above the table
 BYTES = {"xmm": 16, "ymm": 32, "zmm": 64}
 CHAIN = """
 define i64 @chain(i64 %count) {
@@ -127,15 +129,17 @@ def reached(name, dtype):
 
 
 def rows(level, cpu, program):
+    """Each name, and its figures in each dtype."""
     register = REGISTERS[level]
     compiled = dict(loops(level))
-    for dtype in ("float32", "float64"):
-        for name, row in TABLE.items():
-            suffix = "_default" if row.has_defaults else "_scalar" if row.parameters else ""
+    for name, row in TABLE.items():
+        suffix = "_default" if row.has_defaults else "_scalar" if row.parameters else ""
+        figures = []
+        for dtype in DTYPES:
             cycle = main_cycle(compiled[f"fastact_{name}_{dtype}{suffix}"], register)
-            instructions, ports, scheduled = simulate(cycle, cpu, program)
             n = elements(cycle, register, dtype)
-            yield name, dtype, instructions / n, ports / n, scheduled / n, reached(name, dtype)
+            figures += [figure / n for figure in simulate(cycle, cpu, program)] + [reached(name, dtype)]
+        yield name, figures
 
 
 def main():
@@ -149,20 +153,18 @@ def main():
         if not shutil.which(program):
             sys.exit(f"limits.py needs {program}")
     fastact.set_num_threads(1)
-    lines = [
-        "| function | dtype | instructions | ports | scheduled | reached |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    ]
+    titles = ["function", *(f"{dtype}: {column}" for dtype in DTYPES for column in COLUMNS)]
+    lines = [f"| {' | '.join(titles)} |", "| --- |" + " ---: |" * (len(titles) - 1)]
     print("\n".join(lines))
-    for name, dtype, *figures in rows(options.level, options.cpu, options.llvm_mca):
-        lines.append(f"| `{name}` | {dtype} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |")
+    for name, figures in rows(options.level, options.cpu, options.llvm_mca):
+        lines.append(f"| `{name}` | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |")
         print(lines[-1], flush=True)
     where = f"{options.level}, as {options.cpu}, at {gigahertz():.2f} GHz."
     print(where)
     if options.page:
         page = Path(__file__).parents[1] / "docs" / "limits.md"
-        before, heading, _ = page.read_text(encoding="utf-8").partition(HEADING)
-        page.write_text(f"{before}{heading}\n{where}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        before, begin, _ = page.read_text(encoding="utf-8").partition(BEGIN)
+        page.write_text(f"{before}{begin}\n{where}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
