@@ -317,6 +317,11 @@ def threshold(x, threshold, value):
     -----
     NaN stays NaN; at x = threshold the result is `value`; threshold(inf) = inf and threshold(-inf) = value.
 
+    References
+    ----------
+    K. Konda, R. Memisevic and D. Krueger, Zero-bias autoencoders and the benefits of co-adapting features, ICLR 2015;
+    with value = 0.
+
     Examples
     --------
     >>> import fastact
@@ -393,6 +398,11 @@ def sigmoid(x):
     NaN stays NaN; sigmoid(0) = 0.5, sigmoid(inf) = 1 and sigmoid(-inf) = 0. The left tail is exact
     down to the smallest subnormal number.
 
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton and R. J. Williams, Learning representations by back-propagating errors,
+    Nature 323, 1986.
+
     Examples
     --------
     >>> import fastact
@@ -428,6 +438,11 @@ def tanh(x):
     -----
     NaN stays NaN; tanh(-0.0) = -0.0, tanh(inf) = 1 and tanh(-inf) = -1. Odd to the last bit.
 
+    References
+    ----------
+    Y. LeCun, L. Bottou, G. B. Orr and K.-R. Müller, Efficient BackProp, in: Neural Networks: Tricks of the Trade,
+    Springer, 1998.
+
     Examples
     --------
     >>> import fastact
@@ -462,6 +477,10 @@ def log_sigmoid(x):
     -----
     NaN stays NaN; log_sigmoid(inf) = -0.0 and log_sigmoid(-inf) = -inf. The right tail is exact down to
     the smallest subnormal number.
+
+    References
+    ----------
+    M. Mächler, Accurately computing log(1 - exp(-abs(a))), vignette of the R package Rmpfr, 2012.
 
     Examples
     --------
@@ -655,6 +674,11 @@ def tanhshrink(x):
     NaN stays NaN; tanhshrink(-0.0) = -0.0, tanhshrink(inf) = inf and tanhshrink(-inf) = -inf. Near 0,
     where the difference would cancel, a polynomial keeps every digit: it is x**3 / 3 there. Odd to the
     last bit.
+
+    References
+    ----------
+    T.-W. Lee, M. Girolami and T. J. Sejnowski, Independent component analysis using an extended infomax algorithm for
+    mixed subgaussian and supergaussian sources, Neural Computation 11(2), 1999; for the subgaussian ones.
 
     Examples
     --------

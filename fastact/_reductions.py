@@ -54,6 +54,11 @@ def softmin(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0):
     A NaN makes its row NaN. inf gives 0. A row with exactly one -inf has a limit: 1 there, 0 elsewhere;
     with several, or where all are inf, it is NaN. An empty axis gives an empty result.
 
+    References
+    ----------
+    Y. LeCun, S. Chopra, R. Hadsell, M. Ranzato and F. J. Huang, A tutorial on energy-based learning, in: Predicting
+    Structured Data, MIT Press, 2006; as the Gibbs distribution of the energies x.
+
     Examples
     --------
     >>> import fastact
@@ -79,6 +84,10 @@ def log_softmax(x, axis=-1, *, out=None, where=None, dtype=None, temperature=1.0
     Keeps its digits everywhere, also where one element has almost all the weight and its logarithm is
     nearly 0. A NaN makes its row NaN. -inf gives -inf. A row with exactly one inf has a limit: 0 there,
     -inf elsewhere; with several, or where all are -inf, it is NaN. An empty axis gives an empty result.
+
+    References
+    ----------
+    I. Goodfellow, Y. Bengio and A. Courville, Deep Learning, MIT Press, 2016, section 6.2.2.3.
 
     Examples
     --------
@@ -122,6 +131,11 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     cancel, in the last place of the larger of these.
 
     A NaN makes its sum NaN. One inf or several give inf; where all are -inf, or there is nothing to sum, it is -inf.
+
+    References
+    ----------
+    P. Blanchard, D. J. Higham and N. J. Higham, Accurately computing the log-sum-exp and softmax functions,
+    IMA Journal of Numerical Analysis 41(4), 2021.
 
     Examples
     --------

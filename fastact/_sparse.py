@@ -14,11 +14,15 @@ def hardmax(x, axis=-1, *, out=None, where=None, dtype=None):
 
     Notes
     -----
-    ONNX's operator of this name. Of several maxima the first counts, in C order where there are several axes. Where
-    integers are promoted, so are ties.
+    Of several maxima the first counts, in C order where there are several axes. Where integers are promoted, so are
+    ties.
 
     A NaN makes its row NaN. inf and -inf are numbers like others, but beside what `where` leaves out, -inf need not be
     1 where it is all that is left. An empty axis gives an empty result.
+
+    References
+    ----------
+    Open Neural Network Exchange (ONNX), operators, Hardmax: https://onnx.ai/onnx/operators/onnx__Hardmax.html.
 
     Examples
     --------
