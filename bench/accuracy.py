@@ -251,7 +251,8 @@ TITLES = {
 PAGE = """# Accuracy
 
 How far results are from the exact ones, in units in the last place (ULP) of the exact result. An error of 0.5 is what
-rounding alone costs; a function is correctly rounded where it has no more than that. Made by
+rounding alone costs; a function is correctly rounded where it has no more than that. What is promised stands in the
+[guide](guide.md#accuracy); this is what was measured, by
 
     python bench/accuracy.py
     python bench/accuracy.py --page
@@ -260,8 +261,8 @@ which compares with plain NumPy in float64 (for float32) or in long double, itse
 `tests/test_oracle.py`; the largest errors in float64 are taken from mpmath. `fastact` stands for the backends with
 fused multiply-add, x86-64-v4 and x86-64-v3, which give the same bits; `fastact[x86-64]` is the one without.
 "Steps the wrong way" counts the pairs of neighbouring inputs where the larger has the smaller result, of functions that
-nowhere fall. `NAME_grad` is the gradient of NAME with gy = 1. For rows, the two
-numbers after the error are the row's length and the standard deviation of its numbers.
+nowhere fall. `NAME_grad` is the gradient of NAME with gy = 1. For rows, the two numbers after the error are the row's
+length and the standard deviation of its numbers.
 """
 
 

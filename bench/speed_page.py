@@ -58,7 +58,7 @@ the choice of cells. `pytest bench --benchmark-only -k sigmoid` runs the same ce
 What follows was measured so: bench/results has every figure, the commands, dates and versions, and this page is made of
 it by `python bench/speed_page.py`. "NumPy" is the expression that one would write, which fastact/_expressions.py has;
 it and SciPy use one core. The EPYC's and the GPU's figures are of earlier versions, whose formulas differed by an
-operation here and there (and NumPy's `gelu_tanh` was written with x**3, which it takes long for).
+operation here and there (and NumPy's `gelu_tanh` was written with `x**3`, which it takes long for).
 
 ## A million float32 numbers
 
@@ -71,7 +71,8 @@ NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL"`, to which the Xeon adds AVX512_SPR
 ## All cells
 
 Functions in float32 and float64, of ten to sixteen million elements, on one core and on two: geometric means of how
-many times as long as fastact the others take, and how many cells of all are more than 5 % below 1.
+many times as long as fastact the others take, and how many cells of all are more than 5 % below 1. The softmax family
+is `softmax`, `softmin`, `log_softmax` and `logsumexp`.
 
 {cells}
 
@@ -81,8 +82,8 @@ in the last place off.
 
 ## On a GPU
 
-An NVIDIA H200, 67 million numbers, results in arrays that are there; PyTorch 2.11. Gradients of
-33 functions, in float32, are in bench/results/speed-nvidia-h200-backward.txt.
+An NVIDIA H200, 67 million numbers, results in arrays that are there; PyTorch 2.11. Gradients of 33 functions, in
+float32, are in bench/results/speed-nvidia-h200-backward.txt.
 
 {gpu}
 """

@@ -1,6 +1,7 @@
 """The documentation as web pages: pip install "fastact[docs]", and then `sphinx-build docs pages`."""
 
 import inspect
+import re
 from pathlib import Path
 
 import fastact
@@ -29,11 +30,11 @@ NAMES = {
 
 
 def signature_of(function):
-    """As `help` has it: of a ufunc, the first line of its documentation."""
+    """As `help` has it: of a ufunc, the first line of its documentation, with the names of a gradient's arrays."""
     if isinstance(function, type):
         return ""
     if hasattr(function, "nin"):
-        return function.__doc__.partition("\n")[0].removeprefix(function.__name__)
+        return function.__doc__.partition("\n")[0].removeprefix(function.__name__).replace("x1, x2,", "gy, x,")
     return str(inspect.signature(function))
 
 
@@ -56,5 +57,17 @@ def fill_in(app, docname, source):
     source[0] = source[0].replace("{readme}", readme).replace("](../README.md", "](index.md")
 
 
+def keep_initials(app, what, name, thing, options, lines):
+    """An initial at the beginning of a line, as in V. Nair, makes no item of a list."""
+    lines[:] = [re.sub(r"^(\s*[A-Z])\. ", r"\1\\. ", line) for line in lines]
+
+
+def keep_signature(app, what, name, thing, options, signature, result):
+    """That of the directive, where numpydoc would take a ufunc's from its documentation."""
+    return (signature, result) if hasattr(thing, "nin") else None
+
+
 def setup(app):
     app.connect("source-read", fill_in)
+    app.connect("autodoc-process-docstring", keep_initials)
+    app.connect("autodoc-process-signature", keep_signature, priority=400)  # before numpydoc's

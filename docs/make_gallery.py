@@ -13,8 +13,8 @@ DOCS = Path(__file__).parent
 HEAD = """# Gallery
 
 The activations (solid) and their derivatives (dashed), at the default parameters; not the gated units, hardmax,
-logsumexp and gumbel_softmax. Where a derivative jumps, the dot is the value that `fastact.grad` gives. softmax and its
-kin, sparsemax and entmax15 are drawn for the scores (x, 1, 0, -1), as shares of 1 where they are that. Made by
+logsumexp and gumbel_softmax. Where a derivative jumps, the dot is the value that `fastact.grad` gives. What runs over
+axes is drawn for the scores (x, 1, 0, -1), as shares of 1 where the results are that. Made by
 `python docs/make_gallery.py`; `fastact plot elu alpha=0.5,1,2` draws others.
 
 """

@@ -27,8 +27,8 @@ def activation(function=None, *, derivative=None):
     Parameters
     ----------
     function : callable
-        A function of one number x and of parameters, which may have defaults. It consists of assignments, `if`s and
-        `return`s, and of arithmetic, comparisons, helper functions of the same kind, activations, and the functions
+        A function of one number x and of parameters, which may have defaults. It consists of assignments, `if` and
+        `return`, and of arithmetic, comparisons, helper functions of the same kind, activations, and the functions
         of `fastact.math` or their namesakes in `math`, `numpy` and `scipy.special`. An exponent is a whole number or
         0.5. Numbers in it are of the array's dtype; what stands outside of it, as global variables do, is what it
         is at the first call. Its source is read: it has to stand in a file, or in IPython or Jupyter, not at Python's

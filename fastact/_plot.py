@@ -66,7 +66,7 @@ def plot(function, /, ax=None, xlim=None, **parameters):
     """Draw an activation and its derivative.
 
     The formula is in the title, where there is room for it. At kinks, a dot is the value that `fastact.grad` gives,
-    circles are the limits from either side. softmax and its kin are drawn for four scores, of which the first varies,
+    circles are the limits from either side. Functions over axes are drawn for four scores, of which the first varies,
     with its own derivative; at several temperatures, and beside other functions, the result for the first.
 
     Parameters
@@ -80,8 +80,8 @@ def plot(function, /, ax=None, xlim=None, **parameters):
         From where to where, at most 1e300; by default from -5 to 5, or as far as there are kinks to be seen, or as the
         function that `ax` has already.
     **parameters
-        Those of the function, each a value or a sequence of values, which give a curve each. Of softmax and its kin it
-        is `temperature`.
+        Those of the function, each a value or a sequence of values, which give a curve each. Of `softmax`, `softmin`
+        and `log_softmax` it is `temperature`.
 
     Returns
     -------

@@ -41,9 +41,9 @@ class Module:
 
     What is used twice on the way is two modules: `backward` belongs to the last call, and each call has one.
 
-    A call keeps `x` itself for `backward`, and softmax and its kin their result; neither may be written to before
-    then. With `inplace=True` a call keeps a copy of `x`, unless the result tells the derivative (ReLU, ReLU6,
-    Hardtanh, and LeakyReLU and Threshold with usual parameters). Pickling and copying leave all that out.
+    A call keeps `x` itself for `backward`, or its result where the gradient takes that, as softmax's does; neither may
+    be written to before then. With `inplace=True` a call keeps a copy of `x`, unless the result tells the derivative
+    (ReLU, ReLU6, Hardtanh, and LeakyReLU and Threshold with usual parameters). Pickling and copying leave all that out.
 
     A subclass of your own defines `forward` and `backward`, and leaves what the one needs of the other in `_kept`.
 

@@ -358,6 +358,14 @@ def test_recipes(monkeypatch):
     assert np.isclose(names["g_beta"], fastact.swish(q, 1.5 + 1e-6).sum() * 1e6 - fastact.swish(q, 1.5).sum() * 1e6)
 
 
+def test_initials_begin_no_list():
+    import conf  # docs/conf.py
+
+    lines = ["V. Nair and G. E. Hinton", "    M. Mächler", "float32. At most", ""]
+    conf.keep_initials(None, "function", "name", None, {}, lines)
+    assert lines == [r"V\. Nair and G. E. Hinton", r"    M\. Mächler", "float32. At most", ""]
+
+
 def test_reference_has_all():
     """The documentation's pages; that they can be made is seen where Sphinx is installed."""
     import conf  # docs/conf.py
