@@ -267,6 +267,15 @@ def test_pages_have_what_was_measured(monkeypatch):
     assert (speed_page.ROOT / "docs" / "accuracy.md").read_text() == accuracy.PAGE + report + "\n"
 
 
+def test_limits_has_all_loops():
+    pytest.importorskip("llvmlite")
+    import limits
+
+    page = Path(limits.__file__).parents[1].joinpath("docs", "limits.md").read_text(encoding="utf-8")
+    _, table = page.split(limits.BEGIN)
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(limits.TABLE)
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
