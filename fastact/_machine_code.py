@@ -19,6 +19,8 @@ VECTORS = 6
 FOR_NATIVE = 4  # on 64-bit ARM, whose vectors are short, more need more registers than there are, by llvm-mca
 FEWER_AT_V4 = {
     "((gelu|geglu)(_grad)?|(silu|swish|quick_gelu|swiglu)_grad|tanhshrink)_float32": 2,
+    "squareplus_float32": 2,
+    "(log_sigmoid|softplus)_float32": 4,
     "((gelu|geglu)(_grad)?|gelu_tanh_grad)_float": 4,
     "(sigmoid|silu|log_sigmoid_grad)_float64": 4,
 }

@@ -359,7 +359,7 @@ def tanhshrink_near_zero(a):
     up = a * UP
     cube = up * u
     cube_low = fma(up, product_error(a, a, u), product_error(up, u, cube))
-    tail = fma(cube * u, tanhshrink_remainder(u), fma(cube, THIRD_LOW, cube_low * THIRD))
+    tail = fma(cube, fma(u, tanhshrink_remainder(u), THIRD_LOW), cube_low * THIRD)
     return fma(cube, THIRD, tail) * DOWN
 
 

@@ -290,14 +290,17 @@ def tanhshrink_by_pieces(a):
 def tanhshrink_by_fractions(a):
     small = tanhshrink_near_zero(a)
     # a - 1 + 2 / (e**2a + 1)
-    total, low = one_plus_exp(2.0 * not_above(a, 21.0), -0.0, 1.0)  # tanh(a) is 1 from there on
+    u, s = exp_by_fractions(2.0 * not_above(a, 21.0), -0.0, 1.0, INTEGER_BY_ONE)  # tanh(a) is 1 from there on
+    e = fma(u, s, s)
+    total = e + ONE
+    low = (ONE - (total - e)) + fma(u, s, s - e)
     inverse = reciprocal(total)
     q = inverse * (2.0 * ONE)
     minus_tanh = q - 1.0
     q_low = fma(q, fma(-inverse, low, fma(-inverse, total, 1.0)), q - (minus_tanh + 1.0))
     d = a + minus_tanh
-    big = d + (((a - d) + minus_tanh) + q_low)
-    big = a if a > LARGE else big
+    rest = ((a - d) + minus_tanh) + q_low
+    big = d + (rest if rest < 1.0 else 1.0)  # it is NaN where a is infinite
     return small if a < 0.625 else big
 
 
