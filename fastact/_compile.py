@@ -84,11 +84,11 @@ def lookup(rows, k):
     return function
 
 
-def either(by_pieces, whole, specialised):
+def either(by_lookup, whole, specialised):
     """One of two functions, as the level has it."""
     arguments = ", ".join(inspect.signature(whole).parameters)
-    text = f"lambda {arguments}: by_pieces({arguments}) if has_lookup() else whole({arguments})"
-    both = {"by_pieces": specialised(by_pieces), "whole": specialised(whole)}
+    text = f"lambda {arguments}: by_lookup({arguments}) if has_lookup() else whole({arguments})"
+    both = {"by_lookup": specialised(by_lookup), "whole": specialised(whole)}
     return eval(text, both | {"has_lookup": has_lookup})
 
 

@@ -2,13 +2,13 @@
 the device approximates by one instruction.
 
 Results are within 2**-16 of the exact ones, as shares, before they are rounded to 11 bits (float16) or 8 (bfloat16).
-Each function stands for the one of the same name in `_math.py`, `_pieces.py` or `_cuda_rows.py`. What vanishes is -0.0,
-which compilers can leave out of sums.
+Each function stands for the one of the same name in `_math.py`, `_by_lookup.py` or `_cuda_rows.py`. What vanishes is
+-0.0, which compilers can leave out of sums.
 """
 
 from types import FunctionType
 
-from fastact import _coefficients, _cuda_rows, _math, _pieces
+from fastact import _by_lookup, _coefficients, _cuda_rows, _math
 from fastact._cuda_rows import SMALLEST_START, log_alone, nan_unless, within_range
 from fastact._math import (
     DOWN,
@@ -172,7 +172,7 @@ def log1p_exp_parts(z, z_low):
     return log1p_exp(z), -0.0, 1.0
 
 
-# ---- for `_pieces.py` ------------------------------------------------------------------------------
+# ---- for `_by_lookup.py` ---------------------------------------------------------------------------
 
 
 def square_whole(a):
@@ -267,7 +267,7 @@ def log_softmax_gradient(gy, y, high, low, r, r_low):
 # ----------------------------------------------------------------------------------------------------
 
 
-def not_by_pieces(by_pieces, whole, specialised):
+def never_by_lookup(by_lookup, whole, specialised):
     """For `either`."""
     return specialised(whole)
 
@@ -279,10 +279,10 @@ def primitives_for(out_storage, dtype, approximations):
         return {}
     functions = {
         getattr(module, name): function
-        for module in (_math, _pieces, _cuda_rows)
+        for module in (_math, _by_lookup, _cuda_rows)
         for name, function in globals().items()
         if isinstance(function, FunctionType) and function.__module__ == __name__ and hasattr(module, name)
     }
     functions |= {_cuda_rows.scaled_origin: exact_origin, _cuda_rows.level: log_alone}
     constants = {_cuda_rows.START: 2.0, _cuda_rows.SMALLEST_START: 2.0**-100}
-    return functions | constants | {"either": not_by_pieces, "product_error": no_error} | approximations[out_storage]
+    return functions | constants | {"either": never_by_lookup, "product_error": no_error} | approximations[out_storage]

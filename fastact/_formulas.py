@@ -6,6 +6,26 @@ literals (0.0, not 0), and let both sides of every `a if c else b` be cheap and 
 are both computed, in vector registers.
 """
 
+from fastact._by_lookup import (
+    bell_of,
+    gelu_derivative_left,
+    gelu_end,
+    gelu_left,
+    gelu_tanh_of,
+    logistic_of_minus,
+    logistic_of_pair,
+    quick_gelu_of,
+    quick_gelu_scaled,
+    scaled,
+    sigmoid_of,
+    silu_derivative_at,
+    silu_derivative_left,
+    silu_of,
+    swish_of,
+    tanh_of_positive,
+    tanh_squared,
+    tanhshrink_of_positive,
+)
 from fastact._math import (
     DOWN,
     EXP_LOW,
@@ -63,26 +83,6 @@ from fastact._math import (
     through_zero,
     times_inverse,
     two_sum,
-)
-from fastact._pieces import (
-    bell_of,
-    gelu_derivative_left,
-    gelu_end,
-    gelu_left,
-    gelu_tanh_of,
-    logistic_of_minus,
-    logistic_of_pair,
-    quick_gelu_of,
-    quick_gelu_scaled,
-    scaled,
-    sigmoid_of,
-    silu_derivative_at,
-    silu_derivative_left,
-    silu_of,
-    swish_of,
-    tanh_of_positive,
-    tanh_squared,
-    tanhshrink_of_positive,
 )
 from fastact._table import ACTIVATIONS, GRADIENTS, activation, derivative
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastact._pieces import fraction_power, fraction_power_low
+from fastact._by_lookup import fraction_power, fraction_power_low
 from fastact._reduction_formulas import BY_FRACTIONS, REDUCTION_FORMULAS, SCALE
 from fastact._specialise import specialise
 
@@ -188,7 +188,7 @@ def in_c(formula, dtype, name):
 
 
 def fraction_powers():
-    """The numbers of _pieces.py: bits, and what rounding left."""
+    """The numbers of _by_lookup.py: bits, and what rounding left."""
     yield "FASTACT_FRACTION_POWERS", np.array(*fraction_power.rows["float32"], np.float32).view(np.int32)
     yield "FASTACT_FRACTION_POWERS_LOW", [f"{low.hex()}f" for low in fraction_power_low.rows["float32"][0]]
 

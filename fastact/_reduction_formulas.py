@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastact._by_lookup import FRACTIONS, expm1_within_fraction, within_fraction
 from fastact._math import (
     DOWN,
     EXP_LOW,
@@ -22,7 +23,6 @@ from fastact._math import (
     reduce_exp,
     two_sum,
 )
-from fastact._pieces import FRACTIONS, expm1_within_fraction, within_fraction
 from fastact._specialise import Constant, Primitive
 
 exponent = Primitive("exponent", "the whole number n with 2**n <= x < 2**(n + 1)")

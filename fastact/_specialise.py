@@ -98,12 +98,12 @@ class Row:
         return lookup(self.rows[dtype.name], 0)
 
 
-class ByPieces:
+class ByLookup:
     """One of several functions of the same arguments: where `Pieces` and `Row` can be looked up, the dtype's; `whole`
     otherwise, or where it has none."""
 
     def __init__(self, whole, float32=None, float64=None):
-        self.whole, self.by_pieces = whole, {"float32": float32, "float64": float64}
+        self.whole, self.by_lookup = whole, {"float32": float32, "float64": float64}
 
 
 class Primitive:
@@ -124,7 +124,7 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
     `primitives` maps the name of each `Primitive` to the compiler's own, or to a function like `function`; maybe also
     functions and constants to what shall be in their place. A compiler with lookups has `lookup`, too, which makes a
     function of an index from a row of eight float32 or four float64 numbers, and `either`, which makes one function of
-    the dtype's and the `whole` of a `ByPieces`, and of what specialises them.
+    the dtype's and the `whole` of a `ByLookup`, and of what specialises them.
     `prepare` may rewrite each function beforehand.
     """
     dtype = np.dtype(dtype)
@@ -149,12 +149,12 @@ def specialise(function, dtype, primitives, jit, done=None, prepare=lambda funct
             return done[value]
         if isinstance(value, Row):
             return value.at(dtype, primitives["lookup"])
-        if isinstance(value, ByPieces):
-            by_pieces = value.by_pieces.get(dtype.name)
-            if "either" not in primitives or by_pieces is None:
+        if isinstance(value, ByLookup):
+            by_lookup = value.by_lookup.get(dtype.name)
+            if "either" not in primitives or by_lookup is None:
                 return resolve(value.whole)
             if value not in done:
-                done[value] = jit(primitives["either"](by_pieces, value.whole, resolve))
+                done[value] = jit(primitives["either"](by_lookup, value.whole, resolve))
             return done[value]
         if isinstance(value, types.FunctionType):
             if value not in done:

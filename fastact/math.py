@@ -27,6 +27,7 @@ namesakes in `math`, `numpy` and `scipy.special` stand for them there.
 import numpy as np
 
 from fastact import _coefficients
+from fastact._by_lookup import gelu_left
 from fastact._documentation import public_names
 from fastact._formulas import sigmoid as sigmoid_formula
 from fastact._formulas import softplus as softplus_formula
@@ -61,7 +62,6 @@ from fastact._math import (
     sqrt,
     two_sum,
 )
-from fastact._pieces import gelu_left
 from fastact._specialise import Constant, Polynomial
 
 __all__ = [

@@ -10,7 +10,7 @@ import fastact
 from fastact import _backend, _coefficients, _numpy
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._levels import LEVELS
-from fastact._specialise import ByPieces
+from fastact._specialise import ByLookup
 from fastact._table import REDUCTIONS, SOFTMAXES, SPARSE
 
 FUNCTIONS = list(ACTIVATIONS)
@@ -74,17 +74,17 @@ ALL_ARGUMENTS = {
 }
 
 
-def is_by_pieces(value, dtype):
-    """Whether that is a `ByPieces` which has pieces in the dtype, or a function that uses one."""
+def is_by_lookup(value, dtype):
+    """Whether that is a `ByLookup` which has a way of the dtype's, or a function that uses one."""
     if isinstance(value, FunctionType):
-        return any(is_by_pieces(value.__globals__.get(name), dtype) for name in value.__code__.co_names)
-    return isinstance(value, ByPieces) and value.by_pieces[dtype] is not None
+        return any(is_by_lookup(value.__globals__.get(name), dtype) for name in value.__code__.co_names)
+    return isinstance(value, ByLookup) and value.by_lookup[dtype] is not None
 
 
-# What is by pieces, or by fractions of octaves, on a CPU, and so has bits of its own there, with the dtype; the pieces,
-# which are half octaves of 1 + scale * abs(x), and that scale.
-BY_PIECES = {
-    (name, dtype) for name, row in TABLE.items() for dtype in ("float32", "float64") if is_by_pieces(row.formula, dtype)
+# What is by lookup on a CPU, and so has bits of its own there, with the dtype; the tables of pieces, which are half
+# octaves of 1 + scale * abs(x), and that scale.
+BY_LOOKUP = {
+    (name, dtype) for name, row in TABLE.items() for dtype in ("float32", "float64") if is_by_lookup(row.formula, dtype)
 }
 PIECES = {
     "tanh_pieces": _coefficients.TANH_SCALE,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cases import (
     AS_ON_A_GPU,
-    BY_PIECES,
+    BY_LOOKUP,
     CALLS,
     ELEMENTWISE,
     LAYOUTS,
@@ -113,7 +113,7 @@ def test_elementwise(name, arguments, dtype, numba):
     got = numba.back(public(name, cuda)(*map(numba.there, inputs_of(name, x)), *arguments))
     assert got.dtype == dtype
     assert ulps(got, exact(name, x, arguments)) <= max_ulp(name)
-    if AS_ON_A_GPU and dtype != "float16" and (name, dtype) not in BY_PIECES:
+    if AS_ON_A_GPU and dtype != "float16" and (name, dtype) not in BY_LOOKUP:
         assert np.array_equal(bits(got), bits(public(name)(*inputs_of(name, x), *arguments)))
 
 
@@ -163,16 +163,16 @@ def test_broadcast_parameters(kind):
 
 @pytest.mark.parametrize("name", GATES)
 def test_gated(name, kind):
-    """The CPU's bits, or near to them where its gate is by pieces."""
+    """The CPU's bits, or near to them where its gate is by lookup."""
     rng = np.random.default_rng(2)
     x, gy = rng.normal(scale=3, size=(30, 8, 50)).astype("f"), rng.normal(size=(30, 4, 50)).astype("f")
     got = kind.back(getattr(cuda, name)(kind.there(x), axis=1))
     gate = GATES[name].activation
-    check = nearly_equal if (gate, "float32") in BY_PIECES else np.testing.assert_array_equal
+    check = nearly_equal if (gate, "float32") in BY_LOOKUP else np.testing.assert_array_equal
     check(got, getattr(fastact, name)(x, axis=1))
     got = kind.back(getattr(fastact.grad, name)(kind.there(gy), kind.there(x), axis=1))
-    by_pieces = {(gate, "float32"), (f"{gate}_grad", "float32")} & BY_PIECES
-    check = nearly_equal if by_pieces else np.testing.assert_array_equal
+    by_lookup = {(gate, "float32"), (f"{gate}_grad", "float32")} & BY_LOOKUP
+    check = nearly_equal if by_lookup else np.testing.assert_array_equal
     check(got, getattr(fastact.grad, name)(gy, x, axis=1))
 
 

@@ -14,7 +14,7 @@ import pytest
 from cases import (
     AS_ON_A_GPU,
     BEYOND_THE_RANGE,
-    BY_PIECES,
+    BY_LOOKUP,
     CALLS,
     EDGES_OF_ALL,
     LAYOUTS,
@@ -108,12 +108,12 @@ def numbers(dtype, size=100, scale=4):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("name, arguments", CALLS)
 def test_elementwise(name, arguments, dtype):
-    """The CPU's bits: it is the same formula, but for those by pieces and for halves."""
+    """The CPU's bits: it is the same formula, but for those by lookup and for halves."""
     x = numbers(dtype, 50)
     inputs = inputs_of(name, x)
     got = public(name, cuda)(*map(DeviceArray, inputs), *arguments)
     assert isinstance(got, DeviceArray) and got.host.dtype == dtype
-    if AS_ON_A_GPU and dtype != "float16" and (name, dtype) not in BY_PIECES:
+    if AS_ON_A_GPU and dtype != "float16" and (name, dtype) not in BY_LOOKUP:
         assert np.array_equal(bits(got.host), bits(public(name)(*inputs, *arguments)))
     bound = MAX_ULP_OF_HALVES if dtype == "float16" else 2 if name in GRADIENTS else 1.5
     assert ulps(got.host, exact(name, x, arguments)) <= bound
@@ -653,11 +653,11 @@ HALVED = [("float32", *case) for case in [((6, 8), -1), ((6, 8), 0), ((2, 4, 3),
 @pytest.mark.parametrize("dtype, shape, axis", [*HALVED, ("float64", (3, 6), 1), ("float16", (4, 3), 0)])
 @pytest.mark.parametrize("name", GATES)
 def test_gated(name, dtype, shape, axis):
-    """The CPU's bits, but for what is by pieces there; in new arrays, in arrays that are there, and in their own."""
+    """The CPU's bits, but for what is by lookup there; in new arrays, in arrays that are there, and in their own."""
     rng = np.random.default_rng(9)
     x = rng.normal(scale=3, size=shape).astype(dtype)
-    by_pieces = (GATES[name].activation, dtype) in BY_PIECES
-    same = nearly if by_pieces else alike
+    by_lookup = (GATES[name].activation, dtype) in BY_LOOKUP
+    same = nearly if by_lookup else alike
     want = getattr(fastact, name)(x, axis=axis)
     assert same(getattr(cuda, name)(DeviceArray(x), axis=axis).host, want)
     assert same(getattr(fastact, name)(DeviceArray(x), axis).host, want)
@@ -668,8 +668,8 @@ def test_gated(name, dtype, shape, axis):
     assert getattr(cuda, name)(DeviceArray(array), axis, out=out) is out and same(out.host, want)
     gy = rng.normal(size=want.shape).astype(dtype)
     want = getattr(fastact.grad, name)(gy, x, axis=axis)
-    by_pieces |= (f"{GATES[name].activation}_grad", dtype) in BY_PIECES  # the gate is part of it
-    same = nearly if by_pieces else alike
+    by_lookup |= (f"{GATES[name].activation}_grad", dtype) in BY_LOOKUP  # the gate is part of it
+    same = nearly if by_lookup else alike
     for out in (None, DeviceArray(x.copy()), DeviceArray(np.empty(shape[::-1], dtype).T)):
         given = DeviceArray(x) if out is None or out.host.T.flags.c_contiguous else out
         got = getattr(cuda.grad, name)(DeviceArray(gy), given, axis, out=out)

@@ -8,7 +8,7 @@ import pytest
 from cases import PIECES, beside_borders, compiled_only
 
 import fastact
-from fastact import _coefficients, _pieces
+from fastact import _by_lookup, _coefficients
 from fastact._specialise import PiecesAsPairs
 
 
@@ -32,7 +32,7 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", PIECES)
 def test_tables(name):
     """Exactly evaluated, within 2**-25 of the function, at 100 places of each piece."""
-    pieces, (function, end) = getattr(_pieces, name), FUNCTIONS[name]
+    pieces, (function, end) = getattr(_by_lookup, name), FUNCTIONS[name]
     borders = [0.0, *beside_borders(PIECES[name]).reshape(7, -1)[:, 200], end]
     with mp.workdps(40):
         for a in np.concatenate([np.linspace(*pair, 100, dtype=np.float32) for pair in pairwise(borders)])[1:]:

@@ -1,5 +1,5 @@
-"""Parts of formulas for which there are two ways: where a CPU can look up vectors, by pieces in float32 or by fractions
-of octaves; otherwise as for any dtype and compiler.
+"""Parts of formulas for which there are two ways: by lookup, where a CPU can look up vectors, which is by pieces in
+float32 or by fractions of octaves; otherwise as for any dtype and compiler, the `whole`.
 
 By pieces there is no division, the polynomials are shorter, and only what a piece adds to its value is rounded twice.
 e**x by fractions of octaves, eighths in float32 and quarters in float64, needs less of a polynomial, and no pair.
@@ -67,7 +67,7 @@ from fastact._math import (
     two_sum,
     with_constant,
 )
-from fastact._specialise import ByPieces, Constant, Pieces, PiecesAsPairs, Polynomial, Row
+from fastact._specialise import ByLookup, Constant, Pieces, PiecesAsPairs, Polynomial, Row
 
 tanh_pieces = Pieces(_coefficients.TANH_PIECES)
 tanhshrink_pieces = Pieces(_coefficients.TANHSHRINK_PIECES)
@@ -410,25 +410,25 @@ def silu_derivative_of_pair_whole(a, a_low):
 
 
 # x / (1 + e**-z), for four kinds of z
-silu_of = ByPieces(silu_whole, silu_by_fractions, silu_by_fractions)
-swish_of = ByPieces(swish_whole, swish_by_fractions, swish_by_fractions)
-quick_gelu_of = ByPieces(quick_gelu_whole, quick_gelu_by_fractions, quick_gelu_by_fractions)
-gelu_tanh_of = ByPieces(gelu_tanh_whole, gelu_tanh_by_fractions, gelu_tanh_by_fractions)
+silu_of = ByLookup(silu_whole, silu_by_fractions, silu_by_fractions)
+swish_of = ByLookup(swish_whole, swish_by_fractions, swish_by_fractions)
+quick_gelu_of = ByLookup(quick_gelu_whole, quick_gelu_by_fractions, quick_gelu_by_fractions)
+gelu_tanh_of = ByLookup(gelu_tanh_whole, gelu_tanh_by_fractions, gelu_tanh_by_fractions)
 # 1 / (1 + e**-x), of x, a pair and -x
-sigmoid_of = ByPieces(sigmoid_whole, sigmoid_by_fractions, sigmoid_by_fractions)
-logistic_of_pair = ByPieces(logistic_whole, logistic_by_fractions, logistic_by_fractions)
-logistic_of_minus = ByPieces(logistic_of_minus_whole, logistic_of_minus_by_fractions, logistic_of_minus_by_fractions)
-bell_of = ByPieces(bell, bell_by_fractions, bell_by_fractions)  # scale * e**x / (1 + e**x)**2
+sigmoid_of = ByLookup(sigmoid_whole, sigmoid_by_fractions, sigmoid_by_fractions)
+logistic_of_pair = ByLookup(logistic_whole, logistic_by_fractions, logistic_by_fractions)
+logistic_of_minus = ByLookup(logistic_of_minus_whole, logistic_of_minus_by_fractions, logistic_of_minus_by_fractions)
+bell_of = ByLookup(bell, bell_by_fractions, bell_by_fractions)  # scale * e**x / (1 + e**x)**2
 # Of a >= 0: tanh(a) and its square; a - tanh(a); up to GELU_END, -gelu(-a) and gelu'(-a) as (y, s), for y * s * DOWN;
 # up to -EXP_LOW, silu'(-a) * UP
-tanh_of_positive = ByPieces(tanh_whole, tanh_by_pieces)
-tanh_squared = ByPieces(square_whole, square_by_pieces)
-tanhshrink_of_positive = ByPieces(tanhshrink_whole, tanhshrink_by_pieces, tanhshrink_by_fractions)
-gelu_end = ByPieces(gelu_end_whole, gelu_end_by_pieces)  # gelu, of x and -gelu(-abs(x)) * UP
-gelu_left = ByPieces(gelu_whole, gelu_by_pieces)
-gelu_derivative_left = ByPieces(gelu_derivative_whole, gelu_derivative_by_pieces)
-silu_derivative_left = ByPieces(silu_derivative_whole, silu_derivative_by_pieces)
-silu_derivative_of_pair_left = ByPieces(silu_derivative_of_pair_whole, silu_derivative_of_pair_by_pieces)
+tanh_of_positive = ByLookup(tanh_whole, tanh_by_pieces)
+tanh_squared = ByLookup(square_whole, square_by_pieces)
+tanhshrink_of_positive = ByLookup(tanhshrink_whole, tanhshrink_by_pieces, tanhshrink_by_fractions)
+gelu_end = ByLookup(gelu_end_whole, gelu_end_by_pieces)  # gelu, of x and -gelu(-abs(x)) * UP
+gelu_left = ByLookup(gelu_whole, gelu_by_pieces)
+gelu_derivative_left = ByLookup(gelu_derivative_whole, gelu_derivative_by_pieces)
+silu_derivative_left = ByLookup(silu_derivative_whole, silu_derivative_by_pieces)
+silu_derivative_of_pair_left = ByLookup(silu_derivative_of_pair_whole, silu_derivative_of_pair_by_pieces)
 
 
 def silu_derivative_at(z, low_of_abs):
