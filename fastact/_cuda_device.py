@@ -21,10 +21,10 @@ def why_not():
     True
     """
     try:
-        from fastact import _cuda_compile
+        from fastact import _cuda_compile, _cuda_launch  # noqa: F401  both must be there
     except ImportError as error:
         return f'numba-cuda is not there ({error}): pip install "fastact[cuda]"'
-    return _cuda_compile.why_not()
+    return _cuda_launch.why_not()
 
 
 def is_available():
@@ -47,6 +47,6 @@ def describe():
     """Device, compute capability and driver, or why there are none."""
     if reason := why_not():
         return f"no ({reason})"
-    from fastact import _cuda_compile
+    from fastact import _cuda_launch
 
-    return _cuda_compile.describe()
+    return _cuda_launch.describe()

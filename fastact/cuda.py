@@ -35,9 +35,16 @@ from fastact._table import FLOAT_TYPES, REDUCTIONS, WITH_GRADIENT
 
 @cache
 def _runtime():
-    """What compiles and launches, or a RuntimeError that says why it cannot."""
+    """What launches, or a RuntimeError that says why it cannot."""
     if reason := why_not():
         raise RuntimeError(f"CUDA does not work here: {reason}")
+    from fastact import _cuda_launch
+
+    return _cuda_launch
+
+
+def _compiler():
+    """What makes the kernels."""
     from fastact import _cuda_compile
 
     return _cuda_compile
@@ -128,7 +135,7 @@ def _on_host(name, labels, function, inputs, out, keywords):
 
 
 def _operands(name, labels, inputs, there, stream):
-    """What compiles and launches, the stream, and the Arrays of inputs that have to be on one device, all of them."""
+    """What launches, the stream, and the Arrays of inputs that have to be on one device, all of them."""
     for label, x, on_device in zip(labels, inputs, there, strict=True):
         if not on_device:
             raise TypeError(f"{name}: {label} must be on the device as well, got {type(x).__name__}")
@@ -185,7 +192,7 @@ FORMULAS |= {special: UFUNCS[name].special_case for name, special in AT_DEFAULTS
 
 @lru_cache(maxsize=1024)
 def _kernel(name, *description):
-    return _runtime().elementwise(name, FORMULAS[name], *description)
+    return _compiler().elementwise(name, FORMULAS[name], *description)
 
 
 @lru_cache(maxsize=4096)
@@ -377,7 +384,7 @@ def _call_gated(name, labels, *inputs, axis=-1, out=None, stream=None):
 
 @lru_cache(maxsize=1024)
 def _reduction_kernel(*description):
-    return _runtime().reduction(*description)
+    return _compiler().reduction(*description)
 
 
 @lru_cache(maxsize=4096)

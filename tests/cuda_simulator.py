@@ -285,7 +285,7 @@ def reduction(name, rows, storages, out_storage, dtype, scaled=False):
     return Kernel(grouped)
 
 
-# ---- the rest of `_cuda_compile`, and arrays -------------------------------------------------------
+# ---- what of `_cuda_launch` is used, and arrays ----------------------------------------------------
 
 launches = []  # what was launched: kernel, device, stream, streams waited for, blocks, threads
 

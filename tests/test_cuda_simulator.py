@@ -68,6 +68,7 @@ def device():
     caches = (cuda._kernel, cuda._elementwise_launch, cuda._reduction_kernel, cuda._reduction_launch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "_runtime", lambda: simulator)
+        patch.setattr(cuda, "_compiler", lambda: simulator)
         patch.setattr(arrays, "empty", simulator.empty)
         patch.setattr(_cuda_elementwise, "THREADS", 8)
         for name, value in {
