@@ -1,11 +1,13 @@
 """`fastact.cuda` as a module: what it says where there is no GPU. The kernels have tests of their own."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from processes import run
 
 import fastact
-from fastact import _cuda_arrays, cuda
+from fastact import _by_lookup, _cuda_arrays, _cuda_halves, _cuda_rows, _math, cuda
 
 NO_DEVICE = cuda.why_not()
 without_device = pytest.mark.skipif(NO_DEVICE is None, reason="there is a device")
@@ -40,6 +42,17 @@ class Managed:
 
 def test_managed_memory_is_on_a_device():
     assert _cuda_arrays.is_on_device(Managed()) and not _cuda_arrays.is_on_device(OfJax())
+
+
+def test_each_function_for_halves_stands_for_one():
+    """Otherwise only others there call it; by a wrong name it would be left out, and nothing but slow."""
+    here = [f for f in vars(_cuda_halves).values() if getattr(f, "__module__", "") == _cuda_halves.__name__]
+    called = {name for function in here for name in function.__code__.co_names}
+    for function in here:
+        name = function.__name__
+        of_others = [getattr(module, name) for module in (_math, _by_lookup, _cuda_rows) if hasattr(module, name)]
+        assert of_others or name in called or name == "primitives_for"
+        assert all(signature(other) == signature(function) for other in of_others)
 
 
 @without_device
