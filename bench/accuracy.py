@@ -34,6 +34,7 @@ from fastact._bench.peers import PEERS, evaluate, missing
 from fastact._expressions import arguments_of
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._levels import LEVELS
+from fastact._table import SOFTMAXES
 
 TABLE = ACTIVATIONS | GRADIENTS  # gradients are measured with gy = 1
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
@@ -191,13 +192,12 @@ def has_parameters(name):
 
 
 # section -> task, its number of chunks, its functions
-ROW_FUNCTIONS = ["softmax", "softmin", "log_softmax"]
 SECTIONS = {
     "float32": (float32_chunk, lambda name: FLOAT32_CHUNKS, list(TABLE)),
     "float64": (float64_chunk, lambda name: FLOAT64_CHUNKS, list(TABLE)),
     "parameters": (parameters_chunk, lambda name: len(parameter_sets(name)), list(filter(has_parameters, ACTIVATIONS))),
-    "rows32": (partial(rows_chunk, "float32"), lambda name: len(SHAPES), ROW_FUNCTIONS),
-    "rows64": (partial(rows_chunk, "float64"), lambda name: len(SHAPES), ROW_FUNCTIONS),
+    "rows32": (partial(rows_chunk, "float32"), lambda name: len(SHAPES), SOFTMAXES),
+    "rows64": (partial(rows_chunk, "float64"), lambda name: len(SHAPES), SOFTMAXES),
 }
 
 
@@ -295,7 +295,7 @@ def report(state, sections, functions=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", default=list(SECTIONS), help="default: all")
-    parser.add_argument("--functions", nargs="+", metavar="NAME", choices=[*TABLE, *ROW_FUNCTIONS])
+    parser.add_argument("--functions", nargs="+", metavar="NAME", choices=[*TABLE, *SOFTMAXES])
     parser.add_argument("--libraries", nargs="+", metavar="NAME", default=["fastact"], choices=LIBRARIES)
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--page", action="store_true", help="measure nothing, write docs/accuracy.md")

@@ -7,7 +7,7 @@ halves of one. `fastact.backend` names what was chosen for this CPU.
 
 from importlib import import_module
 
-from fastact import _gated, grad, ufuncs
+from fastact import _gated, _reductions, _sparse, grad, ufuncs
 from fastact._activation import activation
 from fastact._backend import backend
 from fastact._config import get_num_threads, read_environment, set_num_threads, show_config
@@ -15,27 +15,21 @@ from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS
 from fastact._functions import public
 from fastact._random import gumbel_softmax, rrelu_slopes
-from fastact._reductions import log_softmax, logsumexp, softmax, softmin
-from fastact._sparse import entmax15, hardmax, sparsemax
+from fastact._table import REDUCTIONS
 
 globals().update({name: public(row) for name, row in ACTIVATIONS.items()})
+globals().update({name: getattr(_sparse if row.sparse else _reductions, name) for name, row in REDUCTIONS.items()})
 globals().update(_gated.FUNCTIONS)
 
 __all__ = [
     *ACTIVATIONS,
-    "rrelu_slopes",
-    "softmin",
-    "softmax",
-    "log_softmax",
+    *REDUCTIONS,
     *_gated.FUNCTIONS,
-    "hardmax",
-    "sparsemax",
-    "entmax15",
+    "rrelu_slopes",
     "gumbel_softmax",
     "activation",
     "cuda",
     "grad",
-    "logsumexp",
     "nn",
     "plot",
     "ufuncs",

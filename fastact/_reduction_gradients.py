@@ -2,6 +2,7 @@
 
 from fastact._documentation import documented
 from fastact._over_axes import QUICK, over_axes
+from fastact._table import WITH_GRADIENT
 
 NOTES = """At most 1 unit in the last place of the result or, if this is more, 8 of the larger of abs(y gy) and
 abs(y) sum(abs(gy y)) (measured): as many as PyTorch's for short rows, down to a fifth of its for long ones.
@@ -150,5 +151,5 @@ def _apply(name, gy, y, axis, out, dtype, temperature=1.0):
     return over_axes(name, axis, out, None, dtype, temperature, gy, y)
 
 
-for _function in (softmax, softmin, log_softmax, sparsemax, entmax15):
-    _function.__module__ = "fastact.grad"
+for _name in WITH_GRADIENT:
+    globals()[_name].__module__ = "fastact.grad"

@@ -12,27 +12,19 @@ array([0.78644773, 7.86447733])
 
 import numpy as np
 
-from fastact import _gated, ufuncs
+from fastact import _gated, _reduction_gradients, ufuncs
 from fastact._arguments import broadcast, result_type_of, without_mask
 from fastact._documentation import public_names
 from fastact._formulas import ACTIVATIONS, GRADIENTS
 from fastact._functions import public
 from fastact._over_axes import COPIED, blocks_of, converted
-from fastact._reduction_gradients import entmax15, log_softmax, softmax, softmin, sparsemax
+from fastact._table import WITH_GRADIENT
 
-__all__ = [
-    *ACTIVATIONS,
-    "prelu_weight",
-    "softmin",
-    "softmax",
-    "log_softmax",
-    "sparsemax",
-    "entmax15",
-    *_gated.GRADIENTS,
-]
+__all__ = [*ACTIVATIONS, "prelu_weight", *WITH_GRADIENT, *_gated.GRADIENTS]
 __dir__ = public_names(globals())
 
 globals().update({name: public(GRADIENTS[f"{name}_grad"], __name__) for name in ACTIVATIONS})
+globals().update({name: getattr(_reduction_gradients, name) for name in WITH_GRADIENT})
 globals().update(_gated.GRADIENTS)
 
 

@@ -13,11 +13,11 @@ from fastact._bench import cuda
 from fastact._expressions import ARGUMENTS, EXPRESSIONS
 from fastact._formulas import ACTIVATIONS
 from fastact._gates import GATES
-from fastact._table import SOFTMAXES, SPARSE
+from fastact._table import REDUCTIONS, SPARSE
 
 FAMILIES = {
     "elementwise": [name for name in EXPRESSIONS if name in ACTIVATIONS],
-    "softmax family": [*SOFTMAXES, "logsumexp"],
+    "softmax family": [name for name, row in REDUCTIONS.items() if not row.sparse],
     "sparse": SPARSE,
     "gated units": [*GATES],  # of the halves of rows
 }
