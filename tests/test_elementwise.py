@@ -149,13 +149,13 @@ VALUES = {
 }
 
 
-# x -> derivative, exactly, with the same parameters.
+# x -> derivative, exactly, with the same parameters; where it jumps, what it is taken as: PyTorch's conventions.
 DERIVATIVES = {
     "relu": [(-INF, 0.0), (-1.0, 0.0), (0.0, 0.0), (1e-4, 1.0), (2.5, 1.0), (INF, 1.0)],
     "relu6": [(-INF, 0.0), (-1.0, 0.0), (0.0, 0.0), (2.5, 1.0), (6.0, 0.0), (6.5, 0.0), (INF, 0.0)],
     "elu": [(-INF, 0.0), (-1000.0, 0.0), (-0.0, 1.0), (0.0, 1.0), (2.0, 1.0), (INF, 1.0)],
     "prelu": [(-INF, 0.25), (-2.0, 0.25), (0.0, 0.25), (2.0, 1.0), (INF, 1.0)],
-    "leaky_relu": [(2.0, 1.0), (INF, 1.0)],  # at 0: test_kinks
+    "leaky_relu": [(0.0, 0.01), (2.0, 1.0), (INF, 1.0)],
     "threshold": [(-INF, 0.0), (0.0, 0.0), (0.5, 0.0), (0.75, 1.0), (INF, 1.0)],
     "hardtanh": [(-INF, 0.0), (-1.0, 0.0), (-0.5, 1.0), (0.0, 1.0), (1.0, 0.0), (1.5, 0.0), (INF, 0.0)],
     "sigmoid": [(-INF, 0.0), (-1000.0, 0.0), (0.0, 0.25), (1000.0, 0.0), (INF, 0.0)],
@@ -178,7 +178,7 @@ DERIVATIVES = {
     "mish": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.6), (1000.0, 1.0), (INF, 1.0)],
     "gelu": [(-INF, -0.0), (-50.0, -0.0), (0.0, 0.5), (50.0, 1.0), (INF, 1.0)],
     "gelu_tanh": [(-INF, -0.0), (-50.0, -0.0), (0.0, 0.5), (50.0, 1.0), (INF, 1.0)],
-    "rrelu": [(2.0, 1.0), (INF, 1.0)],  # at 0: test_kinks
+    "rrelu": [(0.0, 11 / 48), (2.0, 1.0), (INF, 1.0)],
 }
 for name, pairs in DERIVATIVES.items():
     VALUES[f"{name}_grad"] = [(x, float(gy_for(x)) * derivative) for x, derivative in pairs]
@@ -191,6 +191,11 @@ def test_values(name, dtype):
     for n in (1, 9, 65):  # first, last and middle of short and long vectors
         got = function_of(name)(np.repeat(x[:, None], n, axis=1), *first_arguments(name))
         assert np.array_equal(bits(got), np.repeat(bits(want)[:, None], n, axis=1))
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_kinks_are_among_them(name):
+    assert {*TABLE[name].kinks(*first_arguments(name))} <= {x for x, _ in DERIVATIVES[name]}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

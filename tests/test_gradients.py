@@ -33,29 +33,13 @@ def test_central_differences(name):
             assert abs(to_mpmath(result) - want) <= abs(want) * mp.mpf(2) ** -51 + mp.mpf(10) ** -36
 
 
-# What the derivative is taken as where there is none: function, x, parameters, derivative. PyTorch's conventions.
+# What the derivative is taken as where there is none, with other parameters than in test_elementwise.py: function, x,
+# parameters, derivative. PyTorch's conventions.
 KINKS = [
-    ("relu", 0.0, (), 0.0),
-    ("relu6", 0.0, (), 0.0),
-    ("relu6", 6.0, (), 0.0),
-    ("hardtanh", -1.0, (), 0.0),
-    ("hardtanh", 1.0, (), 0.0),
     ("hardtanh", 2.0, (2.0, 1.0), 0.0),
-    ("leaky_relu", 0.0, (), 0.01),
     ("leaky_relu", -0.0, (0.25,), 0.25),
-    ("prelu", 0.0, (0.25,), 0.25),
-    ("elu", 0.0, (), 1.0),
     ("elu", 0.0, (2.5,), 2.5),
-    ("softshrink", 0.5, (), 0.0),
-    ("softshrink", -0.5, (), 0.0),
     ("softshrink", 0.0, (0.0,), 0.0),
-    ("threshold", 0.5, (0.5, -7.0), 0.0),
-    ("hardswish", -3.0, (), 0.0),
-    ("hardswish", 3.0, (), 1.0),
-    ("hardsigmoid", -3.0, (), 0.0),
-    ("hardsigmoid", 3.0, (), 0.0),
-    ("hardshrink", -0.5, (), 0.0),
-    ("hardshrink", 0.5, (), 0.0),
     ("rrelu", 0.0, (0.25, 0.75), 0.5),
 ]
 
@@ -63,7 +47,7 @@ KINKS = [
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name, x, parameters, slope", KINKS)
 def test_kinks(name, x, parameters, slope, dtype):
-    assert x in ACTIVATIONS[name].kinks(*(parameters or ACTIVATIONS[name].parameters.values()))
+    assert x in ACTIVATIONS[name].kinks(*parameters)
     gy = np.array([1.0, -3.0] * 40, dtype)
     got = getattr(fastact.grad, name)(gy, np.full(80, x, dtype), *parameters)
     assert np.array_equal(got, gy * np.asarray(slope, dtype))
