@@ -327,6 +327,21 @@ def test_pages_name_all_functions(page):
     assert EVERY_ACTIVATION <= named
 
 
+def test_guide_has_all_parameters():
+    """In its table, with their defaults; README says how many functions there are."""
+    _, table = ROOT.joinpath("docs", "guide.md").read_text(encoding="utf-8").split("| function |")
+    rows = dict(re.findall(r"^\| `(\w+)` .*\|([^|]*)\|$", table.partition("\n\n")[0], re.MULTILINE))
+    assert rows.keys() == EVERY_ACTIVATION
+    assert f"and {len(rows) - 3} more" in ROOT.joinpath("README.md").read_text(encoding="utf-8")  # than three named
+    for name, parameters in rows.items():
+        written = dict(re.findall(r"`(\w+)=?(.*?)`", parameters))
+        for parameter, default in written.items():
+            has = inspect.signature(getattr(fastact, name)).parameters[parameter].default
+            assert has == (eval(default) if default else inspect.Parameter.empty), name
+        if name in FUNCTIONS:
+            assert [*written] == [*TABLE[name].parameters, *["approximate"] * bool(TABLE[name].options)]
+
+
 def test_recipes(monkeypatch):
     """The guide's, as far as the libraries they are for are there."""
     pytest.importorskip("numba")

@@ -260,23 +260,7 @@ def test_masked_arrays():
     assert np.array_equal(got.compressed(), fastact.sigmoid(X[X >= 0]))
 
 
-PARAMETERS = {
-    "elu": {"alpha": 1.0},
-    "prelu": {"weight": inspect.Parameter.empty},
-    "leaky_relu": {"negative_slope": 0.01},
-    "threshold": {"threshold": inspect.Parameter.empty, "value": inspect.Parameter.empty},
-    "hardtanh": {"min_val": -1.0, "max_val": 1.0},
-    "softplus": {"beta": 1.0, "threshold": 20.0},
-    "softshrink": {"lambd": 0.5},
-    "celu": {"alpha": 1.0},
-    "hardshrink": {"lambd": 0.5},
-    "squareplus": {"b": 4.0},
-    "swish": {"beta": 1.0},
-    "rrelu": {"lower": 1 / 8, "upper": 1 / 3},
-}
-
-
-@pytest.mark.parametrize("name", [*PARAMETERS, *(f"{name}_grad" for name in PARAMETERS)])
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if first_arguments(name)])
 def test_signature_and_keywords(name):
     function = function_of(name)
     arrays = [*inspect.signature(public(name)).parameters.values()]
@@ -285,7 +269,7 @@ def test_signature_and_keywords(name):
     arrays = arrays[: -len(keywords)]
     arrays, parameters = arrays[: len(TABLE[name].arrays)], arrays[len(TABLE[name].arrays) :]
     assert [p.name for p in arrays] == (["gy", "x"] if name in GRADIENTS else ["x"])
-    assert {p.name: p.default for p in parameters} == PARAMETERS[name.removesuffix("_grad")]
+    assert {p.name: p.default for p in parameters} == TABLE[name].parameters
     arguments = first_arguments(name)
     names = [p.name for p in parameters]
     want = function(X, *arguments)
