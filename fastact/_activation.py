@@ -181,7 +181,7 @@ class Activation:
         """The public function, and the ufunc."""
         doc = inspect.getdoc(self) or ""
         row = Elementwise(name, formula, arrays, self._parameters, FLOAT_TYPES, float("nan"), False, no_kinks, doc, {})
-        ufunc = _backend.ufunc_module.make_ufunc(name, doc, row.nin, row.types, compiled=compile_loops(row))
+        ufunc = ufunc_of(row)
 
         def at_defaults(*arrays, **kwargs):
             return ufunc(*map(promoted, arrays), *self._parameters.values(), **kwargs)
@@ -208,6 +208,11 @@ class CompiledLoop(NamedTuple):
     cycle: int  # how many elements a cycle of the loop works on,
     epilogue: int  # are done together of what it leaves,
     per_thread: int  # are worth a thread
+
+
+def ufunc_of(row):
+    """The ufunc of a row of the table, its loops being compiled now; not of integers."""
+    return _backend.ufunc_module.make_ufunc(row.name, row.doc, row.nin, FLOAT_TYPES, compiled=compile_loops(row))
 
 
 ENGINES: list = []  # which hold the loops, and live as long as the ufuncs: as the process

@@ -11,6 +11,10 @@ from itertools import zip_longest
 import numpy as np
 
 
+def outside(self, *others):
+    raise TypeError(f"{getattr(self, 'name', 'this function')} works only inside a compiled formula")
+
+
 class Constant:
     """A number whose value depends on the dtype."""
 
@@ -19,9 +23,6 @@ class Constant:
 
     def at(self, dtype):
         return dtype.type(self.values[dtype.name])
-
-    def outside(self, other):
-        raise TypeError("this function works only inside a compiled formula")
 
     __lt__ = __gt__ = outside
 
@@ -44,6 +45,8 @@ class Polynomial:
         for term in reversed(terms):
             text = f"fma({'x * x' if self.square else 'x'}, {text}, {term})"
         return eval(f"lambda x: {text}", {"fma": fma} | {f"c{k}": v for k, v in enumerate(values)})
+
+    __call__ = outside
 
 
 class Pieces:
@@ -73,6 +76,8 @@ class Pieces:
         exec("\n".join(self.lines).format(polynomial), scope)
         return scope["pieces"]
 
+    __call__ = outside
+
 
 class PiecesAsPairs(Pieces):
     """The result is a pair, what is linear in d and the rest, and nearly the derivative. The values are pairs, too, in
@@ -97,6 +102,8 @@ class Row:
     def at(self, dtype, lookup):
         return lookup(self.rows[dtype.name], 0)
 
+    __call__ = outside
+
 
 class ByLookup:
     """One of several functions of the same arguments: where `Pieces` and `Row` can be looked up, the dtype's; `whole`
@@ -105,6 +112,8 @@ class ByLookup:
     def __init__(self, whole, float32=None, float64=None):
         self.whole, self.by_lookup = whole, {"float32": float32, "float64": float64}
 
+    __call__ = outside
+
 
 class Primitive:
     """An operation that every compiler has to provide, being no Python operator."""
@@ -112,8 +121,7 @@ class Primitive:
     def __init__(self, name, doc):
         self.name, self.__doc__ = name, doc
 
-    def __call__(self, *args):
-        raise TypeError(f"{self.name} works only inside a compiled formula")
+    __call__ = outside
 
 
 @np.errstate(all="ignore")  # numbers beyond the dtype become infinite or 0

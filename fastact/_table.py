@@ -176,9 +176,10 @@ def activation(
     formula=None, *, integers=False, max_ulp=1.0, monotone=True, kinks=no_kinks, options=None, special_case=None
 ):
     """Enter a formula into the table. With `integers`, integers are kept as they are; `max_ulp` is how far a
-    float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `options` are
-    the functions that the keyword `approximate` chooses from, and `special_case` is a simpler formula for where all
-    parameters have their defaults."""
+    float32 may be from the exact result, as bench/accuracy.py shows: 0.5 for what is rounded once. `monotone` is
+    whether a larger input never gives a smaller result, and `kinks` makes of the parameters a tuple of where the
+    derivative jumps. `options` are the functions that the keyword `approximate` chooses from, and `special_case` is a
+    simpler formula for where all parameters have their defaults."""
     promotion = "and so are integers; bool becomes int8" if integers else f"{PROMOTED}{{given}}"
     types = (INTEGER_TYPES if integers else "") + FLOAT_TYPES
 
@@ -200,12 +201,12 @@ def activation(
 
 def derivative(formula, *, max_ulp=2.0, special_case=None):
     """Enter the gradient of an activation, given its derivative: a function of the same parameters, whose
-    docstring is the formula, what there is to note, and an example. `special_case` is as for `activation`, the simpler
-    derivative."""
+    docstring is the formula, what there is to note, and an example. `max_ulp` is 0.5 or 2; `special_case` is as for
+    `activation`, the simpler derivative."""
 
     def enter(derived):
         row = ACTIVATIONS[formula.__name__]
-        assert parameters_of(derived) == row.parameters, derived
+        assert parameters_of(derived) == row.parameters, f"{derived.__name__} must take what {row.name} does"
         _, _, rest = documentation(formula).partition("{x}\n")
         parameters, _, _ = rest.partition("{out}")
         text, _, example = documentation(derived).partition("\n\n>>> ")

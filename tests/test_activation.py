@@ -14,13 +14,14 @@ from fractions import Fraction
 import mpmath as mp
 import numpy as np
 import pytest
-from cases import COMPILED, LAYOUTS, WITHOUT_FMA, bits, sample, ulps
+from cases import COMPILED, LAYOUTS, TABLE, WITHOUT_FMA, bits, compiled_only, inputs_of, sample, ulps
 from definitions import derivative, to_mpmath
 from processes import run
 
 import fastact
 from fastact import _source
 from fastact import math as fast
+from fastact._activation import ufunc_of
 
 INF, NAN = np.inf, np.nan
 
@@ -863,9 +864,19 @@ def test_scipys_functions():
     assert np.array_equal(bits(by_scipy(x)), bits(by_fastact(x)))
 
 
-def test_mathematics_outside_of_an_activation():
+@pytest.mark.parametrize("function", [fast.exp, TABLE["tanh"].formula, TABLE["sigmoid"].formula])
+def test_mathematics_outside_of_an_activation(function):
     with pytest.raises(TypeError, match="works only inside"):
-        fast.exp(1.0)
+        function(1.0)
+
+
+@compiled_only
+@pytest.mark.parametrize("name", ["tanhshrink", "elu_grad"])
+def test_a_formula_of_the_table_is_compiled_alone(name):
+    """Without a build, to the bits of the build's."""
+    row = TABLE[name]
+    inputs = *inputs_of(name, sample("float32")), *row.parameters.values()
+    assert np.array_equal(bits(ufunc_of(row)(*inputs)), bits(getattr(fastact.ufuncs, name)(*inputs)))
 
 
 FACTOR = 3.0
