@@ -56,6 +56,7 @@ def packed(thing):
     else:
         node.name, node.decorator_list, node.returns = "function", [], None
     used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+    used -= {*thing.__code__.co_varnames}  # which may have namesakes in the module: a notebook's x
     surroundings = {name: packed(value) for name, value in (thing.__globals__ | closure(thing)).items() if name in used}
     return Function(
         thing.__module__, thing.__name__, ast.unparse(node), thing.__defaults__, thing.__kwdefaults__, surroundings

@@ -45,7 +45,7 @@ def set_num_threads(n):
             raise ValueError(f"n must be from 1 to {MOST}, got {n}")
     for module in (_backend.ufunc_module, _backend.kernels_module, _backend.simplex_module):
         module.set_num_threads(n or 0)
-    if get_num_threads() > MOST:  # as OMP_NUM_THREADS may say
+    if not 1 <= get_num_threads() <= MOST:  # as OMP_NUM_THREADS may say, of which OpenMP keeps 32 bits
         set_num_threads(MOST)
 
 

@@ -190,9 +190,10 @@ def test_number_of_threads_from_the_environment(variables):
     assert done.stdout == "3\n", done.stderr
 
 
-def test_more_threads_than_a_system_has():
+@pytest.mark.parametrize("wanted", ["100000", str(2**32 - 1), str(2**32)])  # of which OpenMP makes -1 and 0
+def test_more_threads_than_a_system_has(wanted):
     code = "import fastact as f; a = f.get_num_threads(); f.set_num_threads(None); print(a, f.get_num_threads())"
-    done = run("-c", code, OMP_NUM_THREADS="100000")
+    done = run("-c", code, OMP_NUM_THREADS=wanted)
     assert done.stdout == "4096 4096\n", done.stderr
 
 
