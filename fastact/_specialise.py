@@ -5,6 +5,7 @@ functions. A compiler (Numba's CPU or CUDA target) needs every literal, constant
 dtype of the kernel, because one float64 literal would make a float32 kernel compute in float64.
 """
 
+import sys
 import types
 from itertools import zip_longest
 
@@ -120,6 +121,10 @@ class Primitive:
 
     def __init__(self, name, doc):
         self.name, self.__doc__ = name, doc
+        self.__module__ = sys._getframe(1).f_globals["__name__"]
+
+    def __reduce__(self):
+        return self.name  # by reference, as functions are
 
     __call__ = outside
 
