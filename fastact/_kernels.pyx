@@ -458,7 +458,7 @@ cdef bint run(const Job *job, real *type_tag) noexcept nogil:
     cdef fastact_flags flags = fastact_save_flags()
     cdef int threads = threads_for(job.rows * job.length * sizeof(real))
     cdef Tasks tasks
-    cdef const Dimension *inner = &job.kept[job.n_kept - 1]
+    cdef const Dimension *inner = &job.kept[max(0, job.n_kept - 1)]
     cdef const Dimension *along = &job.reduced[0]
     cdef ptrdiff_t size = sizeof(real)
     cdef bint plain = job.n_reduced == 1, done
