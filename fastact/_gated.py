@@ -120,7 +120,7 @@ def _function(name):
         result_type = result_type_of(name, "x", x.dtype, dtype)
         a, b = _halved(name, x, axis)
         result = output(name, out, "half of x", a.shape, result_type, a)
-        _call(ufunc, result_type, a, b, result)
+        _call(ufunc, result_type, a, b, np.asarray(result))
         return result
 
     rest = docstring_for(
@@ -153,10 +153,11 @@ def _gradient(name):
         if gy.shape != a.shape:
             raise ValueError(f"gy must have the shape of half of x, {a.shape}, got {gy.shape}")
         result = output(name, out, "x", x.shape, result_type, x)
-        gy, x = apart(gy, result), apart(x, result)
+        target = np.asarray(result)
+        gy, x = apart(gy, target), apart(x, target)
         a, b = _halved(name, x, axis)
-        for_a, for_b = _halved(name, result, axis)
-        if np.may_share_memory(x, result):  # what is for a must not overwrite what is yet to be read
+        for_a, for_b = _halved(name, target, axis)
+        if np.may_share_memory(x, target):  # what is for a must not overwrite what is yet to be read
             for block in blocks_of(a.shape, (), COPIED // result_type.itemsize):
                 kept = new_result(a[block], result_type)
                 _call(ufunc, result_type, gy[block], b[block], kept)

@@ -69,7 +69,7 @@ def over_axes(name, axis, out, where, dtype, temperature, x, *y):
         second = mask_of(where, x.shape)
     axes = axes_of(axis, x.ndim)
     result = output(name, out, argument, x.shape, result_type, x)
-    reduce_into(kernel, x, second, axes, result, result_type, temperature)
+    reduce_into(kernel, x, second, axes, np.asarray(result), result_type, temperature)
     return returned(result, out)
 
 

@@ -166,7 +166,8 @@ def logsumexp(x, axis=-1, *, keepdims=False, out=None, where=None, dtype=None):
     sizes = [1 if k in axes else size for k, size in enumerate(x.shape) if keepdims or k not in axes]
     where = mask_of(where, x.shape)
     result = output("logsumexp", out, "the result", tuple(sizes), result_type)
-    target = result[(*(None if k in axes and not keepdims else slice(None) for k in range(x.ndim)), ...)]  # a view
+    kept = (None if k in axes and not keepdims else slice(None) for k in range(x.ndim))
+    target = np.asarray(result)[(*kept, ...)]  # a view
     if x.size:
         reduce_into("logsumexp", x, where, axes, target, result_type)
     else:

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastact
+from fastact import _table
+from fastact._gates import GATES
 
 # ufunc, how many arrays, how many parameters
 FUNCTIONS = {
@@ -263,3 +265,29 @@ def test_rows_that_lie_anywhere(data, shape, dtype, name, axis):
     assert np.array_equal(bits(out), bits(want))
     out[...] = 7
     assert np.array_equal(bits(memory), bits(before))
+
+
+class Indirect(np.ndarray):
+    """What NumPy's functions do not take, and of which an index is no view."""
+
+    def __array_function__(self, *given):
+        return NotImplemented
+
+    def __getitem__(self, index):
+        return np.asarray(self)[index].copy()
+
+
+@pytest.mark.parametrize("dtype", ["float32", ">f4", "int64"])
+@pytest.mark.parametrize("name", [*_table.REDUCTIONS, *GATES])
+def test_output_of_a_subclass(name, dtype):
+    x = numbers((6, 8), dtype, 0)
+    gy = numbers((6, 4), dtype, 1)
+    calls = [lambda **out: getattr(fastact, name)(x, **out)]
+    if name in GATES:
+        calls.append(lambda **out: getattr(fastact.grad, name)(gy, x, **out))
+    elif hasattr(fastact.grad, name):
+        calls.append(lambda **out: getattr(fastact.grad, name)(x, x, **out))
+    for call in calls:
+        want = call()
+        out = np.zeros_like(want).view(Indirect)
+        assert call(out=out) is out and np.array_equal(np.asarray(out), want, equal_nan=True)
