@@ -1,5 +1,7 @@
 """What tests of functions over axes share."""
 
+import math
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 from cases import EDGES_OF_ALL, WITHOUT_FMA, axes_of, exact_gradient, exact_reduction
@@ -82,9 +84,20 @@ def arrays_and_axes(draw):
     return x, axis
 
 
+def spreads(shape, axis, scales):
+    """Standard deviations of normal numbers: an array for all rows, in whose order the scales follow each other; or
+    where these are few, one scale after another."""
+    axes = axes_of(axis, len(shape))
+    kept = [1 if k in axes else n for k, n in enumerate(shape)]
+    count = math.prod(kept)
+    if count < 2 * len(scales):
+        return scales
+    return [np.repeat(scales, -(-count // len(scales)))[:count].reshape(kept)]
+
+
 def case(name, shape, axis, dtype, scale, seed=0):
     rng = np.random.default_rng(seed)
-    y = getattr(fastact, name)(rng.normal(scale=scale, size=shape).astype(dtype), axis=axis)
+    y = getattr(fastact, name)((rng.normal(size=shape) * scale).astype(dtype), axis=axis)
     return rng.normal(scale=2, size=shape).astype(dtype), y
 
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 import mpmath as mp
 import numpy as np
 import pytest
-from cases import COMPILED, LAYOUTS, TABLE, WITHOUT_FMA, bits, compiled_only, inputs_of, sample, ulps
+from cases import COMPILED, DTYPES, LAYOUTS, TABLE, WITHOUT_FMA, bits, compiled_only, inputs_of, sample, ulps
 from definitions import derivative, to_mpmath
 from processes import run
 
@@ -127,7 +127,7 @@ CASES = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def needs_numba(request):
+def needs_numba():
     pytest.importorskip("numba")
 
 
@@ -151,7 +151,7 @@ def test_values_and_derivatives(function, definition, parameters, dtype):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_layouts(layout, dtype):
     x = LAYOUTS[layout](sample(dtype))
     plain = np.array(x, dtype=dtype, order="C")

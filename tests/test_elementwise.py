@@ -8,7 +8,6 @@ from cases import (
     DTYPES,
     ELEMENTWISE,
     LAYOUTS,
-    TABLE,
     bits,
     compiled_only,
     exact,
@@ -32,7 +31,7 @@ INF, NAN = np.inf, np.nan
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name, arguments", CALLS)
 def test_accuracy(name, arguments, dtype):
-    x = sample(dtype, size=40_000)
+    x = sample(dtype, size=10_000)
     with np.errstate(all="raise"):
         got = function_of(name)(x, *arguments)
     assert got.dtype == x.dtype and got.shape == x.shape
@@ -52,9 +51,7 @@ def test_layout(name, layout, dtype):
     assert got.dtype == dtype and got.shape == x.shape
     assert np.array_equal(bits(x), bits(before))
     assert isinstance(got, np.generic if x.ndim == 0 else np.ndarray)
-    assert ulps(got, exact(name, plain, arguments)) <= max_ulp(name)
-    if x.size:
-        assert np.array_equal(bits(got), bits(function(plain.ravel(), *arguments).reshape(x.shape)))
+    assert np.array_equal(bits(got), bits(function(plain.ravel(), *arguments).reshape(x.shape)))
 
 
 @compiled_only
@@ -71,8 +68,8 @@ def test_every_length_and_position(name, dtype):
             assert np.array_equal(bits(function(x[part], *arguments)), whole[part]), (n, start)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_in_place(name, dtype):
     """Into either operand, or a little before it, where each element is read before it is overwritten."""
     function, arguments = public(name), first_arguments(name)
@@ -172,10 +169,10 @@ DERIVATIVES = {
     "hardshrink": [(-INF, 1.0), (-1.5, 1.0), (-0.5, 0.0), (0.0, 0.0), (0.5, 0.0), (0.75, 1.0), (INF, 1.0)],
     "relu_squared": [(-INF, 0.0), (-1.0, 0.0), (0.0, 0.0), (2.5, 5.0), (INF, INF)],
     "squareplus": [(-INF, 0.0), (-1.5, 0.2), (0.0, 0.5), (1.5, 0.8), (INF, 1.0)],
-    "silu": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.5), (1000.0, 1.0), (INF, 1.0)],
-    "swish": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.5), (1000.0, 1.0), (INF, 1.0)],
-    "quick_gelu": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.5), (1000.0, 1.0), (INF, 1.0)],
-    "mish": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.6), (1000.0, 1.0), (INF, 1.0)],
+    "silu": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.5), (100.0, 1.0), (1000.0, 1.0), (INF, 1.0)],
+    "swish": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.5), (100.0, 1.0), (1000.0, 1.0), (INF, 1.0)],
+    "quick_gelu": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.5), (100.0, 1.0), (1000.0, 1.0), (INF, 1.0)],
+    "mish": [(-INF, -0.0), (-1000.0, -0.0), (0.0, 0.6), (100.0, 1.0), (1000.0, 1.0), (INF, 1.0)],
     "gelu": [(-INF, -0.0), (-50.0, -0.0), (0.0, 0.5), (50.0, 1.0), (INF, 1.0)],
     "gelu_tanh": [(-INF, -0.0), (-50.0, -0.0), (0.0, 0.5), (50.0, 1.0), (INF, 1.0)],
     "rrelu": [(0.0, 11 / 48), (2.0, 1.0), (INF, 1.0)],

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import ELEMENTWISE, KEEPING_SHAPE, first_arguments, function_of
+from cases import ELEMENTWISE, KEEPING_SHAPE, first_arguments, function_of, read_only
 from numpy.exceptions import AxisError
 
 import fastact
@@ -11,8 +11,6 @@ from fastact._table import REDUCTIONS
 
 X = np.linspace(-2, 2, 12, dtype="f").reshape(3, 4)
 OUT = np.full((3, 4), 7, "f")
-READ_ONLY = np.full((3, 4), 7, "f")
-READ_ONLY.flags.writeable = False
 
 NOT_REAL = {
     "complex": X.astype("F"),
@@ -59,7 +57,7 @@ BAD_OUT = [
     (np.full(4, 7, "f"), ValueError),
     (np.full((3, 4), 7, "i4"), TypeError),
     (np.full((3, 4), 7, "?"), TypeError),
-    (READ_ONLY, ValueError),
+    (read_only(OUT), ValueError),
     ([[7.0] * 4] * 3, TypeError),
     ((OUT, OUT), (TypeError, ValueError)),
     ((), (TypeError, ValueError)),

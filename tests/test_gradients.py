@@ -92,18 +92,6 @@ def test_nan_and_infinity(name, dtype):
     assert np.array_equal(got[derivative < 0], np.full_like(x, INF)[derivative < 0])
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "name",
-    ["relu", "elu", "selu", "celu", "softplus", "softshrink", "hardshrink", "tanhshrink", "silu", "mish", "gelu"],
-)
-def test_limits(name, dtype):
-    """To the bit, at inf and where the exact derivative rounds to that of inf."""
-    x = np.array([INF, 2000.0, 300.0, 100.0] * 20, dtype)
-    limit = 1.0507009873554805 if name == "selu" else 1.0
-    assert np.array_equal(getattr(fastact.grad, name)(np.ones_like(x), x), np.full_like(x, limit))
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", GRADIENTS)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.exceptions import AxisError
-from rows import LIMITS_OF_LOGSUMEXP, SHAPES, arrays_and_axes, logsumexp_error
+from rows import LIMITS_OF_LOGSUMEXP, SHAPES, arrays_and_axes, logsumexp_error, spreads
 
 import fastact
 
@@ -24,12 +24,12 @@ def check(x, axis=-1, **keywords):
     return got
 
 
-@pytest.mark.parametrize("scale", [0.1, 3, 30, 1000])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape, axis", SHAPES)
-def test_accuracy(shape, axis, dtype, scale):
-    x = np.random.default_rng(0).normal(scale=scale, size=shape).astype(dtype)
-    assert check(x, axis).dtype == dtype
+def test_accuracy(shape, axis, dtype):
+    for scale in spreads(shape, axis, [0.1, 3, 30, 1000]):
+        x = (np.random.default_rng(0).normal(size=shape) * scale).astype(dtype)
+        assert check(x, axis).dtype == dtype
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -62,7 +62,7 @@ def test_layout(layout, dtype):
     x = LAYOUTS[layout](np.random.default_rng(1).normal(scale=4, size=3000).astype(dtype))
     plain = np.array(x, dtype=dtype, order="C")
     for axis in [*range(x.ndim), None]:
-        assert np.array_equal(bits(check(x, axis)), bits(check(plain, axis)))
+        assert np.array_equal(bits(fastact.logsumexp(x, axis)), bits(fastact.logsumexp(plain, axis)))
 
 
 @settings(deadline=None, max_examples=200)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.exceptions import AxisError
-from rows import SHAPES, arrays_and_axes, case, gradient_error
+from rows import SHAPES, arrays_and_axes, case, gradient_error, spreads
 from ulp import unit
 
 import fastact
@@ -17,16 +17,16 @@ from fastact._table import SOFTMAXES, WITH_GRADIENT
 INF, NAN = np.inf, np.nan
 
 
-@pytest.mark.parametrize("scale", [0.1, 3, 30])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape, axis", SHAPES)
 @pytest.mark.parametrize("name", WITH_GRADIENT)
-def test_accuracy(name, shape, axis, dtype, scale):
-    gy, y = case(name, shape, axis, dtype, scale)
-    with np.errstate(all="raise"):
-        got = getattr(grad, name)(gy, y, axis)
-    assert got.dtype == dtype and got.shape == gy.shape
-    assert gradient_error(name, got, gy, y, axis) <= 1
+def test_accuracy(name, shape, axis, dtype):
+    for scale in spreads(shape, axis, [0.1, 3, 30]):
+        gy, y = case(name, shape, axis, dtype, scale)
+        with np.errstate(all="raise"):
+            got = getattr(grad, name)(gy, y, axis)
+        assert got.dtype == dtype and got.shape == gy.shape
+        assert gradient_error(name, got, gy, y, axis) <= 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -58,9 +58,9 @@ def test_long_rows(name, dtype):
     """Sums over many: all elements take part, or few."""
     rng = np.random.default_rng(0)
     rows = []
-    for n in (5000, 1_000_000):
+    for n in (5000, 200_000):
         rows += [rng.normal(size=n) / n, rng.normal(size=n), np.arange(n) / -(n**1.5), np.zeros(n)]
-    if (name, dtype) == ("entmax15", "float32"):
+    if (name, dtype) == ("entmax15", "float32") and COMPILED:  # so many that one step of Newton's does not do
         rows.append(rng.uniform(size=3_000_000) * 1e-4)
     for x in rows:
         x = x.astype(dtype)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cases import ELEMENTWISE, bits, compiled_only, first_arguments, function_of, sample
+from cases import DTYPES, ELEMENTWISE, bits, compiled_only, first_arguments, function_of, sample
 from processes import run
 
 import fastact
@@ -25,7 +25,7 @@ def on_threads(n, call):
     return bits(call())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise_bits(name, dtype):
     x = np.resize(sample(dtype), 100_003)
@@ -34,7 +34,7 @@ def test_elementwise_bits(name, dtype):
         assert all(np.array_equal(result, results[0]) for result in results)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(300_001,), (9000, 10), (1000, 77), (77, 1000), (3, 41, 31, 29), (2, 40_000)])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_reduction_bits(name, shape, dtype):

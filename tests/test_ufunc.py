@@ -6,7 +6,19 @@ import warnings
 
 import numpy as np
 import pytest
-from cases import COMPILED, DTYPES, ELEMENTWISE, TABLE, bits, first_arguments, function_of, inputs_of, public, sample
+from cases import (
+    COMPILED,
+    DTYPES,
+    ELEMENTWISE,
+    TABLE,
+    bits,
+    first_arguments,
+    function_of,
+    inputs_of,
+    public,
+    read_only,
+    sample,
+)
 
 import fastact
 from fastact import _at_defaults
@@ -62,11 +74,6 @@ def same(a, b):
     return np.array_equal(a, b, equal_nan=True) and np.array_equal(np.signbit(a), np.signbit(b))
 
 
-def readonly(x):
-    x.flags.writeable = False
-    return x
-
-
 # An array each, made of a contiguous one.
 ARRAYS = {
     "plain": lambda x: x,
@@ -85,7 +92,7 @@ ARRAYS = {
     "other byte order": lambda x: x.astype(">f4"),
     "not aligned": lambda x: np.frombuffer(b"0" + x.tobytes(), "f", offset=1),
     "a subclass": lambda x: x.view(Kind),
-    "read-only": lambda x: readonly(x.copy()),
+    "read-only": read_only,
     "a list": lambda x: x.tolist(),
 }
 OUTS = {
@@ -141,7 +148,7 @@ def test_what_is_no_plain_call():
         ((x, out, out), {}, TypeError),
         ((x, out), {"out": out}, TypeError),
         ((x,), {"out": out[1:]}, ValueError),
-        ((x,), {"out": readonly(out.copy())}, ValueError),
+        ((x,), {"out": read_only(out)}, ValueError),
         ((x,), {"out": (out, out)}, ValueError),
         ((x,), {"out": [out]}, TypeError),
         ((x,), {"to": out}, TypeError),
