@@ -8,6 +8,7 @@ TABLE:
     python bench/coefficients.py
 """
 
+import argparse
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -365,6 +366,7 @@ def fit(function, interval, weight, wanted, dtype, least=2):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     lines = ['"""Polynomial coefficients, lowest power first, and other numbers; made by bench/coefficients.py."""', ""]
     for name, function, interval, weight in TABLE:
         intervals = {dtype: interval(dtype) if callable(interval) else interval for dtype in PRECISION}

@@ -3,6 +3,7 @@
 python bench/speed_page.py
 """
 
+import argparse
 import json
 from pathlib import Path
 from statistics import geometric_mean
@@ -181,6 +182,7 @@ def readme(text):
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     (ROOT / "docs" / "speed.md").write_text(page())
     path = ROOT / "README.md"
     path.write_text(readme(path.read_text()))

@@ -3,7 +3,7 @@
     python bench/vectorised.py [--level x86-64-v3]  # on 64-bit ARM the one that there is, native
 
 Disassembles the installed extension module with objdump (GNU binutils) and counts, for each loop,
-instructions on registers of the level's width, and arithmetic on single numbers, in its main cycle.
+instructions on registers of the level's width, and arithmetic on single numbers, in its main cycle. It takes seconds.
 """
 
 import argparse
@@ -62,11 +62,10 @@ def count(cycle, register):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--level", default=DEFAULT, choices=list(REGISTERS))
-    parser.add_argument("--register", choices=sorted(REGISTERS.values()), help="default: the level's own")
     options = parser.parse_args()
-    register = options.register or REGISTERS[options.level]
+    register = REGISTERS[options.level]
     if not shutil.which("objdump"):
         sys.exit("vectorised.py needs objdump, of GNU binutils")
     failed = seen = 0

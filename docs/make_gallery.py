@@ -3,6 +3,7 @@
 python docs/make_gallery.py
 """
 
+import argparse
 from pathlib import Path
 
 from fastact import _plot
@@ -21,6 +22,7 @@ axes is drawn for the scores (x, 1, 0, -1), as shares of 1 where the results are
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     folder = DOCS / "gallery"
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.svg"):

@@ -94,7 +94,7 @@ def validate(x, labels):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--validate", action="store_true", help="judge the settings by the training images alone")
     parser.add_argument("--save", action="store_true", help="write fastact/_demo/network.npz")
     options = parser.parse_args()
