@@ -155,7 +155,7 @@ def test_rows(name, row, dtype):
 def test_rows_where_one_leads(name, length, scale):
     """The others' sum, mostly one of them, is then the logarithm: each addition's rounding error would be seen."""
     rng = np.random.default_rng(5)
-    x = rng.normal(scale=scale, size=(30_000, length)).astype("f")
+    x = rng.normal(scale=scale, size=(10_000, length)).astype("f")
     x[:, 0] = x.max(axis=1) + rng.exponential(3, size=len(x)).astype("f")
     x = -x if name == "softmin" else x
     got = getattr(fastact, name)(x)

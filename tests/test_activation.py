@@ -134,7 +134,7 @@ def needs_numba():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("function, definition, parameters", CASES)
 def test_values_and_derivatives(function, definition, parameters, dtype):
-    x = np.random.default_rng(0).normal(scale=3, size=120).astype(dtype)
+    x = np.random.default_rng(0).normal(scale=3, size=40).astype(dtype)
     eps = float(np.finfo(dtype).eps)
     with np.errstate(all="raise"):
         y, slope = function(x, *parameters), function.grad(np.ones_like(x), x, *parameters)
@@ -181,11 +181,11 @@ x = z = far_off = sys.stdout
 
 def helper(z: float, *, n=SCALE):
     far_off = n * z
-    return math.sin(far_off)
+    return math.sqrt(far_off)
 
 @fastact.activation
 def inner(x):
-    return fast.exp(-x * sqrt(x * x))
+    return sqrt(x * x)
 
 @fastact.activation
 def outer(x: np.ndarray, a=SCALE / 2) -> float:
