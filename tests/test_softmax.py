@@ -200,6 +200,7 @@ def test_edges(row, want, dtype):
                     assert np.all((got == expected) | (np.isnan(got) & np.isnan(expected))), name
 
 
+@compiled_only
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_infinities_in_a_row_that_threads_share(dtype):
     fastact.set_num_threads(2)
@@ -319,6 +320,7 @@ def test_shift_by_a_whole_number_changes_nothing():
     assert np.array_equal(fastact.softmax(x + 64, axis=1), fastact.softmax(x, axis=1))
 
 
+@compiled_only
 def test_few_long_columns():
     """Each is packed alone. Nothing may be read behind it: in a process of its own, where that is a crash."""
     done = run(
@@ -351,6 +353,7 @@ def test_columns_with_infinities_among_others(name):
     assert np.array_equal(bits(in_place), bits(alone))
 
 
+@compiled_only
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [*SOFTMAXES, "sparsemax"])
 def test_where_of_any_layout(name, dtype):

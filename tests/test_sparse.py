@@ -3,7 +3,7 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from cases import COMPILED, DTYPES, bits
+from cases import COMPILED, DTYPES, bits, compiled_only
 from definitions import ROWS, to_mpmath
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +52,7 @@ def test_accuracy(name, kind, dtype):
                 assert abs(to_mpmath(y) - want) <= max(ulp, LEAST_BOUND[dtype])
 
 
+@compiled_only  # the fallback is the oracle
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", NAMES)
 def test_long_rows(name, dtype):
@@ -60,7 +61,7 @@ def test_long_rows(name, dtype):
     rows = []
     for n in (5000, 200_000):
         rows += [rng.normal(size=n) / n, rng.normal(size=n), np.arange(n) / -(n**1.5), np.zeros(n)]
-    if (name, dtype) == ("entmax15", "float32") and COMPILED:  # so many that one step of Newton's does not do
+    if (name, dtype) == ("entmax15", "float32"):  # so many that one step of Newton's does not do
         rows.append(rng.uniform(size=3_000_000) * 1e-4)
     for x in rows:
         x = x.astype(dtype)
@@ -88,7 +89,7 @@ def in_places(row, length):
 @pytest.mark.parametrize("name", NAMES)
 def test_edges(name, row, want, dtype):
     x = np.array(row, dtype)
-    for length in (1, 40, 1000):
+    for length in (1, 40, 1000) if COMPILED else (1,):
         wide = in_places(x, length)
         results = np.full(wide.shape, NAN, dtype)
         if want is not None:
