@@ -4,7 +4,7 @@
 
 For each function and size, and each arrangement of processes x Python threads in each x threads that fastact may use
 for a call: elements a nanosecond, of all callers together, as a share of the best arrangement's. Each caller has its
-own arrays. The arrangements take turns; what counts is each one's best round.
+own arrays. The arrangements take turns; what counts is each one's best round. It takes more than three minutes.
 """
 
 import argparse

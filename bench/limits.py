@@ -11,7 +11,8 @@ scheduled     cycles an element with latencies and the size of the CPU's buffers
 reached       cycles an element of a call with arrays of 24 KB in all, which fit the first cache, and `out`, on one
               thread: the least of many, less that with an eighth of each array, over the elements between
 
-Needs objdump (GNU binutils) and llvm-mca (LLVM; one that knows the CPU). --page writes the table of docs/limits.md.
+Needs objdump (GNU binutils) and llvm-mca (LLVM; one that knows the CPU), and takes a minute. --page writes the table of
+docs/limits.md.
 """
 
 import argparse

@@ -4,7 +4,7 @@ as a result or on the way, takes Intel's CPUs 150 cycles.
     python bench/ranges.py [--dtype float32] [--seconds 0.2] [NAME ...]
 
 Nanoseconds an element on one thread, of 10,000 numbers that are drawn evenly from each range around 0: elementwise
-functions and gradients at their defaults; those over axes, and their gradients, over rows of 100.
+functions and gradients at their defaults; those over axes, and their gradients, over rows of 100. It takes 20 seconds.
 """
 
 import argparse
