@@ -233,7 +233,7 @@ def compile_loops(row):
         for character, dtype in dtypes.items()
         for kind, make in makers.items()
     )
-    engine, elements = _machine_code.execute(text, _backend.level, _backend.ufunc_module.ahead())
+    engine, elements = _machine_code.execute(text, _backend.level)
     ENGINES.append(engine)
     compiled = {
         character: CompiledLoop(

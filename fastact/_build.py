@@ -84,8 +84,6 @@ def table():
     lines += [
         f"extern fastact_loop {symbol}; extern const fastact_elements {symbol}_elements;" for symbol, *_ in loops()
     ]
-    lines += ["", "/* So many bytes ahead loops fetch. */"]
-    lines += ['__attribute__((visibility("hidden"))) long long fastact_ahead = 0;']
     lines += ["", "/* `scalar`: the loop for parameters that are one value each, or NULL without parameters. */"]
     lines += ["typedef struct {", "    const char *ufunc; char type; int arrays, nin; fastact_loop *loop, *scalar;"]
     lines += ["    const fastact_elements *elements;"]

@@ -149,8 +149,7 @@ def elements_by_loop(module):
     return {loop.name: elements(loop) for loop in filter(is_loop, module.functions)}
 
 
-# Loops fetch what they will read and write: Intel's processors do not look ahead as far as memory is away. How far on,
-# they read from a variable, which is 0 on other processors.
+# Loops fetch what they will read and write, so many bytes ahead as their last argument says.
 AHEAD = "fastact_ahead"
 CACHE_LINE = 64
 FETCH = "llvm.prefetch.p0"
@@ -173,8 +172,8 @@ def fetching(block, numbers):
     return "\n".join(result)
 
 
-def with_fetches(module, level, distance):
-    """The module, whose loops fetch; `distance` is what LLVM is told of that number of bytes."""
+def with_fetches(module, level):
+    """The module, whose loops fetch."""
     if not LEVELS[level].register:
         return module
     numbers = itertools.count()
@@ -182,11 +181,11 @@ def with_fetches(module, level, distance):
     for function in str(module).split("\ndefine "):
         text = "\n\n".join(fetching(block, numbers) for block in function.split("\n\n"))
         if text != function:  # at its start
-            load = f"\\g<0>  %{AHEAD} = load i64, ptr @{AHEAD}, align 8\n"
-            text = re.sub(r"\{\n(\S+:.*\n)?", load, text, count=1)
+            last = re.findall(r"%[\w.]+", text.partition("\n")[0])[-1]
+            number = f"\\g<0>  %{AHEAD} = ptrtoint ptr {last} to i64\n"
+            text = re.sub(r"\{\n(\S+:.*\n)?", number, text, count=1)
         functions.append(text)
-    declarations = f"@{AHEAD} = {distance}\ndeclare void @{FETCH}(ptr, i32, i32, i32)\n"
-    return llvm.parse_assembly("\ndefine ".join(functions) + "\n" + declarations)
+    return llvm.parse_assembly("\ndefine ".join(functions) + f"\ndeclare void @{FETCH}(ptr, i32, i32, i32)\n")
 
 
 def emit(text, level):
@@ -197,17 +196,17 @@ def emit(text, level):
         f"@{loop}_elements = constant {{ i32, i32, i32 }} {{ i32 {cycle}, i32 {epilogue}, i32 {worth} }}"
         for loop, (cycle, epilogue, worth) in elements_by_loop(module).items()
     )
-    module = with_fetches(module, level, "external hidden global i64")
+    module = with_fetches(module, level)
     module.link_in(llvm.parse_assembly("\n".join(constants)))
     return machine.emit_object(module)
 
 
-def execute(text, level, ahead):
-    """An engine that holds this process's machine code, which fetches so many bytes ahead; and `elements`, by loop."""
+def execute(text, level):
+    """An engine that holds this process's machine code, and `elements`, by loop."""
     machine = machine_of(level, jit=True)
     module = optimise(text, level, machine)
     sizes = elements_by_loop(module)
-    module = with_fetches(module, level, f"internal constant i64 {ahead}")
+    module = with_fetches(module, level)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return engine, sizes

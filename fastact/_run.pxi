@@ -199,7 +199,7 @@ cdef void run_blocks(
                 if k < nin:
                     read_block(loop, block_args[k], args[k] + start * steps[k], steps[k], m)
                     copy_strided(block_args[k] + m * size, size, block_args[k], 0, length - m, size)
-        run(block_args, &length, block_steps, NULL)
+        run(block_args, &length, block_steps, ahead)
         if not direct[nin] or length != m:
             write_block(loop, args[nin] + start * steps[nin], steps[nin], block_args[nin], m)
         start += m
@@ -220,7 +220,7 @@ cdef ptrdiff_t stream(
         for k in range(loop.nin):
             here[k] = args[k] + i * length * steps[k]
         here[loop.nin] = block
-        run(here, &length, steps, NULL)
+        run(here, &length, steps, ahead)
         fastact_stream(args[loop.nin] + i * STREAM_BYTES, block, STREAM_BYTES, here[0] + length * steps[0])
     fastact_streamed()
     return blocks * length
@@ -250,7 +250,7 @@ cdef void run_direct(
     if in_place(loop, args):
         whole = n - n % loop.epilogue if n >= 2 * loop.cycle else 0
         if whole:
-            run(args, &whole, steps, NULL)
+            run(args, &whole, steps, ahead)
             for k in range(loop.nin + 1):
                 rest[k] = args[k] + whole * steps[k]
             args = rest
@@ -259,7 +259,7 @@ cdef void run_direct(
         return
     if first and n * loop.size >= LONG_BYTES:
         whole = ceil_div(first, loop.epilogue) * loop.epilogue
-        run(args, &whole, steps, NULL)
+        run(args, &whole, steps, ahead)
         for k in range(loop.nin + 1):
             rest[k] = args[k] + first * steps[k]
         args = rest
@@ -274,11 +274,11 @@ cdef void run_direct(
     if not whole:
         run_blocks(loop, args, steps, n)
         return
-    run(args, &whole, steps, NULL)
+    run(args, &whole, steps, ahead)
     if whole < n:
         for k in range(loop.nin + 1):
             rest[k] = args[k] + (n - last) * steps[k]
-        run(rest, &last, steps, NULL)
+        run(rest, &last, steps, ahead)
 
 
 cdef inline bint writes_what_it_reads_later(

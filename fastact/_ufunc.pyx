@@ -95,13 +95,15 @@ cdef extern from "fastact_loops.h":
         fastact_loop *scalar
         const fastact_elements *elements
     const fastact_loop_row fastact_loops[]
-    long long fastact_ahead
 
 cdef enum:
     MAX_OPERANDS = 8
     AHEAD = 1024  # bytes, of those processors that need to be told
     MAX_DIMENSIONS = 64  # NumPy 2's
     MAX_AXES = 8  # that do not lie in one
+
+# Loops are told how many bytes ahead they fetch: Intel's processors do not look as far ahead as memory is away.
+cdef void *ahead = <void *><ptrdiff_t>AHEAD if fastact_is_intel() else NULL
 
 include "_run.pxi"
 
@@ -244,11 +246,6 @@ cdef const Loop *compiled_loop(const PyUFuncObject *of, int number) noexcept:
 include "_direct_calls.pxi"
 
 
-def ahead():
-    """So many bytes further on loops fetch."""
-    return fastact_ahead
-
-
 def set_dispatcher(dispatcher, bint everything):
     """What is asked about calls with arrays that may be on a GPU, or about all of them."""
     fastact_set_dispatcher(dispatcher, everything)
@@ -259,4 +256,3 @@ _import_umath()
 fastact_plain_call = plain_call
 fastact_call_over_rows = call_over_rows
 fastact_start_threads(is_fork())
-fastact_ahead = AHEAD if fastact_is_intel() else 0
