@@ -8,6 +8,7 @@ from cases import (
     DTYPES,
     ELEMENTWISE,
     LAYOUTS,
+    TABLE,
     bits,
     compiled_only,
     exact,
