@@ -73,6 +73,9 @@ cdef enum:
     GRADIENT_ELEMENTS = 1024  # which have three arrays to keep in the first cache
     CACHED = 1048576  # bytes that the second cache may hold: nothing need be fetched
     FORESEEN = 512    # bytes of a row: shorter ones are fetched unasked
+    LONG_GRADIENT = 65536      # bytes of a row: the caches do not keep what is fetched for longer ones
+    LONG_LOG_GRADIENT = 16384
+    FETCHED = 256     # elements of a row of a gradient that are fetched at once
     FAR = 16777216    # bytes of an operand that comes from memory
     TILE = 64         # rows that are packed side by side
     PACKED = 262144   # bytes of them that a thread keeps, unless a row is longer
@@ -158,12 +161,17 @@ cdef inline Fetch to_fetch(const Job *job, ptrdiff_t first, ptrdiff_t next, real
     """For the rows from number `first` on, where those from `next` on are read after them."""
     cdef Fetch fetch = nothing()
     cdef Row here, later
-    cdef ptrdiff_t size = job.rows * job.length * <ptrdiff_t>sizeof(real)
+    cdef ptrdiff_t row = job.length * <ptrdiff_t>sizeof(real), size = job.rows * row
+    cdef ptrdiff_t longest = LONG_LOG_GRADIENT if job.kind == LOG_SOFTMAX_GRADIENT else LONG_GRADIENT
+    if is_gradient(job.kind) and (row > longest or not fastact_is_intel()):
+        return fetch
     if size > CACHED:
         start_at(&here, job, first)
         start_at(&later, job, next if next < job.rows else first)
         fetch.next = (later.x - here.x) // <ptrdiff_t>sizeof(real)
-        if is_logarithm(job.kind):
+        if is_gradient(job.kind):
+            fetch.second = (later.second - here.second) // <ptrdiff_t>sizeof(real)
+        if is_logarithm(job.kind) or is_gradient(job.kind):
             fetch.results = (here.out - here.x) // <ptrdiff_t>sizeof(real)
         elif job.kind != LOGSUMEXP and size > FAR and fastact_is_intel():  # terms are written at once
             fetch.results = (later.out - here.x) // <ptrdiff_t>sizeof(real)
@@ -357,7 +365,7 @@ cdef void chunk_of_row(const Tasks *tasks, ptrdiff_t k, real *type_tag) noexcept
     if tasks.what == CHUNK_EXTREMES:
         (<real *>tasks.extremes)[k] = extreme(<const real *>tasks.row.x + start, n, kind)
     elif tasks.what == CHUNK_SUMS and is_gradient(kind):
-        tasks.sums[k] = gradient_sum(tasks.row, start, n, kind, m)
+        tasks.sums[k] = gradient_sum(tasks.row, start, n, nothing(), kind, m)
     elif tasks.what == CHUNK_SUMS:
         zero(&sums, 1)
         scaled = start_all(&m, factor, starts, 1)

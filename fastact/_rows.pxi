@@ -6,24 +6,24 @@ ctypedef struct Row:
     const char *second
     char *out
 
-# What is fetched while sums are taken, which is arithmetic alone: what will be read next, and where results will go. So
-# many elements further on than what is being read; 0 for nothing.
+# What is fetched while sums are taken, which is arithmetic alone: what will be read next, and where results will go. Of
+# gradients, whose sums are soon taken, what will be read next is fetched while they are finished. So many elements
+# further on than what is being read; 0 for nothing.
 ctypedef struct Fetch:
     ptrdiff_t next
+    ptrdiff_t second
     ptrdiff_t results
 
 
 cdef inline Fetch nothing() noexcept nogil:
     cdef Fetch fetch
-    fetch.next = fetch.results = 0
+    fetch.next = fetch.second = fetch.results = 0
     return fetch
 
 
-cdef inline void fetch_some(const real *x, Fetch fetch, ptrdiff_t n) noexcept nogil:
-    if fetch.next:
-        fastact_prefetch(<const char *>(x + fetch.next), n * sizeof(real))
-    if fetch.results:
-        fastact_prefetch(<const char *>(x + fetch.results), n * sizeof(real))
+cdef inline void fetch_some(const real *x, ptrdiff_t further_on, ptrdiff_t n) noexcept nogil:
+    if further_on:
+        fastact_prefetch(<const char *>(x + further_on), n * sizeof(real))
 
 
 cdef inline real extreme_of_kind(const real *x, ptrdiff_t n, int kind) noexcept nogil:
@@ -103,7 +103,8 @@ cdef inline void add_terms(
     for j in range(LANES):
         high[j], low[j], ones[j] = lane_start(kind, m), 0.0, 0.0
     for i in range(n // turn):  # what is read is read first: `out` may be x
-        fetch_some(x, fetch, turn)
+        fetch_some(x, fetch.next, turn)
+        fetch_some(x, fetch.results, turn)
         for k in range(turn // LANES):
             lane = k * LANES
             terms(x + lane, own_starts, 1, 0, r, r_low, e + lane, kind)
@@ -118,7 +119,8 @@ cdef inline void add_terms(
         x += turn
         out += turn
     if rest:
-        fetch_some(x, fetch, rest)
+        fetch_some(x, fetch.next, rest)
+        fetch_some(x, fetch.results, rest)
     memcpy(highs, high, sizeof(high))
     memcpy(lows, low, sizeof(low))
     memcpy(all_ones, ones, sizeof(ones))
@@ -213,7 +215,9 @@ cdef inline real block_sum(const real *x, const real *second, ptrdiff_t n, int k
         return fastact_block_sum_double(x, second, n, kind != LOG_SOFTMAX_GRADIENT)
 
 
-cdef inline Sum gradient_sum(const Row *row, ptrdiff_t start, ptrdiff_t n, int kind, real type_tag) noexcept nogil:
+cdef inline Sum gradient_sum(
+    const Row *row, ptrdiff_t start, ptrdiff_t n, Fetch fetch, int kind, real type_tag
+) noexcept nogil:
     """Of n elements from `start` on, a chunk."""
     cdef const real *x = <const real *>row.x + start
     cdef const real *second = <const real *>row.second + start
@@ -221,9 +225,11 @@ cdef inline Sum gradient_sum(const Row *row, ptrdiff_t start, ptrdiff_t n, int k
     cdef ptrdiff_t i
     memset(&chunk, 0, sizeof(Sum))
     for i in range(n // BLOCK):
+        fetch_some(x + i * BLOCK, fetch.results, BLOCK)
         add(&chunk, 0.0, block_sum(x + i * BLOCK, second + i * BLOCK, BLOCK, kind), 0.0, type_tag)
     i = n - n % BLOCK
     if i < n:
+        fetch_some(x + i, fetch.results, n - i)
         add(&chunk, 0.0, block_sum(x + i, second + i, n - i, kind), 0.0, type_tag)
     return chunk
 
@@ -279,7 +285,7 @@ cdef inline void finish_some(
 
 cdef inline void finish_of_kind(
     const Row *rows, ptrdiff_t count, ptrdiff_t start, ptrdiff_t n, const real *high, const real *low, real r, real r_low,
-    int kind,
+    Fetch fetch, int kind,
 ) noexcept nogil:
     cdef ptrdiff_t whole = n - n % LANES, last = start + whole, i, k
     cdef const real *x
@@ -287,6 +293,8 @@ cdef inline void finish_of_kind(
     cdef real *out
     for k in range(count):
         x, second, out = <const real *>rows[k].x + start, <const real *>rows[k].second + start, <real *>rows[k].out + start
+        fetch_some(x, fetch.next, n)
+        fetch_some(second, fetch.second, n)
         if lows_are_of_no_use(high[k], r, kind):
             for i in range(n):
                 out[i] = finish_without_lows(x[i], second[i], high[k], r, kind)
@@ -310,49 +318,67 @@ cdef void finish_chunk(
             (<real *>rows[k].out)[0] = high[k]
         return
     kind = kind_of_finish(kind, factor)
-    if kind == SOFTMAX: finish_of_kind(rows, count, start, n, high, low, r, r_low, SOFTMAX)
-    elif kind == LOG_SOFTMAX: finish_of_kind(rows, count, start, n, high, low, r, r_low, LOG_SOFTMAX)
-    elif kind == SCALED_LOGARITHM: finish_of_kind(rows, count, start, n, high, low, r, r_low, SCALED_LOGARITHM)
-    elif kind == SOFTMAX_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, SOFTMAX_GRADIENT)
-    elif kind == SCALED_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, SCALED_GRADIENT)
-    elif kind == LOG_SOFTMAX_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, LOG_SOFTMAX_GRADIENT)
-    else: finish_of_kind(rows, count, start, n, high, low, r, r_low, SCALED_LOG_GRADIENT)
+    if kind == SOFTMAX: finish_of_kind(rows, count, start, n, high, low, r, r_low, nothing(), SOFTMAX)
+    elif kind == LOG_SOFTMAX: finish_of_kind(rows, count, start, n, high, low, r, r_low, nothing(), LOG_SOFTMAX)
+    elif kind == SCALED_LOGARITHM: finish_of_kind(rows, count, start, n, high, low, r, r_low, nothing(), SCALED_LOGARITHM)
+    elif kind == SOFTMAX_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, nothing(), SOFTMAX_GRADIENT)
+    elif kind == SCALED_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, nothing(), SCALED_GRADIENT)
+    elif kind == LOG_SOFTMAX_GRADIENT: finish_of_kind(rows, count, start, n, high, low, r, r_low, nothing(), LOG_SOFTMAX_GRADIENT)
+    else: finish_of_kind(rows, count, start, n, high, low, r, r_low, nothing(), SCALED_LOG_GRADIENT)
 
 
 cdef inline void gradients_of_kind(
-    const Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, int kind, int finish, real type_tag
+    const Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, Fetch fetch, int kind, int finish,
+    real type_tag,
 ) noexcept nogil:
     cdef real high[BATCH]
     cdef real low[BATCH]
     cdef Sum total, chunk
-    cdef ptrdiff_t start, i, k
+    cdef ptrdiff_t start, some, i, k
     for k in range(count):
         memset(&total, 0, sizeof(Sum))
         for i in range(ceil_div(n, CHUNK)):
             start = i * CHUNK
-            chunk = gradient_sum(&rows[k], start, min(<ptrdiff_t>CHUNK, n - start), kind, type_tag)
+            chunk = gradient_sum(&rows[k], start, min(<ptrdiff_t>CHUNK, n - start), fetch, kind, type_tag)
             add(&total, 0.0, chunk.high, chunk.low, type_tag)
         normaliser_of(&total, type_tag, kind, &high[k], &low[k])
-    finish_of_kind(rows, count, 0, n, high, low, <real>factor.r, <real>factor.r_low, finish)
+    start = 0
+    while start < n:
+        some = min(<ptrdiff_t>FETCHED, n - start) if fetch.next else n
+        finish_of_kind(rows, count, start, some, high, low, <real>factor.r, <real>factor.r_low, fetch, finish)
+        start += some
+
+
+cdef inline void gradients_that_fetch(
+    const Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, Fetch fetch, int kind, real type_tag
+) noexcept nogil:
+    cdef real t = type_tag
+    kind = kind_of_finish(kind, factor)
+    if kind == SOFTMAX_GRADIENT:
+        gradients_of_kind(rows, count, n, factor, fetch, SOFTMAX_GRADIENT, SOFTMAX_GRADIENT, t)
+    elif kind == SCALED_GRADIENT:
+        gradients_of_kind(rows, count, n, factor, fetch, SOFTMAX_GRADIENT, SCALED_GRADIENT, t)
+    elif kind == LOG_SOFTMAX_GRADIENT:
+        gradients_of_kind(rows, count, n, factor, fetch, LOG_SOFTMAX_GRADIENT, LOG_SOFTMAX_GRADIENT, t)
+    else:
+        gradients_of_kind(rows, count, n, factor, fetch, LOG_SOFTMAX_GRADIENT, SCALED_LOG_GRADIENT, t)
 
 
 cdef void gradients(
-    const Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, int kind, real *type_tag
+    const Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, Fetch fetch, int kind, real *type_tag
 ) noexcept nogil:
-    """Of up to BATCH rows, as `batch`."""
+    """As `batch`. What fetches is compiled apart: in the caches, to ask whether to would take a tenth of the time."""
     cdef real t = 0.0
-    kind = kind_of_finish(kind, factor)
-    if kind == SOFTMAX_GRADIENT: gradients_of_kind(rows, count, n, factor, SOFTMAX_GRADIENT, SOFTMAX_GRADIENT, t)
-    elif kind == SCALED_GRADIENT: gradients_of_kind(rows, count, n, factor, SOFTMAX_GRADIENT, SCALED_GRADIENT, t)
-    elif kind == LOG_SOFTMAX_GRADIENT:
-        gradients_of_kind(rows, count, n, factor, LOG_SOFTMAX_GRADIENT, LOG_SOFTMAX_GRADIENT, t)
-    else: gradients_of_kind(rows, count, n, factor, LOG_SOFTMAX_GRADIENT, SCALED_LOG_GRADIENT, t)
+    if fetch.next:
+        gradients_that_fetch(rows, count, n, factor, fetch, kind, t)
+    else:
+        gradients_that_fetch(rows, count, n, factor, nothing(), kind, t)
 
 
-cdef void batch(
+cdef void forward(
     Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, Fetch fetch, int kind, real *type_tag
 ) noexcept nogil:
-    """Up to BATCH rows of n elements, pass by pass: what takes long for one overlaps with the others."""
+    """As `batch`, of no gradient."""
     cdef ptrdiff_t k, start, finite = 0
     cdef bint scaled
     cdef Sums sums
@@ -361,9 +387,6 @@ cdef void batch(
     cdef real high[BATCH]
     cdef real low[BATCH]
     cdef real starts[START * COLUMNS]
-    if is_gradient(kind):
-        gradients[real](rows, count, n, factor, kind, NULL)
-        return
     for k in range(count):
         extremum = extreme(<const real *>rows[k].x, n, kind)
         if isinf(extremum):
@@ -385,3 +408,13 @@ cdef void batch(
         )
     normalisers(&sums, m, high, low, finite, kind, factor)
     finish_chunk(rows, finite, 0, n, high, low, factor, kind)
+
+
+cdef inline void batch(
+    Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, Fetch fetch, int kind, real *type_tag
+) noexcept nogil:
+    """Up to BATCH rows of n elements, pass by pass: what takes long for one overlaps with the others."""
+    if is_gradient(kind):
+        gradients[real](rows, count, n, factor, fetch, kind, NULL)
+    else:
+        forward[real](rows, count, n, factor, fetch, kind, NULL)
