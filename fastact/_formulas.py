@@ -559,7 +559,7 @@ def softplus_derivative_at_defaults(x):
 
 @derivative(softplus, special_case=softplus_derivative_at_defaults)
 def softplus_derivative(x, beta=1.0, threshold=20.0):
-    """1 / (1 + exp(-beta * x)), and 1 where beta * x > threshold
+    """(1 if beta * x > threshold, else 1 / (1 + exp(-beta * x)))
 
     1 at inf; the left tail is exact down to the smallest subnormal number, and 0 at -inf. NaN stays NaN.
 

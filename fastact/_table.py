@@ -4,6 +4,7 @@ Ufuncs, signatures, documentation, type stubs, tests, benchmarks and plots are m
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
@@ -128,7 +129,8 @@ x : array_like
 
 Notes
 -----
-{accuracy} The product with `gy` rounds once more, and follows IEEE 754 where 0 meets inf.
+{accuracy}
+The product with `gy` rounds once more, and follows IEEE 754 where 0 meets inf.
 
 {notes}
 
@@ -209,6 +211,8 @@ def derivative(formula, *, max_ulp=2.0, special_case=None):
         assert parameters_of(derived) == row.parameters, f"{derived.__name__} must take what {row.name} does"
         _, _, rest = documentation(formula).partition("{x}\n")
         parameters, _, _ = rest.partition("{out}")
+        # what the activation's documentation says of them is of its value, as limits are
+        parameters = re.sub(r"(?m)^(\w.*)(\n    .*)+", rf"\1\n    What `fastact.{row.name}` was given.", parameters)
         text, _, example = documentation(derived).partition("\n\n>>> ")
         first, _, notes = text.partition("\n\n")
         doc = GRADIENT.format(

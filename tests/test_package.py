@@ -20,7 +20,7 @@ from processes import run
 import fastact
 from fastact import _backend, _config
 from fastact._gates import GATED, GATES
-from fastact._table import ACTIVATIONS, GRADIENTS, REDUCTIONS, SOFTMAXES, WITH_GRADIENT
+from fastact._table import ACTIVATIONS, REDUCTIONS, SOFTMAXES, WITH_GRADIENT
 
 BACKENDS = _backend.available()
 ROOT = Path(__file__).parents[1]
@@ -270,7 +270,6 @@ REQUIRED = {
 }
 WORDS = {"NaN", "inf", "float32", "TypeError", "ValueError"}  # in what is said about a function of numbers
 WITHOUT_WORDS = {"activation", "plot", "grad.prelu_weight"}
-LONG = {*(f"grad.{name}" for name in FUNCTIONS), *(f"ufuncs.{name}" for name in GRADIENTS)}  # made from a template
 
 
 def parameters_of(thing):
@@ -292,7 +291,8 @@ def test_documentation(name):
     assert set(REQUIRED.get(name, required)) <= set(sections)
     lines = text.splitlines()
     assert not [line for line in lines if "{" in line and "\\" not in line and '"' not in line]  # of TeX, and a set's
-    assert max(map(len, lines)) <= 120 or name in LONG
+    own = lines[1:] if isinstance(thing, np.ufunc) else lines  # NumPy writes an ufunc's signature above
+    assert max(map(len, own)) <= 120
     for parameter in parameters_of(thing):
         documented = re.search(rf"^(\w+, )*{parameter}(, \w+)* : ", text, re.MULTILINE)
         assert documented, parameter
