@@ -22,13 +22,19 @@ def result_type_of(name, argument, given, dtype):
             return RESULT_TYPES[given.char]
         if fits_float32(given):
             return RESULT_TYPES["f"]
-        raise TypeError(f"{name}: {argument} must be real numbers of at most 64 bits, got dtype {given}")
+        raise not_real(name, argument, given)
     dtype = np.dtype(dtype)
     if dtype.char not in COMPUTED_AS:
         raise TypeError(f"{name}: dtype must be float16, float32 or float64, got {dtype}")
     if given.kind not in "biuf" and not fits_float32(given):
-        raise TypeError(f"{name}: {argument} must be real numbers, got dtype {given}")
+        raise not_real(name, argument, given, of="")
     return RESULT_TYPES[dtype.char]
+
+
+def not_real(name, argument, dtype, of=" of at most 64 bits"):
+    """What is raised for other dtypes. Objects may be numbers, as in a DataFrame with columns of float and bool."""
+    advice = f"; if they are numbers, give np.asarray({argument}, float)" if dtype.hasobject else ""
+    return TypeError(f"{name}: {argument} must be real numbers{of}, got dtype {dtype}{advice}")
 
 
 def fits_float32(dtype):

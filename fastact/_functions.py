@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 
 from fastact import _at_defaults, ufuncs
+from fastact._arguments import not_real
 from fastact._documentation import dressed
 from fastact._table import REQUIRED
 
@@ -63,8 +64,7 @@ def refuse(cause, names, values):
         if not any(hasattr(value, method) for method in ("__array__", "__dlpack__")):  # others' arrays may be on a GPU
             dtype = np.asarray(value).dtype
         if isinstance(dtype, np.dtype) and (dtype.kind not in "biuf" or dtype.itemsize > 8):
-            message = f"{function}: {name} must be real numbers of at most 64 bits, got dtype {dtype}"
-            raise TypeError(message) from cause
+            raise not_real(function, name, dtype) from cause
 
 
 def function_of(row, ufunc, at_defaults=None, module="fastact"):

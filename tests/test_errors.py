@@ -1,5 +1,7 @@
 """Bad input: a clear exception, and nothing written."""
 
+import re
+
 import numpy as np
 import pytest
 from cases import ELEMENTWISE, KEEPING_SHAPE, first_arguments, function_of, read_only
@@ -49,6 +51,21 @@ def test_which_is_not_real():
             fastact.grad.elu(x, X)
     with pytest.raises(TypeError, match=r"^axis must be an int"):
         fastact.glu(X, axis=True)
+
+
+@pytest.mark.parametrize("dtype", [None, np.float32])
+def test_numbers_among_objects(dtype):
+    """As what pandas makes of columns of float and bool."""
+    x = np.array([1.5, True], object)
+    advice = "got dtype object; if they are numbers, give np.asarray"
+    for call in (fastact.softmax, fastact.glu, fastact.elu):
+        with pytest.raises(TypeError, match=re.escape(f"{advice}(x, float)")):
+            call(x, dtype=dtype)
+    with pytest.raises(TypeError, match=re.escape(f"{advice}(alpha, float)")):
+        fastact.elu(1.0, x)
+    for other in ("a", 1j):
+        with pytest.raises(TypeError, match=r"got dtype \S*$"):
+            fastact.softmax(other, dtype=dtype)
 
 
 # out, exception
