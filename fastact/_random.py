@@ -94,7 +94,8 @@ def gumbel_softmax(logits, tau=1.0, hard=False, axis=-1, *, where=None, rng):
     logits : array_like
         Real numbers: logarithms of probabilities, up to a constant; of any shape.
     tau : float, default 1.0
-        The temperature: the smaller, the nearer to one-hot.
+        The temperature: the smaller, the nearer to one-hot. It does not change where the maximum is, and so not what
+        `hard` gives: to draw from softmax(logits / T), divide `logits`.
     hard : bool, default False
         Whether the result is one-hot: 1 at the maximum, 0 elsewhere.
     axis : int, tuple of ints or None, default -1

@@ -350,11 +350,13 @@ def test_recipes(monkeypatch):
     monkeypatch.setitem(linecache.cache, "<recipes>", (None, None, recipes.splitlines(keepends=True), "<recipes>"))
     q, k = np.random.default_rng(0).normal(size=(2, 3, 5, 8))
     names = {"np": np, "fastact": fastact, "q": q, "k": k, "d": 8, "mask": np.tri(5, dtype=bool), "beta": 1.5, "x": q}
+    rng = np.random.default_rng(1)
+    names |= {"logits": rng.normal(size=(3, 60)), "temperature": 0.8, "rng": rng}
     names |= {"g_weights": np.ones((3, 5, 5)), "gy": np.ones_like(q), "image": np.arange(256, dtype=np.uint8)}
     if find_spec("pandas"):
         import pandas as pd
 
-        names |= {"pd": pd, "frame": pd.DataFrame(q[0])}
+        names |= {"pd": pd, "frame": pd.DataFrame(q[0]), "series": pd.Series(k[0, 0]), "labels": k[0, 0] > 0}
     if find_spec("xarray"):
         import xarray as xr
 
@@ -366,10 +368,11 @@ def test_recipes(monkeypatch):
     done = 0
     for statement in ast.parse(recipes).body:
         code = compile(ast.Module([statement], []), "<recipes>", "exec")
-        if {"pd", "xr", "chunks"} & set(code.co_names) <= names.keys():
+        if {"pd", "series", "xr", "chunks"} & set(code.co_names) <= names.keys():
             exec(code, names)
             done += 1
-    assert done >= 5 and names["weights"].shape == names["g_scores"].shape == (3, 5, 5)
+    assert done >= 7 and names["weights"].shape == names["g_scores"].shape == (3, 5, 5)
+    assert np.take_along_axis(names["best"], names["token"][:, None], axis=1).all()
     assert np.isclose(names["g_beta"], fastact.swish(q, 1.5 + 1e-6).sum() * 1e6 - fastact.swish(q, 1.5).sum() * 1e6)
 
 
