@@ -71,7 +71,7 @@ def log_softmax(gy, y, axis=-1, *, out=None, dtype=None, temperature=1.0):
     in rows of any length (measured). Digits are kept where one element has almost all the weight.
 
     NaN and infinities go through the formula as IEEE arithmetic has it. An element that `where` left out, whose
-    y is -inf, gets its gy. An empty axis gives an empty result.
+    y is -inf, gets its gy, and this counts in the sum: it should be 0. An empty axis gives an empty result.
 
     Examples
     --------
