@@ -316,7 +316,9 @@ class Reader:
         """A number or condition, known or not."""
         result = self.thing(node, names)
         if not isinstance(result, Value | float | bool):
-            hint = ": fastact.gelu_tanh has a name of its own" if result == "tanh" else ""
+            hint = ": a parameter may be an array" if hasattr(result, "__array__") else ""
+            if isinstance(result, str) and result == "tanh":
+                hint = ": fastact.gelu_tanh has a name of its own"
             self.fail(node, f"{ast.unparse(node)} is not a number, but {type(result).__name__}{hint}")
         return result
 

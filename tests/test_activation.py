@@ -519,11 +519,19 @@ def local_on_one_path(x):
     return x + LIMIT
 
 
+SLOPES = np.array([0.1, 0.2])
+
+
+def array_outside(x):
+    return SLOPES * x
+
+
 def clipped_elsewhere(x):
     return np.clip(x, 0, 1, out=x)
 
 
 BAD = [
+    (array_outside, "line 2 of its definition: SLOPES is not a number, but ndarray: a parameter may be an array"),
     (clipped_elsewhere, "line 2 of its definition: np.clip: got an unexpected keyword argument 'out'"),
     (with_keyword, "line 2 of its definition: np.abs: got an unexpected keyword argument 'where'"),
     (too_many, "line 2 of its definition: np.sqrt: too many positional arguments"),
