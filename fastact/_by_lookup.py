@@ -189,7 +189,8 @@ def silu_whole(x):
 def scaled(x, beta):
     """beta * x, and its low part where that matters."""
     z = beta * x
-    return z, product_error(beta, x, z) if fabs(z) < -EXP_LOW else 0.0
+    z_low = product_error(beta, x, z) if fabs(z) < -EXP_LOW else 0.0
+    return z, z_low
 
 
 def bell_by_fractions(x, scale):
@@ -229,13 +230,14 @@ def quick_gelu_by_fractions(x):
 def quick_gelu_whole(x):
     a = fabs(x)
     z, low = quick_gelu_scaled(x)
-    return gated(x, -EXP_LOW if a > -EXP_LOW else a, not_below(-fabs(z), EXP_LOW), low, DOWN)
+    return gated(x, not_above(a, -EXP_LOW), not_below(-fabs(z), EXP_LOW), low, DOWN)
 
 
 def quick_gelu_scaled(x):
     """1.702 * x, and the low part of -abs(1.702 * x)."""
     z, z_low = multiply(QUICK_GELU, QUICK_GELU_LOW, x, 0.0)
-    return z, -copysign(1.0, z) * z_low if fabs(z) < -EXP_LOW else 0.0
+    z_low = -copysign(1.0, z) * z_low if fabs(z) < -EXP_LOW else 0.0
+    return z, z_low
 
 
 def gelu_tanh_by_fractions(x):
@@ -333,11 +335,11 @@ def gelu_by_pieces(a):
 
 
 def gelu_end_by_pieces(x, y):
-    return fma(-y, DOWN, 0.0 if x < 0.0 else x)  # what is far below 0 keeps its sign, being rounded once
+    return fma(-y, DOWN, not_below(x, 0.0))  # what is far below 0 keeps its sign, being rounded once
 
 
 def gelu_end_whole(x, y):
-    return fma(-y, DOWN, -0.0 if x < 0.0 else x)
+    return fma(-y, DOWN, not_below(x, -0.0))
 
 
 def gelu_derivative_by_pieces(a):
@@ -381,7 +383,7 @@ def exp_of_minus(a, a_low):
 
 
 def silu_index(a):
-    return half_octave(fma(21.0 if a > 21.0 else a, SILU_SLOPE_SCALE, 1.0))  # from 21 on they are all one piece
+    return half_octave(fma(not_above(a, 21.0), SILU_SLOPE_SCALE, 1.0))  # from 21 on they are all one piece
 
 
 def silu_derivative_by_pieces(a):
@@ -434,4 +436,4 @@ silu_derivative_of_pair_left = ByLookup(silu_derivative_of_pair_whole, silu_deri
 def silu_derivative_at(z, low_of_abs):
     """The derivative of z / (1 + e**-z), where abs(z) has a low part."""
     a = fabs(z)
-    return on_either_side(z, silu_derivative_of_pair_left(-EXP_LOW if a > -EXP_LOW else a, low_of_abs))
+    return on_either_side(z, silu_derivative_of_pair_left(not_above(a, -EXP_LOW), low_of_abs))

@@ -74,6 +74,7 @@ from fastact._math import (
     mish_parts,
     mish_slope,
     multiply,
+    not_above,
     not_below,
     on_either_side,
     product_error,
@@ -215,7 +216,8 @@ def elu_derivative(x, alpha=1.0):
     high = 0.0 if x < EXP_LOW else high  # beside a large alpha it would not vanish
     tiny = x < TINY_LOG
     e = high * (s if tiny else s * DOWN)
-    return 1.0 if x > 0.0 else alpha * e * (DOWN if tiny else 1.0)
+    back = DOWN if tiny else 1.0
+    return 1.0 if x > 0.0 else alpha * e * back
 
 
 @activation(max_ulp=0.5, kinks=lambda weight: (0.0,))
@@ -755,7 +757,8 @@ def celu_quotient(x, alpha):
     z = x / a
     p = z * a
     z_low = ((x - p) - product_error(z, a, p)) * (1.0 / a)
-    return z, z_low if fabs(z_low) < 1.0 else 0.0
+    z_low = z_low if fabs(z_low) < 1.0 else 0.0
+    return z, z_low
 
 
 def nan_below_zero(alpha):
@@ -1079,7 +1082,7 @@ def silu_derivative(x):
     array([-0.09078425,  0.5       ,  1.09078425])
     """
     a = fabs(x)
-    return on_either_side(x, silu_derivative_left(-EXP_LOW if a > -EXP_LOW else a))
+    return on_either_side(x, silu_derivative_left(not_above(a, -EXP_LOW)))
 
 
 @activation(monotone=False, special_case=silu)
@@ -1309,7 +1312,8 @@ def gelu_tanh_derivative(x):
     left = gated_slope(q, s, *multiply(h, h_low, t, t_low))
     d = a - GELU_TANH_ROOT
     near = through_zero(d, -GELU_TANH_ROOT_LOW, GELU_TANH_SLOPE, GELU_TANH_SLOPE_LOW, gelu_tanh_slope(d))
-    return on_either_side(x, near * UP if fabs(d) < NEAR_ROOT else left)
+    left = near * UP if fabs(d) < NEAR_ROOT else left
+    return on_either_side(x, left)
 
 
 @activation(kinks=lambda lower, upper: (0.0,))
@@ -1348,7 +1352,8 @@ def rrelu(x, lower=1 / 8, upper=1 / 3):
     """
     slope, low = two_sum(0.5 * lower, 0.5 * upper)
     rest = low * x
-    return x if x > 0.0 else fma(slope, x, rest if rest - rest == 0.0 else 0.0)
+    rest = rest if rest - rest == 0.0 else 0.0
+    return x if x > 0.0 else fma(slope, x, rest)
 
 
 @derivative(rrelu, max_ulp=0.5)

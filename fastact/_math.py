@@ -260,7 +260,8 @@ def exp_over_one_plus_exp(x, x_low):
 
 def on_either_side(x, left):
     """left * DOWN where x is negative, otherwise 1 minus that."""
-    return fma(left, DOWN if x < 0.0 else -DOWN, -0.0 if x < 0.0 else 1.0)
+    factor, other = DOWN if x < 0.0 else -DOWN, -0.0 if x < 0.0 else 1.0
+    return fma(left, factor, other)
 
 
 def logistic(x, low_of_minus_abs):
@@ -276,7 +277,8 @@ def gated(x, a, z, z_low, back):
     q, rest, low, inverse, _, s = exp_over_one_plus_exp(z, z_low)
     a = a * s
     y = fma(a, q, a * ((rest + low) * inverse))
-    return copysign(fma(-y, back, x if x > 0.0 else 0.0), x)
+    right = x if x > 0.0 else 0.0
+    return copysign(fma(-y, back, right), x)
 
 
 def logistic_parts(x, x_low):
@@ -426,4 +428,5 @@ def log1p_exp_parts(z, z_low):
     far_low = fma(head_low, power, (linear - (far - part)) + (head - part)) + (z_low if z > 0.0 else 0.0)
     far_low = far_low if z < LARGE else 0.0
     y, y_low = normalise(near if u < 1.0 else far, near_low if u < 1.0 else far_low)
-    return y, y_low, DOWN if tiny else 1.0
+    back = DOWN if tiny else 1.0
+    return y, y_low, back
