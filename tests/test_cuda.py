@@ -1,6 +1,6 @@
 """`fastact.cuda` as a module: what it says where there is no GPU. The kernels have tests of their own."""
 
-from inspect import signature
+import inspect
 
 import numpy as np
 import pytest
@@ -46,13 +46,14 @@ def test_managed_memory_is_on_a_device():
 
 def test_each_function_for_halves_stands_for_one():
     """Otherwise only others there call it; by a wrong name it would be left out, and nothing but slow."""
-    here = [f for f in vars(_cuda_halves).values() if getattr(f, "__module__", "") == _cuda_halves.__name__]
+    functions = filter(inspect.isfunction, vars(_cuda_halves).values())
+    here = [function for function in functions if function.__module__ == _cuda_halves.__name__]
     called = {name for function in here for name in function.__code__.co_names}
     for function in here:
         name = function.__name__
         of_others = [getattr(module, name) for module in (_math, _by_lookup, _cuda_rows) if hasattr(module, name)]
         assert of_others or name in called or name == "primitives_for"
-        assert all(signature(other) == signature(function) for other in of_others)
+        assert all(inspect.signature(other) == inspect.signature(function) for other in of_others)
 
 
 @without_device
