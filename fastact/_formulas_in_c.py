@@ -41,7 +41,8 @@ PRIMITIVES = """/* Made by fastact/_formulas_in_c.py. */
 #if defined(__AVX2__) && defined(__FMA__)
 #define FASTACT_BY_FRACTIONS
 #endif
-#ifdef __FP_FAST_FMA
+/* as GCC says that it has it, and as Clang does */
+#if defined(__FP_FAST_FMA) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 FASTACT_INLINE float fastact_fma_float32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 FASTACT_INLINE double fastact_fma_float64(double a, double b, double c) { return __builtin_fma(a, b, c); }
 FASTACT_INLINE float fastact_product_error_float32(float a, float b, float p) { return __builtin_fmaf(a, b, -p); }
