@@ -291,7 +291,7 @@ def tanhshrink_by_pieces(a):
 
 def tanhshrink_by_fractions(a):
     small = tanhshrink_near_zero(a)
-    # a - 1 + 2 / (e**2a + 1)
+    # a - 1 + 2 / (e**2a + 1); as `one_plus_exp`, but that e**2a is known to be the larger one
     u, s = exp_by_fractions(2.0 * not_above(a, 21.0), -0.0, 1.0, INTEGER_BY_ONE)  # tanh(a) is 1 from there on
     e = fma(u, s, s)
     total = e + ONE
