@@ -349,7 +349,7 @@ cdef inline void gradients_of_kind(
         start += some
 
 
-cdef inline void gradients_that_fetch(
+cdef inline void gradients_with(
     const Row *rows, ptrdiff_t count, ptrdiff_t n, const Factor *factor, Fetch fetch, int kind, real type_tag
 ) noexcept nogil:
     cdef real t = type_tag
@@ -370,9 +370,9 @@ cdef void gradients(
     """As `batch`. What fetches is compiled apart: in the caches, to ask whether to would take a tenth of the time."""
     cdef real t = 0.0
     if fetch.next:
-        gradients_that_fetch(rows, count, n, factor, fetch, kind, t)
+        gradients_with(rows, count, n, factor, fetch, kind, t)
     else:
-        gradients_that_fetch(rows, count, n, factor, nothing(), kind, t)
+        gradients_with(rows, count, n, factor, nothing(), kind, t)
 
 
 cdef void forward(
